@@ -1,0 +1,30 @@
+"""What a feed promises: names, delays, retention and window lengths that capture and coverage reckon with.
+
+The facts themselves stand in each vendor's package; here is only their shape. No I/O, no configuration.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One stream of records that a vendor offers, with the promises that capture reckons with.
+
+    Attributes:
+        name: Name of the feed, as in the lake's paths (``agent_states``).
+        delay: How long the vendor holds an event back: nothing younger than this was observed.
+        retention: How long the vendor keeps an event: older windows are lost.
+        window: The longest stretch that one request may ask for, and the grid of coverage.
+        recheck_after: A window is fetched once more when it is this old, because rows can arrive late.
+        state_bearing: Whether the feed says what agents do, and so moves a source's observed-until.
+        uncertainty: How far a reported boundary may be from the true one.
+    """
+
+    name: str
+    delay: timedelta
+    retention: timedelta
+    window: timedelta
+    recheck_after: timedelta
+    state_bearing: bool = True
+    uncertainty: timedelta = timedelta(0)

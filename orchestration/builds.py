@@ -1,0 +1,142 @@
+"""Immutable builds: which files a table consists of now, and how a new build takes an old one's place.
+
+A partition's ``current.json`` names its build files and what they were built from; it is swapped by a rename.
+The plain Hive tree beside it is made of hard links to the same files. Knows no SQL and no Dagster.
+"""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import msgspec
+
+from orchestration.lake import Lake, sync
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One immutable Parquet file of a build.
+
+    ``content`` is the sha256 of its bytes, or for a staged file the segment and the model's version, of which it is
+    a pure function. ``low`` and ``high`` are the least and greatest event time that a staged file touches.
+    ``link`` is its name in the plain Hive tree.
+    """
+
+    file: str
+    link: str
+    rows: int
+    bytes: int
+    content: str
+    segments: tuple[str, ...] = ()
+    low: datetime | None = None
+    high: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files a partition consists of, and a fingerprint of all that they were built from."""
+
+    entries: tuple[Entry, ...]
+    inputs: str
+    built_at: datetime
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """Rows in all files."""
+        return sum(entry.rows for entry in self.entries)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.bytes for entry in self.entries)
+
+    @property
+    def content(self) -> str:
+        """What the rows are: equal contents, equal rows."""
+        return fingerprint([entry.content for entry in self.entries])
+
+
+class Builds:
+    """The current builds of all tables in one lake."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+
+    def folder(self, table: str, day: date | None) -> Path:
+        """Where the build files of a partition (of a whole table: ``None``) lie."""
+        base = self.lake.root / ".builds" / Path(*table.split("."))
+        return base / f"date={day}" if day else base
+
+    def tree(self, table: str, day: date | None) -> Path:
+        """The partition's folder in the plain Hive tree."""
+        base = self.lake.root / Path(*table.split("."))
+        return base / f"date={day}" if day else base
+
+    def manifest(self, table: str, day: date | None) -> Manifest | None:
+        """The current build of a partition, or None where it was never built."""
+        try:
+            return msgspec.json.decode((self.folder(table, day) / "current.json").read_bytes(), type=Manifest)
+        except FileNotFoundError:
+            return None
+
+    def days(self, table: str) -> list[date]:
+        """The days that were built, oldest first."""
+        base = self.folder(table, None)
+        found = [path.name[5:] for path in base.glob("date=*") if (path / "current.json").exists()]
+        return sorted(map(date.fromisoformat, found))
+
+    def paths(self, table: str, day: date | None) -> list[Path]:
+        """The current build files of a partition."""
+        manifest = self.manifest(table, day)
+        return [self.folder(table, day) / entry.file for entry in manifest.entries] if manifest else []
+
+    def keep(self, temporary: Path, table: str, day: date | None, prefix: str = "") -> str:
+        """Move a finished file into the partition under a name that was never used; returns the name.
+
+        The file is fsynced first: a name always stands for whole contents.
+        """
+        folder = self.folder(table, day)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{prefix}{uuid.uuid4().hex[:12]}.parquet"
+        sync(temporary)
+        temporary.replace(folder / name)
+        sync(folder)
+        return name
+
+    def put(self, table: str, day: date | None, manifest: Manifest) -> None:
+        """Make a manifest the current one and let the plain tree follow."""
+        path = self.folder(table, day) / "current.json"
+        self.lake.place(path, lambda temporary: temporary.write_bytes(msgspec.json.encode(manifest)))
+        self.link(table, day, manifest)
+
+    def link(self, table: str, day: date | None, manifest: Manifest) -> None:
+        """Let the plain tree show exactly the manifest's files: new names are linked before old ones go."""
+        tree = self.tree(table, day)
+        tree.mkdir(parents=True, exist_ok=True)
+        waiting = self.lake.root / ".tmp"
+        waiting.mkdir(parents=True, exist_ok=True)
+        wanted = {entry.link: self.folder(table, day) / entry.file for entry in manifest.entries}
+        there = {entry.name: entry.inode() for entry in os.scandir(tree) if entry.name.endswith(".parquet")}
+        for name, build in wanted.items():
+            if there.get(name) != build.stat().st_ino:
+                temporary = waiting / f"{uuid.uuid4().hex}.link"
+                os.link(build, temporary)
+                temporary.replace(tree / name)
+        for name in there.keys() - wanted.keys():
+            (tree / name).unlink(missing_ok=True)
+
+
+def fingerprint(parts: Sequence[str]) -> str:
+    """A short name for a set of parts; their order does not matter."""
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:32]
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:32]

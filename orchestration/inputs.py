@@ -1,0 +1,102 @@
+"""What a partition is made from: files and their identities, by the windows that the model's header names.
+
+Only looks; building belongs in ``builder.py``.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestration.builds import Builds
+from orchestration.models import Model
+
+# A record is staged with the window in which it was delivered: that is at earliest the day before the one it touches
+# (its start lies just before midnight), and a state that nobody ended is given up after 35 days (docs/metrics.md).
+DELIVERED_BEFORE = 1
+DELIVERED_AFTER = 35
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One table as a build sees it: what identifies its rows, and the files or the few rows themselves."""
+
+    table: str
+    identity: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
+    rows: tuple[Mapping[str, Any], ...] | None = None
+
+
+class Constants(Protocol):
+    """Tables that no model makes: configuration, seeds, the feeds' clocks and the log of attempts."""
+
+    @property
+    def types(self) -> Mapping[str, Mapping[str, str]]:
+        """Columns and DuckDB types by table."""
+
+    def input(self, table: str, day: date | None) -> Input:
+        """One of them as it matters to a day (to a whole table: ``None``)."""
+
+
+def find_inputs(
+    builds: Builds, models: Mapping[str, Model], constants: Constants, model: Model, day: date | None
+) -> list[Input]:
+    """Everything that a partition is made from, in the order of the model's parents."""
+    found = []
+    for table in model.parents:
+        parent = models.get(table)
+        if parent is None:
+            found.append(constants.input(table, day))
+        elif parent.kind == "segment" and day is not None:
+            found.append(_staged(builds, model, parent, day))
+        else:
+            found.append(_built(builds, model, parent, day))
+    return found
+
+
+def _built(builds: Builds, model: Model, parent: Model, day: date | None) -> Input:
+    days: Iterable[date | None]
+    if parent.kind == "whole":
+        days = [None]
+    elif day is None:
+        days = builds.days(parent.table)
+    else:
+        first, last = model.window(parent.table)
+        days = [day + timedelta(days=offset) for offset in range(first, last + 1)]
+    manifests = [(d, m) for d in days if (m := builds.manifest(parent.table, d))]
+    return Input(
+        parent.table,
+        tuple(f"{d}={m.content}" for d, m in manifests),
+        tuple(builds.folder(parent.table, d) / entry.file for d, m in manifests for entry in m.entries),
+    )
+
+
+def _staged(builds: Builds, model: Model, parent: Model, day: date) -> Input:
+    """Staged files by the events that they touch, or, for ``day: delivery``, all that were delivered on the day."""
+    first, last = model.window(parent.table)
+    if model.by_delivery:
+        delivered: Sequence[date] = [day]
+    else:
+        offsets = range(first - DELIVERED_BEFORE, last + DELIVERED_AFTER + 1)
+        delivered = [day + timedelta(days=offset) for offset in offsets]
+    low, high = midnight(day + timedelta(days=first)), midnight(day + timedelta(days=last + 1))
+    chosen = [
+        (entry.content, builds.folder(parent.table, d) / entry.file)
+        for d in delivered
+        if (manifest := builds.manifest(parent.table, d))
+        for entry in manifest.entries
+        if model.by_delivery or (entry.low and entry.high and entry.low < high and entry.high >= low)
+    ]
+    return Input(parent.table, tuple(content for content, _ in chosen), tuple(path for _, path in chosen))
+
+
+def rows_input(table: str, rows: Sequence[Mapping[str, Any]]) -> Input:
+    """A small table given by its rows, which are its identity."""
+    return Input(table, (json.dumps([list(row.items()) for row in rows], default=str),), rows=tuple(rows))
+
+
+def midnight(day: date) -> datetime:
+    """The instant at which a UTC day begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,297 @@
+"""Where everything lies: raw segments, the log of attempts, and how a file comes to be there whole or not at all.
+
+Knows paths and Parquet. Knows no vendor, no SQL model and no Dagster; builds of SQL models are in ``builds.py``,
+the merging of a closed day's files in ``compaction.py``.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_UTC = pa.timestamp("us", tz="UTC")
+
+RAW_SCHEMA = pa.schema(
+    [
+        ("feed", pa.string()),
+        ("segment", pa.string()),
+        ("sequence", pa.int64()),
+        ("requested_at", _UTC),
+        ("received_at", _UTC),
+        ("window_start", _UTC),
+        ("window_end", _UTC),
+        ("request", pa.string()),
+        ("status", pa.int64()),
+        ("content_type", pa.string()),
+        ("payload", pa.binary()),
+        ("payload_sha256", pa.string()),
+    ]
+)
+
+ATTEMPT_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("feed", pa.string()),
+        ("window_start", _UTC),
+        ("window_end", _UTC),
+        ("attempted_at", _UTC),
+        ("status", pa.string()),
+        ("records", pa.int64()),
+        ("vendor_time", _UTC),
+        ("error", pa.string()),
+        ("segment", pa.string()),
+        ("open_ids", pa.list_(pa.string())),
+        ("closed_ids", pa.list_(pa.string())),
+    ]
+)
+
+# DuckDB reads a Parquet file one row group a thread: pages of about a megabyte, eight to a group, parse as fast
+# as the same pages in files of their own (0.45 s against 0.43 s for 100 MB), one group for all took 1.2 s.
+PAGES_PER_ROW_GROUP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One reply of a vendor, byte for byte, and how it was got. Times are UTC."""
+
+    requested_at: datetime
+    received_at: datetime
+    request: str  # method, path and parameters; never a secret
+    status: int
+    content_type: str | None
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """All pages of one fetched window ``[window_start, window_end)``, UTC."""
+
+    vendor: str
+    source: str
+    feed: str
+    window_start: datetime
+    window_end: datetime
+    pages: tuple[Page, ...]
+
+    @property
+    def name(self) -> str:
+        """``<source>-<feed>-<start>-<end>-<hash of payload>``: equal replies to equal windows have equal names."""
+        digest = hashlib.sha256()
+        for page in self.pages:
+            digest.update(hashlib.sha256(page.payload).digest())
+        start, end = stamp(self.window_start), stamp(self.window_end)
+        return f"{self.source}-{self.feed}-{start}-{end}-{digest.hexdigest()[:16]}"
+
+    @property
+    def day(self) -> date:
+        """UTC day of the window's start: the raw partition."""
+        return self.window_start.astimezone(UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to fetch one window, whatever came of it; a row of ``ops.capture_log``.
+
+    ``status`` is ``ok``, ``unreadable`` (landed, but the envelope could not be read), or ``failed``.
+    ``open_ids`` are records still open in the reply, ``closed_ids`` closed ones that began before the window:
+    with both, a later plan knows which windows may still change.
+    """
+
+    source: str
+    feed: str
+    window_start: datetime
+    window_end: datetime
+    attempted_at: datetime
+    status: str
+    records: int | None = None
+    vendor_time: datetime | None = None
+    error: str | None = None
+    segment: str | None = None
+    open_ids: tuple[str, ...] = ()
+    closed_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedClock:
+    """What all attempts of one feed say together: how far it was asked for, and how late it is at the vendor."""
+
+    first_requested_at: datetime | None = None
+    requested_until: datetime | None = None
+    vendor_now: datetime | None = None
+    drift_seconds: float | None = None
+    observed_until: datetime | None = None
+
+    def after(self, attempts: Sequence[Attempt], delay: timedelta) -> Self:
+        """This clock with more attempts taken in; the order of taking in does not matter."""
+        firsts = [a.window_start for a in attempts] + ([self.first_requested_at] if self.first_requested_at else [])
+        lasts = [a.window_end for a in attempts] + ([self.requested_until] if self.requested_until else [])
+        heard = [(a.vendor_time, a.attempted_at) for a in attempts if a.vendor_time is not None]
+        now, drift = self.vendor_now, self.drift_seconds
+        for vendor_time, attempted_at in heard:
+            if now is None or vendor_time > now:
+                now, drift = vendor_time, (vendor_time - attempted_at).total_seconds()
+        seen = [
+            min(a.window_end, a.vendor_time - delay)
+            for a in attempts
+            if a.status == "ok" and a.vendor_time is not None and a.vendor_time - delay > a.window_start
+        ]
+        until = max([*seen, *([self.observed_until] if self.observed_until else [])], default=None)
+        return type(self)(min(firsts, default=None), max(lasts, default=None), now, drift, until)
+
+
+def stamp(moment: datetime) -> str:
+    """A UTC time as it stands in file names: ``20261120T120000Z``, with microseconds only where there are any."""
+    utc = moment.astimezone(UTC)
+    return utc.strftime("%Y%m%dT%H%M%S.%fZ" if utc.microsecond else "%Y%m%dT%H%M%SZ")
+
+
+class Lake:
+    """The files under ``$SHIFTBOOK_HOME/lake``. Any number of processes may hold one at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def raw_dir(self, vendor: str, feed: str, source: str, day: date) -> Path:
+        """The raw partition of one feed and UTC day."""
+        return self.root / "raw" / vendor / feed / f"source={source}" / f"date={day}"
+
+    def capture_dir(self, vendor: str, feed: str, source: str) -> Path:
+        """Where the attempts of one feed are logged."""
+        return self.root / ".capture" / vendor / feed / f"source={source}"
+
+    def land(self, segment: Segment) -> bool:
+        """Write a segment, whole and fsynced. False when the same reply to the same window lies there already."""
+        folder = self.raw_dir(segment.vendor, segment.feed, segment.source, segment.day)
+        name = segment.name
+        if name in segments_of(folder):
+            return False
+        rows = [
+            {
+                "feed": segment.feed,
+                "segment": name,
+                "sequence": sequence,
+                "requested_at": page.requested_at,
+                "received_at": page.received_at,
+                "window_start": segment.window_start,
+                "window_end": segment.window_end,
+                "request": page.request,
+                "status": page.status,
+                "content_type": page.content_type,
+                "payload": page.payload,
+                "payload_sha256": hashlib.sha256(page.payload).hexdigest(),
+            }
+            for sequence, page in enumerate(segment.pages)
+        ]
+        table = pa.Table.from_pylist(rows, RAW_SCHEMA)
+        self.place(folder / f"{name}.parquet", lambda path: write_raw(table, path))
+        return True
+
+    def log(self, vendor: str, attempts: Sequence[Attempt], delay: timedelta = timedelta(0)) -> None:
+        """Add attempts to the log, durably, and move the feeds' clocks on; ``delay`` is the feed's own."""
+        by_day: dict[tuple[str, str, date], list[Attempt]] = {}
+        for attempt in attempts:
+            day = attempt.window_start.astimezone(UTC).date()
+            by_day.setdefault((attempt.feed, attempt.source, day), []).append(attempt)
+        for (feed, source, day), rows in by_day.items():
+            folder = self.capture_dir(vendor, feed, source)
+            table = pa.Table.from_pylist([asdict(row) for row in rows], ATTEMPT_SCHEMA)
+            name = f"{stamp(rows[0].attempted_at)}-{uuid.uuid4().hex[:8]}.parquet"
+            self.place(folder / f"date={day}" / name, partial(pq.write_table, table))
+            with self.lock(f"clock-{source}-{feed}"):
+                encoded = msgspec.json.encode(self.clock(vendor, feed, source).after(rows, delay))
+                self.place(folder / "clock.json", partial(Path.write_bytes, data=encoded))
+
+    def attempts(self, vendor: str, source: str, feed: str, day: date) -> list[Attempt]:
+        """Every logged attempt at a window that starts on this UTC day, oldest first."""
+        folder = self.capture_dir(vendor, feed, source) / f"date={day}"
+        files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+        rows = [row for path in files for row in pq.read_table(path, schema=ATTEMPT_SCHEMA).to_pylist()]
+        found = [msgspec.convert(row, Attempt) for row in rows]
+        return sorted(found, key=lambda attempt: attempt.attempted_at)
+
+    def clock(self, vendor: str, feed: str, source: str) -> FeedClock:
+        """The feed's clock as of the attempts logged so far."""
+        path = self.capture_dir(vendor, feed, source) / "clock.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=FeedClock)
+        except FileNotFoundError:
+            return FeedClock()
+
+    def days(self, vendor: str, feed: str) -> set[date]:
+        """UTC days that hold raw segments of a feed, whatever the source."""
+        base = self.root / "raw" / vendor / feed
+        return {date.fromisoformat(path.name[5:]) for path in base.glob("source=*/date=*")}
+
+    def place(self, path: Path, write: Callable[[Path], object]) -> None:
+        """Let ``write`` fill a hidden file, fsync it, and rename it to ``path``: there whole or not at all."""
+        waiting = self.root / ".tmp"
+        waiting.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = waiting / f"{uuid.uuid4().hex}.tmp"
+        try:
+            write(temporary)
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock across processes. The system lets go of it when its holder dies, however it dies."""
+        folder = self.root / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def write_raw(table: pa.Table, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write raw pages. zstd level 3 without dictionaries: 11:1, at over 300 MB of JSON a second."""
+    schema = table.schema.with_metadata(metadata) if metadata else table.schema
+    pq.write_table(
+        table.cast(schema),
+        path,
+        row_group_size=PAGES_PER_ROW_GROUP,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=False,
+        write_statistics=False,
+    )
+
+
+def segments_of(folder: Path) -> dict[str, Path]:
+    """Name of each raw segment in a partition, and the file that holds it; a merged file holds many.
+
+    Where a merged file and a segment's own file are both there (the merging was cut short), the merged one counts.
+    """
+    found: dict[str, Path] = {}
+    merged: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
+        if path.stem.endswith("-merged"):
+            names = json.loads((pq.read_schema(path).metadata or {})[b"segments"])
+            merged.update(dict.fromkeys(names, path))
+        else:
+            found[path.stem] = path
+    return found | merged
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or a directory's entries, to disk before going on."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

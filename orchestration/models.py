@@ -1,0 +1,214 @@
+"""A .sql file into a Model: header, columns, dependencies, checks. Pure: reads text, runs nothing.
+
+The path is the name, the header is the contract (``docs/models.md``). What a model is built from and into belongs
+in ``builder.py``; how its columns descend from others in ``lineage.py``.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from orchestration.lineage import Parsed, parse
+
+_HEADER = re.compile(r"^--\s?(.*)$")
+_KEY = re.compile(r"^(grain|kind|day|window(?:\s+[\w.]+)?|check\s+\w+|warn\s+\w+):\s*(.+)$")
+_LOOKS_LIKE_KEY = re.compile(r"^([a-z_]+|(check|warn|window)\s+[\w.]+):\s")
+_WINDOW = re.compile(r"^([+-]?\d+) days? \.\. ([+-]?\d+) days?$")
+_FORBIDDEN = re.compile(r"\b(now|current_timestamp|current_date|today|random|uuid)\b\s*(\(|\b)", re.IGNORECASE)
+
+
+class ModelError(Exception):
+    """A model's text breaks a rule; the message names the file, the line or key, and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A claim about a table: ``sql`` selects the rows that break it."""
+
+    name: str
+    table: str
+    sql: str
+    description: str
+    warn: bool
+    tables: tuple[str, ...]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One SQL file, one table. ``kind``: ``segment`` (staging), ``day``, ``whole`` or ``view``."""
+
+    table: str
+    path: Path
+    sql: str
+    description: str
+    grain: tuple[str, ...]
+    kind: str
+    by_delivery: bool
+    windows: Mapping[str, tuple[int, int]]
+    columns: Mapping[str, str]
+    parents: tuple[str, ...]
+    params: frozenset[str]
+    version: str
+    checks: tuple[Check, ...] = field(default=())
+
+    @property
+    def schema(self) -> str:
+        """``staging``, ``intermediate``, ``marts`` or ``ops``."""
+        return self.table.split(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The table's name without its schema."""
+        return self.table.split(".")[1]
+
+    def window(self, parent: str) -> tuple[int, int]:
+        """First and last day of ``parent``, relative to the day built, both inclusive."""
+        return self.windows.get(parent.split(".")[1], self.windows[""])
+
+
+def read_model(path: Path, schema: str) -> Model:
+    """Read one model.
+
+    Raises:
+        ModelError: The header has an unknown key, the SQL breaks a rule, or a column lacks its description.
+    """
+    text = path.read_text(encoding="utf-8")
+    description, keys = _read_header(path, text)
+    parsed = parse(text, str(path))
+    _refuse(path, text, parsed)
+    kind = keys.get("kind", "segment" if schema == "staging" else "whole")
+    windows = {key[6:].strip(): _read_window(path, value) for key, value in keys.items() if key.startswith("window")}
+    if windows and kind == "whole":
+        kind = "day"
+    windows.setdefault("", (0, 0))
+    table = f"{schema}.{path.stem}"
+    if kind != "view" and "grain" not in keys:
+        raise ModelError(f"{path}: the header names no grain; add a line '-- grain: column, column'")
+    checks = tuple(
+        Check(
+            name=key.split()[1],
+            table=table,
+            sql=f"select * from {table} where ({value}) is not true",
+            description=f"Every row satisfies: {value}",
+            warn=key.startswith("warn"),
+            tables=(table,),
+            path=path,
+        )
+        for key, value in keys.items()
+        if key.startswith(("check", "warn"))
+    )
+    return Model(
+        table=table,
+        path=path,
+        sql=text,
+        description=description,
+        grain=tuple(column.strip() for column in keys.get("grain", "").split(",") if column.strip()),
+        kind=kind,
+        by_delivery=keys.get("day") == "delivery",
+        windows=windows,
+        columns=parsed.columns,
+        parents=parsed.tables,
+        params=parsed.params,
+        version=hashlib.sha256(parsed.normal.encode()).hexdigest()[:12],
+        checks=checks,
+    )
+
+
+def read_check(path: Path) -> Check:
+    """Read one file of ``sql/checks``: ``<model>__<claim>.sql`` selects the rows that break the claim.
+
+    Raises:
+        ModelError: The name or the header is not of that form.
+    """
+    text = path.read_text(encoding="utf-8")
+    lines = [match[1] for line in text.splitlines() if (match := _HEADER.match(line))]
+    severity = [line.removeprefix("severity:").strip() for line in lines if line.startswith("severity:")]
+    model, _, claim = path.stem.rpartition("__")
+    parsed = parse(text, str(path))
+    own = [table for table in parsed.tables if table.endswith(f".{model}")]
+    if not claim or not own or severity not in ([], ["warn"], ["error"]):
+        raise ModelError(f"{path}: name it <model>__<claim>.sql, read that model in it, severity is warn or error")
+    return Check(
+        name=claim,
+        table=own[0],
+        sql=text,
+        description=" ".join(line for line in lines if not line.startswith("severity:")),
+        warn=severity == ["warn"],
+        tables=parsed.tables,
+        path=path,
+    )
+
+
+def read_models(sql_dir: Path) -> dict[str, Model]:
+    """All models below ``sql_dir`` by table name, each after everything that it reads.
+
+    Raises:
+        ModelError: Two files make one table, a check or window names an unknown table, or a file breaks a rule.
+    """
+    found: dict[str, Model] = {}
+    for schema in ("staging", "intermediate", "marts", "ops"):
+        for path in sorted((sql_dir / schema).rglob("*.sql")):
+            model = read_model(path, schema)
+            if model.table in found:
+                raise ModelError(f"{path}: {found[model.table].path} makes {model.table} already; rename one")
+            found[model.table] = model
+    order = TopologicalSorter({table: [p for p in m.parents if p in found] for table, m in found.items()})
+    return {table: found[table] for table in order.static_order()}
+
+
+def read_checks(sql_dir: Path, models: Iterable[Model]) -> dict[str, list[Check]]:
+    """All checks by the table they judge: those of the models' headers and those of ``sql/checks``."""
+    checks = {model.table: list(model.checks) for model in models}
+    for path in sorted((sql_dir / "checks").glob("*.sql")):
+        check = read_check(path)
+        if check.table not in checks:
+            raise ModelError(f"{path}: there is no model {check.table}")
+        checks[check.table].append(check)
+    return checks
+
+
+def _read_header(path: Path, text: str) -> tuple[str, dict[str, str]]:
+    description: list[str] = []
+    keys: dict[str, str] = {}
+    for line in text.splitlines():
+        match = _HEADER.match(line)
+        if not match:
+            break
+        key = _KEY.match(match[1])
+        if key:
+            keys[" ".join(key[1].split())] = key[2].strip()
+        elif _LOOKS_LIKE_KEY.match(match[1]):
+            raise ModelError(
+                f"{path}: unknown header line '{match[1]}'; known are grain, kind, day, window, check NAME, warn NAME"
+            )
+        else:
+            description.append(match[1])
+    if not description:
+        raise ModelError(f"{path}: the first comment must say what the table is")
+    return " ".join(description).strip(), keys
+
+
+def _read_window(path: Path, value: str) -> tuple[int, int]:
+    match = _WINDOW.match(value)
+    if not match:
+        raise ModelError(f"{path}: window '{value}' is not of the form '-3 days .. +1 day'")
+    return int(match[1]), int(match[2])
+
+
+def _refuse(path: Path, text: str, parsed: Parsed) -> None:
+    code = "\n".join(line.split("--")[0] for line in text.splitlines())
+    if "{{" in code or "{%" in code:
+        raise ModelError(f"{path}: models are plain SQL; Jinja is not read")
+    if match := _FORBIDDEN.search(re.sub(r"'[^']*'", "''", code)):
+        view = re.search(r"^-- kind: view$", text, re.MULTILINE)
+        if not view:
+            raise ModelError(f"{path}: '{match[1]}' makes the same input give different rows; bind a parameter instead")
+    bare = [column for column, comment in parsed.columns.items() if not comment]
+    if "*" in parsed.columns:
+        raise ModelError(f"{path}: name the columns of the last select; '*' hides the contract")
+    if bare:
+        raise ModelError(f"{path}: describe the columns {', '.join(bare)} by comments behind them")

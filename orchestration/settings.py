@@ -1,0 +1,319 @@
+"""The only reader of the environment: ``sources.yaml`` and ``SHIFTBOOK_*`` become typed settings, or all their errors.
+
+What a source may say stands in ``assets/config.py`` and the vendors' packages. No Dagster, no vendor's name, and
+nothing is created: a folder comes to be when something is first put in it.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypedDict, TypeVar
+
+import pytz
+import yaml
+from assets.config import REFERENCE, SOURCE_NAME, Origin, PresentFile, Section, SourceConfig
+from assets.feeds import Feed
+from assets.registry import VENDORS
+from pydantic import AfterValidator, ValidationError
+from pydantic_core import ErrorDetails
+
+OPEN, CLOSE = "\ue000", "\ue001"  # private characters that stand for the braces of a reference while YAML is read
+_S = TypeVar("_S", bound=Section)
+
+
+class SettingsError(ValueError):
+    """What is wrong with the settings: one line per problem, each naming file, source, key and the way out.
+
+    Values are never repeated, names of sources, vendors and feeds aside, so no message can hold a secret.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Keep the problems, in the order of the file."""
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the configuration says; paths are absolute.
+
+    Attributes:
+        home: Where everything is kept (contract.md §4).
+        sources_file: The file that was read; none when there is none.
+        report_timezone: IANA zone of reports.
+        roster: CSV of who is in which team, if any.
+        state_map: CSV laid over the built-in map of states, if any.
+        sources: The sources in the order of the file, disabled ones too.
+    """
+
+    home: Path
+    sources_file: Path | None = None
+    report_timezone: str = "UTC"
+    roster: Path | None = None
+    state_map: Path | None = None
+    sources: tuple[SourceConfig, ...] = ()
+
+    @property
+    def lake_dir(self) -> Path:
+        """Raw segments and the tables built from them."""
+        return self.home / "lake"
+
+    @property
+    def spool_dir(self) -> Path:
+        """What the recorder heard and has not sealed yet."""
+        return self.home / "spool"
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The published DuckDB file."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def exports_dir(self) -> Path:
+        """Rendered reports."""
+        return self.home / "exports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """``DAGSTER_HOME``."""
+        return self.home / "dagster"
+
+
+class FeedRow(TypedDict):
+    """A row of the table of configured feeds; grain: source, feed. Durations in seconds."""
+
+    source: str
+    vendor: str
+    feed: str
+    delay_seconds: float
+    retention_seconds: float
+    window_seconds: float
+    state_bearing: bool
+    uncertainty_seconds: float
+
+
+def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
+    """The feeds that a source captures: those it names, else all of its vendor, in the vendor's order."""
+    offered = VENDORS[source.vendor].feeds
+    return tuple(feed for feed in offered if source.feeds is None or feed.name in source.feeds)
+
+
+def feed_rows(settings: Settings) -> list[FeedRow]:
+    """The promises of every configured feed, for SQL; disabled sources too, whose history is still read."""
+    return [
+        FeedRow(
+            source=source.name,
+            vendor=source.vendor,
+            feed=feed.name,
+            delay_seconds=feed.delay.total_seconds(),
+            retention_seconds=feed.retention.total_seconds(),
+            window_seconds=feed.window.total_seconds(),
+            state_bearing=feed.state_bearing,
+            uncertainty_seconds=feed.uncertainty.total_seconds(),
+        )
+        for source in settings.sources
+        for feed in feeds_of(source)
+    ]
+
+
+def sql_dir() -> Path:
+    """The folder of SQL models: ``_sql`` in an installed package, ``sql`` in a checkout."""
+    here = Path(__file__).parent
+    packaged = here / "_sql"
+    return packaged if packaged.is_dir() else here.parent / "sql"
+
+
+def load_settings(
+    home: Path | None = None, sources: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the settings; arguments win over ``SHIFTBOOK_HOME`` and ``SHIFTBOOK_SOURCES``, those over the defaults.
+
+    Without a file of sources there are none, unless one was asked for. Secrets are not read here but when used.
+
+    Args:
+        home: Where everything is kept, default ``./data``.
+        sources: The file of sources, default ``./sources.yaml``.
+        environ: The environment, default the process's own, kept live.
+
+    Raises:
+        SettingsError: With every problem found.
+    """
+    environ = os.environ if environ is None else environ
+    home = (home or Path(environ.get("SHIFTBOOK_HOME") or "data")).absolute()
+    asked = sources or environ.get("SHIFTBOOK_SOURCES")
+    file = Path(asked or "sources.yaml").absolute()
+    if not asked and not file.exists():
+        return Settings(home)
+    keys = _read(file)
+    entries = keys.pop("sources", None)
+    problems: list[str] = []
+    top = _validated(_TopLevel, keys, Origin(file, environ=environ), problems, also=["sources"])
+    configs = _sources(entries, file, environ, problems)
+    if problems or top is None:
+        raise SettingsError(problems)
+    return Settings(home, file, top.report_timezone, top.roster, top.state_map, tuple(configs))
+
+
+def _zone(value: str) -> str:
+    # pytz and not zoneinfo: its list is the same on every machine and holds only what DuckDB knows too.
+    if value not in pytz.all_timezones_set:
+        raise ValueError(f"must be an IANA time zone, as Europe/Berlin{_meant(value, pytz.all_timezones)}")
+    return value
+
+
+class _TopLevel(Section):
+    """The keys beside ``sources``."""
+
+    report_timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    roster: PresentFile | None = None
+    state_map: PresentFile | None = None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key may stand once, and dates stay texts, so that a wrong one is reported with its key.
+
+    It also takes ``{key: ${NAME}}``, in which YAML sees nested braces: see :func:`_read`.
+    """
+
+
+def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, object]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            raise yaml.MarkedYAMLError(problem="a key stands twice", problem_mark=key.start_mark)
+        seen.add(str(key.value))
+    return loader.construct_mapping(node, deep=True)
+
+
+def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node)).translate({ord(OPEN): "{", ord(CLOSE): "}"})
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _unique_keys)
+_Loader.add_constructor("tag:yaml.org,2002:str", _text)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        text = REFERENCE.sub(rf"${OPEN}\1{CLOSE}", file.read_text(encoding="utf-8-sig"))
+        document = _Loader(text).get_single_data()
+    except FileNotFoundError:
+        problem = "no such file; name another with --sources or SHIFTBOOK_SOURCES"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problem = f"{_syntax(error)}; check indentation, and quote values with special characters"
+    else:
+        if document is None:
+            return {}
+        if isinstance(document, dict):
+            return document
+        problem = "must hold keys at its top level, as `sources:`"
+    raise SettingsError([f"{file}: {problem}"]) from None
+
+
+def _syntax(error: Exception) -> str:
+    """Where YAML is wrong. PyYAML's own text is cut at its first quote: behind it stands what the file says."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "is not YAML in UTF-8"
+    mark = error.problem_mark
+    problem = re.split(r"['\"]", error.problem or "")[0].strip()
+    return f"not valid YAML at line {mark.line + 1}, column {mark.column + 1} ({problem})"
+
+
+def _sources(entries: object, file: Path, environ: Mapping[str, str], problems: list[str]) -> list[SourceConfig]:
+    if entries is None:
+        return []
+    if not isinstance(entries, list):
+        problems.append(f"{file}: sources: must be a list; begin each source with `- name:`")
+        return []
+    configs: list[SourceConfig] = []
+    positions: dict[str, int] = {}
+    for position, entry in enumerate(entries, start=1):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        named = name if isinstance(name, str) and SOURCE_NAME.fullmatch(name) else None
+        origin = Origin(file, f"source {named or position}", environ)
+        if named is not None and positions.setdefault(named, position) != position:
+            both = f"sources {positions[named]} and {position}"
+            problems.append(f"{origin.place('name')}: {both} have the same name; rename one")
+        config = _source(entry, origin, problems)
+        if config is not None:
+            configs.append(config)
+    return configs
+
+
+def _source(entry: object, origin: Origin, problems: list[str]) -> SourceConfig | None:
+    if not isinstance(entry, dict):
+        problems.append(f"{origin.place('')}: must have keys, as `name:` and `vendor:`")
+        return None
+    vendor = entry.get("vendor")
+    known = VENDORS.get(vendor) if isinstance(vendor, str) else None
+    if known is None:
+        what = "unknown vendor" if "vendor" in entry else "is required"
+        guess = _meant(vendor, VENDORS) if isinstance(vendor, str) else ""
+        problems.append(f"{origin.place('vendor')}: {what}; known vendors: {', '.join(VENDORS)}{guess}")
+        return None
+    config = _validated(known.config, entry, origin, problems)
+    offered = [feed.name for feed in known.feeds]
+    unknown = [feed for feed in (config.feeds if config else None) or () if feed not in offered]
+    problems.extend(
+        f"{origin.place('feeds')}: unknown feed; {vendor} has {', '.join(offered)}{_meant(feed, offered)}"
+        for feed in unknown
+    )
+    return config
+
+
+def _validated(
+    model: type[_S], values: dict[str, object], origin: Origin, problems: list[str], also: Iterable[str] = ()
+) -> _S | None:
+    """The section, or none and its problems appended; ``also`` are keys that are known beside the model's."""
+    try:
+        return model.model_validate(values, context=origin)
+    except ValidationError as error:
+        known = [*model.model_fields, *also]
+        items = error.errors(include_input=False, include_url=False)
+        problems.extend(f"{origin.place(_key(item['loc']))}: {_wording(item, known)}" for item in items)
+        return None
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """``agents[0].password``. What is no name is not repeated: ``{password:x}``, without a space, is a key in YAML."""
+    key = ""
+    for part in location:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        else:
+            key += f".{part}" if re.fullmatch(r"[A-Za-z][\w-]*", part) else ".(a key that is no name)"
+    return key.removeprefix(".")
+
+
+def _wording(item: ErrorDetails, known: Iterable[str]) -> str:
+    """What is wrong, in words of the file instead of Python's, and what to write."""
+    kind, location = item["type"], item["loc"]
+    if kind == "extra_forbidden":
+        guess = _meant(str(location[-1]), known) if len(location) == 1 else ""
+        return f"unknown key{guess or '; remove it'}"
+    if kind == "value_error":
+        return str(item["ctx"]["error"])
+    return _WORDS.get(kind) or item["msg"].replace("Input should be", "must be", 1)
+
+
+_WORDS = {
+    "missing": "is required; add it",
+    "string_type": "must be a text; put it in quotes",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "path_type": "must be a path",
+    "tuple_type": "must be a list, as [one, two]",
+    "is_instance_of": "is required; write ${NAME} and set the environment variable NAME",
+    "invalid_key": "a key must be a text; put it in quotes or remove it",
+}
+
+
+def _meant(value: str, known: Iterable[str]) -> str:
+    guesses = difflib.get_close_matches(value, known, n=1)
+    return f"; did you mean {guesses[0]}?" if guesses else ""

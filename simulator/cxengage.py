@@ -1,0 +1,323 @@
+"""CxEngage's agent state API (RTA) over a simulated centre, on a loopback server.
+
+What belongs here: the endpoint's address, credentials, parameters, errors, paging and
+envelope, and the server a test or the demo starts.  What does not: the records
+themselves (`cxengage_rows.py`) and sockets and faults common to all vendors (`wire.py`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import re
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final, Self
+from urllib.parse import parse_qs
+
+from simulator.admin import Admin
+from simulator.centre import Centre
+from simulator.clock import SimClock
+from simulator.cxengage_json import Dialect
+from simulator.cxengage_rows import RowIndex
+from simulator.facts import DAY, SECOND, iso, millis
+from simulator.faults import Faults, decode_knobs
+from simulator.people import random_uuid
+from simulator.wire import Reply, Request, Wire, opaque
+
+USERNAME: Final = "shiftbook"
+# A user who exists but whose role lacks the permission "WFM RTA".
+POWERLESS: Final = "norole"
+
+_PATH: Final = re.compile(r"/v1/tenants/([^/]+)/wfm/rta")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
+_NUMBER: Final = re.compile(r"\d{1,9}")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where and as whom to ask: drawn from the seed, so that a demo can be repeated."""
+
+    tenant_id: str
+    username: str
+    password: str
+
+    @staticmethod
+    def of(seed: int) -> Account:
+        """Return the account of a seed."""
+        rng = random.Random(f"{seed}/cxengage/account")
+        return Account(random_uuid(rng), USERNAME, f"simulated-secret-{rng.getrandbits(64):016x}")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A well-formed request: a window (milliseconds UTC) and a page of it."""
+
+    start: int
+    end: int
+    limit: int | None
+    offset: int
+
+
+class CxEngageApi:
+    """Answers `GET /v1/tenants/{tenant}/wfm/rta` as of the simulated clock."""
+
+    def __init__(
+        self,
+        centre: Centre,
+        clock: SimClock,
+        account: Account,
+        faults: Faults,
+        dialect: Dialect,
+    ) -> None:
+        """Serve a centre to one account."""
+        self._centre = centre
+        self._clock = clock
+        self._account = account
+        self._faults = faults
+        self._dialect = dialect
+        self._index = RowIndex(centre, dialect, faults)
+        self._lock = threading.Lock()
+        self._seen_windows: set[tuple[int, int]] = set()
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect served."""
+        return self._dialect
+
+    @property
+    def index(self) -> RowIndex:
+        """Return the records behind the API."""
+        return self._index
+
+    def set_faults(self, faults: Faults) -> None:
+        """Serve with other faults."""
+        self._index.set_faults(faults)
+        self._faults = faults
+        self._seen_windows.clear()
+
+    def set_dialect(self, dialect: Dialect) -> None:
+        """Serve another reading of the vendor's documents."""
+        self._index = RowIndex(self._centre, dialect, self._faults)
+        self._dialect = dialect
+
+    def answer(self, request: Request) -> Reply:
+        """Answer one request; an error is a status and an opaque body."""
+        match = _PATH.fullmatch(request.path)
+        if match is None:
+            return opaque(HTTPStatus.NOT_FOUND)
+        denied = self._denied(request.headers.get("authorization", ""))
+        if denied is not None:
+            return denied
+        if match[1] != self._account.tenant_id or request.method != "GET":
+            return opaque(HTTPStatus.NOT_FOUND)
+        now = self._clock.now_ms()
+        try:
+            query = self._parse(request.query, now)
+        except RefusedError as refusal:
+            return opaque(refusal.status)
+        if self._broken(query):
+            return opaque(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return Reply(HTTPStatus.OK, self._page(query, now))
+
+    def _denied(self, authorization: str) -> Reply | None:
+        scheme, _, secret = authorization.partition(" ")
+        try:
+            user, _, password = base64.b64decode(secret, validate=True).decode().partition(":")
+        except ValueError:
+            user = password = ""
+        known = user in {self._account.username, POWERLESS}
+        if scheme.lower() != "basic" or not known or password != self._account.password:
+            realm = (("WWW-Authenticate", 'Basic realm="cxengage"'),)
+            return opaque(HTTPStatus.UNAUTHORIZED, realm)
+        return opaque(HTTPStatus.FORBIDDEN) if user == POWERLESS else None
+
+    def _parse(self, text: str, now: int) -> Query:
+        given = {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True).items()}
+        start = _instant(given.get("start"))
+        longest = int(self._dialect.max_range_seconds * SECOND)
+        limits = self._dialect.range_error_status
+        if "end" not in given and start < now - longest:
+            raise RefusedError(limits)
+        end = _instant(given["end"]) if "end" in given else max(now, start)
+        if end < start:
+            raise RefusedError
+        if end - start > longest or start < now - int(self._dialect.retention_days * DAY):
+            raise RefusedError(limits)
+        limit = _count(given["limit"]) if "limit" in given else None
+        if limit == 0:
+            raise RefusedError
+        return Query(start, end, limit, _count(given.get("offset", "0")))
+
+    def _broken(self, query: Query) -> bool:
+        return self._faults.dropped_mode == "error" and any(
+            query.start < millis(until) and query.end > millis(since) for since, until in self._faults.dropped
+        )
+
+    def _page(self, query: Query, now: int) -> bytes:
+        seen = now - int(self._dialect.delay_seconds * SECOND)
+        found = self._index.select(query.start, query.end, seen)
+        if self._faults.unstable_pages and self._is_first_look(query, len(found)):
+            found = found[1:]
+        upto = None if query.limit is None else query.offset + query.limit
+        texts = self._index.texts(found[query.offset : upto], seen)
+        head = self._envelope(query, len(found) + self._faults.wrong_total)
+        return b"".join((head, b",".join(texts), b"]}"))
+
+    def _is_first_look(self, query: Query, found: int) -> bool:
+        """Tell whether a window with several pages is read for the first time."""
+        if query.limit is None or found <= query.limit:
+            return False
+        window = (query.start, query.end)
+        with self._lock:
+            first = window not in self._seen_windows
+            self._seen_windows.add(window)
+        return first
+
+    def _envelope(self, query: Query, total: int) -> bytes:
+        envelope: dict[str, object] = {"tenantId": self._account.tenant_id, "timezone": "UTC"}
+        if query.limit is not None:
+            stringly = self._faults.stringly_limit
+            envelope["limit"] = str(query.limit) if stringly else query.limit
+        elif self._dialect.limit_missing == "null":
+            envelope["limit"] = None
+        envelope |= {
+            "offset": query.offset,
+            "page": "0",
+            "total": total,
+            "start": iso(query.start),
+            "end": iso(query.end),
+        }
+        return json.dumps(envelope, separators=(",", ":"))[:-1].encode() + b',"results":['
+
+
+class RefusedError(Exception):
+    """A request that gets an error status instead of data."""
+
+    def __init__(self, status: int = HTTPStatus.BAD_REQUEST) -> None:
+        """Refuse with a status."""
+        super().__init__(status)
+        self.status = status
+
+
+def _instant(text: str | None) -> int:
+    """Return a time parameter as milliseconds UTC; its milliseconds are optional."""
+    if text is None or _TIME.fullmatch(text) is None:
+        raise RefusedError
+    try:
+        return millis(datetime.fromisoformat(text).astimezone(UTC))
+    except ValueError as error:
+        raise RefusedError from error
+
+
+def _count(text: str) -> int:
+    if _NUMBER.fullmatch(text) is None:
+        raise RefusedError
+    return int(text)
+
+
+class CxEngageServer:
+    """A running CxEngage: start it, or use it as a context manager.
+
+    `base_url`, `tenant_id`, `username` and `password` are what a client needs; the rest
+    steers the simulation from inside the process, as `/_simulator/` does from outside.
+    """
+
+    def __init__(
+        self,
+        centre: Centre,
+        clock: SimClock | None = None,
+        *,
+        faults: Faults | None = None,
+        dialect: Dialect | None = None,
+        port: int = 0,
+    ) -> None:
+        """Bind to 127.0.0.1; `port` 0 takes a free one.  The clock defaults to real time."""
+        self.centre = centre
+        self.clock = clock or SimClock(running=True)
+        self.account = Account.of(centre.seed)
+        self.api = CxEngageApi(centre, self.clock, self.account, faults or Faults(), dialect or Dialect())
+        admin = Admin(
+            centre,
+            self.clock,
+            {
+                ("GET", "stats"): lambda _: self.stats(),
+                ("GET", "faults"): lambda _: self.faults,
+                ("POST", "faults"): lambda body: self.set_faults(decode_knobs(Faults, body)),
+                ("GET", "dialect"): lambda _: self.api.dialect,
+                ("POST", "dialect"): lambda body: self.set_dialect(decode_knobs(Dialect, body)),
+            },
+        )
+        self._wire = Wire(self.api, admin, self.clock, port)
+        self._wire.set_faults(faults or Faults())
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """Return the port bound to."""
+        return self._wire.server_port
+
+    @property
+    def base_url(self) -> str:
+        """Return the address before `/v1`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def tenant_id(self) -> str:
+        """Return the tenant served."""
+        return self.account.tenant_id
+
+    @property
+    def username(self) -> str:
+        """Return the user who may read agent states."""
+        return self.account.username
+
+    @property
+    def password(self) -> str:
+        """Return that user's password."""
+        return self.account.password
+
+    @property
+    def faults(self) -> Faults:
+        """Return the faults served."""
+        return self._wire.faults
+
+    def set_faults(self, faults: Faults) -> Faults:
+        """Serve other faults from the next request on."""
+        self.api.set_faults(faults)
+        self._wire.set_faults(faults)
+        return faults
+
+    def set_dialect(self, dialect: Dialect) -> Dialect:
+        """Serve another dialect from the next request on."""
+        self.api.set_dialect(dialect)
+        return dialect
+
+    def stats(self) -> dict[str, object]:
+        """Return the counters: requests, concurrency, statuses, resets, bytes."""
+        return self._wire.stats.snapshot()
+
+    def start(self) -> Self:
+        """Serve on a thread of its own."""
+        self._thread = threading.Thread(target=self._wire.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop serving and end all connections."""
+        if self._thread is not None:
+            self._wire.shutdown()
+            self._thread.join()
+            self._thread = None
+        self._wire.server_close()
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Stop serving."""
+        self.close()

@@ -1,0 +1,45 @@
+-- What each agent was last known to do when the day began, beside their first record on it.
+-- Looks back 35 days and no further: after that long without a word a state is given up (docs/metrics.md, Stuck states).
+-- grain: source, agent_id
+-- window: 0 days .. 0 days
+-- window int_agent_day_close: -35 days .. -1 days
+with firsts as (
+    select source, agent_id, min(started_at) as following_started_at,
+        arg_min(record_id, started_at) as following_record_id,
+        arg_min(session_id, started_at) as following_session_id,
+        arg_min(logged_in_at, started_at) as following_logged_in_at
+    from intermediate.int_agent_records
+    group by source, agent_id
+),
+
+carried as (
+    select * from intermediate.int_agent_day_close
+    qualify row_number() over (partition by source, agent_id order by date desc) = 1
+)
+
+select
+    coalesce(c.source, f.source) as source,       -- name of the source in sources.yaml
+    coalesce(c.agent_id, f.agent_id) as agent_id, -- the vendor's id of the agent
+    c.session_id,                                 -- the vendor's id of the sign-in
+    c.record_id,                                  -- the vendor's id of the last record before the day
+    c.next_record_id,                             -- id of the record that follows, as that one names it
+    c.logged_in_at,                               -- when the session began
+    c.started_at,                                 -- when the state began; NULL when the agent was not known before
+    c.ended_at,                                   -- when it ended, as reported; NULL while open
+    c.state,                                      -- one of the canonical states
+    c.vendor_state,                               -- the vendor's word for the state
+    c.reason_code,                                -- the vendor's id of the reason
+    c.reason,                                     -- the reason in words
+    c.work_items,                                 -- interactions handled at once
+    c.load,                                       -- items the vendor counts towards capacity
+    c.capacity,                                   -- items that the agent may handle at once
+    c.direction,                                  -- inbound or outbound
+    c.segment,                                    -- raw segment that delivered the copy used
+    c.window_start,                               -- start of the window in which it was delivered
+    f.following_started_at,                       -- start of the agent's first record on the day; NULL when there is none
+    f.following_record_id,                        -- id of that record
+    f.following_session_id,                       -- session of that record
+    f.following_logged_in_at                      -- sign-in of that record
+from carried as c
+full join firsts as f on c.source = f.source and c.agent_id = f.agent_id
+order by 1, 2

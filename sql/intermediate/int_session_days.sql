@@ -1,0 +1,15 @@
+-- Each session's records that start on the day, in one row: what sessions are put together from.
+-- grain: source, session_id
+-- window: 0 days .. 0 days
+select
+    source,                                       -- name of the source in sources.yaml
+    session_id,                                   -- the vendor's id of the sign-in
+    arg_max(agent_id, started_at) as agent_id,    -- the vendor's id of the agent
+    min(coalesce(logged_in_at, started_at)) as logged_in_at, -- when the session began
+    max(started_at) as last_started_at,           -- start of its last record on the day
+    arg_max(coalesce(ended_at, 'infinity'::timestamptz), started_at) as last_ended_at, -- end of that record; infinity while open
+    arg_max(next_record_id is null, started_at) as is_last -- that record names no successor
+from intermediate.int_agent_records
+where session_id is not null
+group by source, session_id
+order by source, session_id

@@ -1,0 +1,157 @@
+-- What each agent did, without gap or overlap, from midnight to midnight UTC or up to the source's observed-until time.
+-- An agent has rows on a day that a record of theirs touches, or that they begin in a known state other than offline.
+-- grain: source, agent_id, started_at
+-- window: 0 days .. 0 days
+-- window int_feed_gaps: -35 days .. 0 days
+-- check has_length: ended_at > started_at
+-- check within_the_day: started_at >= date::timestamptz and ended_at <= date::timestamptz + interval 1 day
+-- check known_state: state in ('available', 'handling', 'wrap_up', 'not_ready', 'offline', 'unobserved')
+-- check known_evidence: evidence in ('reported', 'derived', 'carried', 'none') and (evidence = 'none') = (state = 'unobserved')
+-- check session_known: session_id is not null or state in ('offline', 'unobserved')
+with clock as (
+    select source, max(observed_until) as observed_until, max(uncertainty_seconds) as uncertainty_seconds
+    from ops.feed_clock
+    where state_bearing
+    group by source
+),
+
+gaps as (
+    select source, gap_start, gap_end from intermediate.int_feed_gaps where gap_end > gap_start
+    union all
+    -- Days that nobody asked for.
+    select c.source, d.day, d.day + interval 1 day
+    from clock as c
+    cross join (
+        select unnest(generate_series($partition_start - interval 35 days, $partition_start, interval 1 day)) as day
+    ) as d
+    where not exists (
+        select 1 from intermediate.int_feed_gaps as g where g.source = c.source and g.date = d.day::date
+    )
+),
+
+records as (
+    select
+        source, agent_id, session_id, next_record_id, started_at, ended_at, state, vendor_state, reason_code, reason,
+        work_items, load, capacity, direction, segment, window_start,
+        following_started_at, following_session_id, following_logged_in_at
+    from intermediate.int_agent_records
+    union all
+    select
+        source, agent_id, session_id, next_record_id, started_at, ended_at, state, vendor_state, reason_code, reason,
+        work_items, load, capacity, direction, segment, window_start,
+        following_started_at, following_session_id, following_logged_in_at
+    from intermediate.int_agent_day_open
+    where started_at is not null
+),
+
+-- A closed record that names its successor is evidence for exactly its own length.
+reported as (
+    select r.*, null::timestamptz as held_until, c.observed_until, c.uncertainty_seconds,
+        least(r.ended_at, r.following_started_at) as state_ended_at,
+        null::timestamptz as offline_ended_at
+    from records as r
+    inner join clock as c on r.source = c.source
+    where r.ended_at is not null and (r.next_record_id is not null or r.following_session_id = r.session_id)
+        and r.started_at < c.observed_until
+),
+
+-- An open record, and the absence after a session's last one, last only as long as the feed was watched without a gap.
+watched as (
+    select r.*, greatest(g.gap_start, coalesce(r.ended_at, r.started_at)) as held_until, c.observed_until,
+        c.uncertainty_seconds,
+        case when r.window_start >= $partition_end then $partition_end else o.open_until end as open_until
+    from records as r
+    inner join clock as c on r.source = c.source
+    left join intermediate.int_open_segments as o on r.source = o.source and r.segment = o.segment
+    asof left join gaps as g on r.source = g.source and coalesce(r.ended_at, r.started_at) < g.gap_end
+    where (r.ended_at is null or (r.next_record_id is null and r.following_session_id is distinct from r.session_id))
+        and r.started_at < c.observed_until
+),
+
+held as (
+    select * exclude (open_until),
+        case
+            when ended_at is not null then least(ended_at, following_started_at)
+            -- Until it is fetched again, an open record ends at the session's next one.
+            when following_session_id = session_id then least(following_started_at, held_until)
+            else least(
+                coalesce(open_until, started_at), held_until, following_started_at,
+                greatest(following_logged_in_at, started_at)
+            )
+        end as state_ended_at,
+        case when ended_at < observed_until then
+            least(held_until, following_started_at, greatest(following_logged_in_at, ended_at), observed_until)
+        end as offline_ended_at
+    from watched
+),
+
+-- Three stretches up to the agent's next record: the state, being signed out, and what nobody knows.
+judged as (
+    select *,
+        least(state_ended_at, observed_until) as state_until,
+        greatest(state_ended_at, offline_ended_at) as known_until,
+        least(coalesce(following_started_at, observed_until), observed_until) as all_until
+    from (select * from reported union all select * from held)
+    where following_started_at is not null
+        or started_at >= $partition_start
+        or (state_ended_at > $partition_start and state not in ('offline', 'unobserved'))
+),
+
+pieces as (
+    select source, agent_id, greatest(started_at, $partition_start) as started_at, state_until as ended_at,
+        state, vendor_state, reason_code, reason, session_id, started_at as state_started_at,
+        work_items, load, capacity, direction,
+        ended_at is null and following_started_at is null and state_until >= observed_until
+            and observed_until < $partition_end as is_open,
+        uncertainty_seconds,
+        case
+            when state = 'unobserved' then 'none'
+            when ended_at > following_started_at and following_started_at < observed_until then 'derived'
+            when ended_at is null and following_started_at is not null then 'derived'
+            when ended_at is null and state_until = held_until and held_until < observed_until then 'derived'
+            when started_at < $partition_start then 'carried'
+            else 'reported'
+        end as evidence
+    from judged
+    where state_until > greatest(started_at, $partition_start)
+    union all
+    select source, agent_id, greatest(ended_at, $partition_start), offline_ended_at,
+        'offline', null, null, null, null, ended_at, null, null, null, null, false, uncertainty_seconds, 'derived'
+    from judged
+    where offline_ended_at > greatest(ended_at, $partition_start)
+    union all
+    select source, agent_id, greatest(known_until, $partition_start), all_until,
+        'unobserved', null, null, null, null, known_until, null, null, null, null, false, uncertainty_seconds, 'none'
+    from judged
+    where all_until > greatest(known_until, $partition_start)
+    union all
+    -- Nothing is known of an agent before their first record.
+    select d.source, d.agent_id, $partition_start, least(d.following_started_at, c.observed_until),
+        'unobserved', null, null, null, null, $partition_start, null, null, null, null, false, c.uncertainty_seconds, 'none'
+    from intermediate.int_agent_day_open as d
+    inner join clock as c on d.source = c.source
+    where d.started_at is null and least(d.following_started_at, c.observed_until) > $partition_start
+)
+
+select
+    $partition_start::date as date,               -- UTC day
+    source,                                       -- name of the source in sources.yaml
+    agent_id,                                     -- the vendor's id of the agent
+    started_at,                                   -- start, not before midnight UTC
+    ended_at,                                     -- end, not after midnight UTC nor after the source's observed-until time
+    (epoch_us(ended_at) - epoch_us(started_at)) / 1e6 as seconds, -- length in seconds
+    state,                                        -- available, handling, wrap_up, not_ready, offline or unobserved
+    vendor_state,                                 -- the vendor's word for the state
+    reason_code,                                  -- the vendor's id of the reason
+    reason,                                       -- the reason in words
+    session_id,                                   -- the sign-in; NULL only when offline or unobserved
+    state_started_at,                             -- true start of the record, perhaps on an earlier day
+    work_items,                                   -- interactions handled at once
+    load,                                         -- items the vendor counts towards capacity
+    capacity,                                     -- items that the agent may handle at once
+    direction,                                    -- inbound or outbound, of voice interactions
+    is_open,                                      -- still going on at the observed-until time
+    uncertainty_seconds,                          -- how far the reported boundaries may be from the true ones, in seconds
+    evidence                                      -- reported; derived: a boundary or the state was inferred; carried: the record began on an earlier day; none
+from pieces
+order by source, agent_id, started_at

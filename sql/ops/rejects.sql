@@ -1,0 +1,15 @@
+-- Records that could not be read, kept as delivered with the reason; a day holds what its windows delivered.
+-- grain: segment, sequence, record
+-- window: 0 days .. 0 days
+-- day: delivery
+select
+    source,                                       -- name of the source in sources.yaml
+    'agent_states' as feed,                       -- feed of that source
+    segment,                                      -- raw segment that delivered the record
+    sequence,                                     -- page within the segment, from 0
+    record,                                       -- place within the page, from 1; 0 stands for the whole page
+    reject_reason as reason,                      -- why it could not be read
+    reject_payload as payload                     -- the record, or the page, as delivered
+from staging.stg_cxengage__agent_states
+where reject_reason is not null
+order by segment, sequence, record
