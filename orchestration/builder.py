@@ -197,17 +197,17 @@ def open_duckdb(lake: Lake, threads: int, memory_limit: str) -> duckdb.DuckDBPyC
     """A DuckDB in memory, in UTC, that never asks the network for extensions and spills below the lake."""
     spill = lake.root / ".tmp" / "duckdb"
     spill.mkdir(parents=True, exist_ok=True)
-    return duckdb.connect(
+    connection = duckdb.connect(
         ":memory:",
         config={
             "threads": threads,
             "memory_limit": memory_limit,
             "temp_directory": str(spill),
             "autoinstall_known_extensions": "false",
-            "TimeZone": "UTC",
-            "enable_progress_bar": "false",
         },
     )
+    connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+    return connection
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def _shift(rng: random.Random, starts: int, ends: int, day: date, *, may_forget:
 
 
 def _pauses(rng: random.Random, starts: int, ends: int) -> tuple[Pause, ...]:
-    """Draw breaks in their own slots of the shift, so that they never overlap."""
+    """Draw breaks in their own slots of the shift, none overlapping another."""
     length = ends - starts
     slots: list[tuple[float, Reason | None, int]] = [(0.25, BREAK, 15)]
     if length > _LONG_SHIFT:
@@ -131,11 +131,19 @@ def _pauses(rng: random.Random, starts: int, ends: int) -> tuple[Pause, ...]:
     ):
         if rng.random() < chance:
             slots.append((place, rng.choice(reasons), minutes))
-    return tuple(
-        Pause(
-            at=starts + int(length * place) + rng.randint(0, 5 * MINUTE),
-            length=int(minutes * MINUTE * rng.uniform(0.6, 1.1)),
-            reason=reason,
+    drawn = [
+        (
+            starts + int(length * place) + rng.randint(0, 5 * MINUTE),
+            int(minutes * MINUTE * rng.uniform(0.6, 1.1)),
+            reason,
         )
         for place, reason, minutes in sorted(slots, key=lambda slot: slot[0])
+    ]
+    drawn.sort(key=lambda pause: pause[0])
+    # In a short shift the slots lie close together: a pause ends before the next begins.
+    limits = [at - MINUTE for at, _, _ in drawn[1:]] + [ends]
+    return tuple(
+        Pause(at, min(wanted, limit - at), reason)
+        for (at, wanted, reason), limit in zip(drawn, limits, strict=True)
+        if at < limit
     )

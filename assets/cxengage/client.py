@@ -89,7 +89,7 @@ class _Reading:
         self.pages.append(_page(reply))
         try:
             envelope = _envelope(reply)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             self.unreadable = f"page {len(self.pages)} cannot be read ({error})"
             self.ended = True
             return

@@ -40,7 +40,7 @@ judged as (
 ended as (
     select *,
         case ended_by
-            when 'derived' then least(last_ended_at, greatest(replaced_at, logged_in_at))
+            when 'derived' then least(last_ended_at, replaced_at)
             when 'replaced' then replaced_at
         end as logged_out_at
     from judged

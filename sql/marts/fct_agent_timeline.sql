@@ -57,9 +57,16 @@ reported as (
 
 -- An open record, and the absence after a session's last one, last only as long as the feed was watched without a gap.
 watched as (
-    select r.*, greatest(g.gap_start, coalesce(r.ended_at, r.started_at)) as held_until, c.observed_until,
-        c.uncertainty_seconds,
-        case when r.window_start >= $partition_end then $partition_end else o.open_until end as open_until
+    select r.*,
+        case
+            when g.gap_start is null then c.observed_until
+            else least(greatest(g.gap_start, coalesce(r.ended_at, r.started_at)), c.observed_until)
+        end as held_until,
+        c.observed_until, c.uncertainty_seconds,
+        case
+            when r.window_start >= $partition_end then $partition_end else coalesce(o.open_until, r.started_at)
+        end as open_until,
+        coalesce(r.following_logged_in_at, r.following_started_at, c.observed_until) as next_session_at
     from records as r
     inner join clock as c on r.source = c.source
     left join intermediate.int_open_segments as o on r.source = o.source and r.segment = o.segment
@@ -68,19 +75,17 @@ watched as (
         and r.started_at < c.observed_until
 ),
 
+-- least() and greatest() pass over NULL: a record without a following one is bounded by what remains.
 held as (
-    select * exclude (open_until),
+    select * exclude (open_until, next_session_at),
         case
             when ended_at is not null then least(ended_at, following_started_at)
             -- Until it is fetched again, an open record ends at the session's next one.
             when following_session_id = session_id then least(following_started_at, held_until)
-            else least(
-                coalesce(open_until, started_at), held_until, following_started_at,
-                greatest(following_logged_in_at, started_at)
-            )
+            else least(open_until, held_until, following_started_at, greatest(next_session_at, started_at))
         end as state_ended_at,
         case when ended_at < observed_until then
-            least(held_until, following_started_at, greatest(following_logged_in_at, ended_at), observed_until)
+            least(held_until, following_started_at, greatest(next_session_at, ended_at))
         end as offline_ended_at
     from watched
 ),

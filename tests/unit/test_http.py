@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import requests
 import urllib3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import MaxRetryError
@@ -35,7 +35,6 @@ from assets.http import (
     http_date,
     retry_after,
 )
-from assets.redaction import Redactor
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 USER, PASSWORD = "wfm@example.com", 'p&ss w/rd+ü"\\'
@@ -272,6 +271,7 @@ def test_retry_after_is_obeyed_up_to_a_cap(header: str, least: float, most: floa
     assert least <= clock.slept[0] <= most
 
 
+@settings(deadline=None)
 @given(tried=st.integers(1, 60), seed=st.integers())
 def test_waits_are_random_and_bounded(tried: int, seed: int) -> None:
     """Workers that failed together would return together, or after years."""
@@ -375,24 +375,6 @@ def test_a_secret_at_the_cut_of_a_long_body_is_not_told() -> None:
     with vendor(Answer(400, b"x" * 190 + b" " + PASSWORD.encode())) as server, pytest.raises(HttpError) as caught:
         session(server.base_url).get("/")
     assert PASSWORD[:4] not in str(caught.value)
-
-
-@given(secret=st.text(min_size=1), before=st.text(), after=st.text())
-def test_redaction_leaves_no_form_of_a_secret(secret: str, before: str, after: str) -> None:
-    """Some character would make a secret slip through."""
-    redact = Redactor(["", secret])
-    for form in (
-        secret,
-        quote(secret, errors="replace"),
-        quote_plus(secret, errors="replace"),
-        json.dumps(secret)[1:-1],
-    ):
-        assert redact(f"{before}|{form}|{after}") != f"{before}|{form}|{after}"
-
-
-def test_without_secrets_nothing_is_redacted() -> None:
-    """An empty secret would match everywhere and blank every message."""
-    assert Redactor([""])("a message") == "a message"
 
 
 def test_an_untrusted_certificate_is_permanent_and_says_what_to_do() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_the_grid_is_aligned_to_the_day() -> None:
     windows = list(grid(DAY, FEED))
     assert len(windows) == 144
     assert (windows[0].start, windows[-1].end) == (at(0), at(0) + timedelta(days=1))
-    assert all(left.end == right.start for left, right in zip(windows, windows[1:], strict=False))
+    assert all(left.end == right.start for left, right in pairwise(windows))
 
 
 def test_a_grid_that_does_not_divide_the_day_ends_with_it() -> None:
@@ -130,7 +131,7 @@ def test_a_window_that_grew_is_unsettled() -> None:
 def test_a_reply_given_too_early_is_unsettled() -> None:
     """Rows that the vendor still held back would never be fetched."""
     attempts = [ok(at(0), at(0, 10), at(0, 10, 14))]
-    assert planned(at(0, 11), attempts)[0] == Planned(Window(at(0), at(0, 10)), "unsettled")
+    assert planned(at(0, 11), attempts)[-1] == Planned(Window(at(0), at(0, 10)), "unsettled")
 
 
 def test_without_a_vendors_time_ours_counts() -> None:

@@ -1,0 +1,28 @@
+"""Secrets in texts: every form in which a vendor or a library may echo them is replaced."""
+
+import json
+from urllib.parse import quote, quote_plus
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.redaction import Redactor
+
+
+@settings(deadline=None)
+@given(secret=st.text(min_size=1), before=st.text(), after=st.text())
+def test_redaction_leaves_no_form_of_a_secret(secret: str, before: str, after: str) -> None:
+    """Some character would make a secret slip through."""
+    redact = Redactor(["", secret])
+    for form in (
+        secret,
+        quote(secret, errors="replace"),
+        quote_plus(secret, errors="replace"),
+        json.dumps(secret)[1:-1],
+    ):
+        assert redact(f"{before}|{form}|{after}") != f"{before}|{form}|{after}"
+
+
+def test_without_secrets_nothing_is_redacted() -> None:
+    """An empty secret would match everywhere and blank every message."""
+    assert Redactor([""])("a message") == "a message"
