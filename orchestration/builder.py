@@ -123,26 +123,30 @@ class Builder:
         content = f"{name}@{model.version}"
         return Entry(file, f"{name}.parquet", footer.num_rows, size, content, (name,), low, high)
 
-    def build(self, model: Model, day: date | None, threads: int = _WORKERS) -> Outcome:
-        """Build one partition (of a whole table: ``None``) if anything that it is made from has changed."""
+    def build(self, model: Model, day: date | None, threads: int = _WORKERS, parents: Builds | None = None) -> Outcome:
+        """Build one partition (of a whole table: ``None``) if anything that it is made from has changed.
+
+        ``parents`` are the builds to make it from: the current ones unless given.
+        """
         started = time.perf_counter()
         with self.lake.lock(f"{model.table}-{day}"):
             old = self.builds.manifest(model.table, day)
-            inputs = find_inputs(self.builds, self.models, self.constants, model, day)
+            inputs = find_inputs(parents or self.builds, self.models, self.constants, model, day)
             wanted = fingerprint([model.version, *(f"{i.table}:{part}" for i in inputs for part in i.identity)])
             if old and old.inputs == wanted:
                 self.builds.link(model.table, day, old)
                 return Outcome(model.table, day, "current", old.rows, old.bytes, _since(started))
             with self._connection(threads) as connection, self._scratch() as temporary:
                 for item in inputs:
-                    self._show(connection, item)
+                    self.show_input(connection, item)
                 _copy(connection, model.sql, _parameters(model, day), temporary, _BUILT)
                 entry = _entry(connection, temporary, old, self.builds.folder(model.table, day))
                 result = "same" if old and old.entries == (entry,) else "built"
                 if result == "built":
                     file = self.builds.keep(temporary, model.table, day)
                     entry = Entry(file, "data.parquet", entry.rows, entry.bytes, entry.content)
-                manifest = Manifest((entry,), wanted, datetime.now(UTC), _since(started))
+                same_day = {item.table: item.same_day for item in inputs if item.same_day is not None}
+                manifest = Manifest((entry,), wanted, datetime.now(UTC), _since(started), same_day)
                 self.builds.put(model.table, day, manifest)
         return Outcome(model.table, day, result, entry.rows, entry.bytes, _since(started))
 
@@ -159,17 +163,18 @@ class Builder:
             for table in check.tables:
                 model = self.models.get(table)
                 if model is None:
-                    self._show(connection, self.constants.input(table, None))
+                    self.show_input(connection, self.constants.input(table, None))
                     continue
                 spans = [None] if model.kind == "whole" else [*sorted(days)]
                 paths = tuple(path for day in spans for path in self.builds.paths(table, day))
-                self._show(connection, Input(table, (), paths))
+                self.show_input(connection, Input(table, (), paths))
             result = connection.execute(check.sql)
             names = [column[0] for column in result.description or []]
             failing = result.fetchall()
         return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]))
 
-    def _show(self, connection: duckdb.DuckDBPyConnection, item: Input) -> None:
+    def show_input(self, connection: duckdb.DuckDBPyConnection, item: Input) -> None:
+        """Let a table's name stand for an input's files or rows."""
         if item.rows is not None:
             show_rows(connection, item.table, item.rows, self.types[item.table])
         else:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
@@ -38,12 +38,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The files a partition consists of, and a fingerprint of all that they were built from."""
+    """The files a partition consists of, and a fingerprint of all that they were built from.
+
+    ``same_day`` is the content of each parent's partition of the same day: tables of one day agree with each other
+    where these are the parents' current contents.
+    """
 
     entries: tuple[Entry, ...]
     inputs: str
     built_at: datetime
     seconds: float
+    same_day: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

@@ -21,12 +21,16 @@ DELIVERED_AFTER = 35
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One table as a build sees it: what identifies its rows, and the files or the few rows themselves."""
+    """One table as a build sees it: what identifies its rows, and the files or the few rows themselves.
+
+    ``same_day`` is the content of its partition of the day that is built, where that is among the files.
+    """
 
     table: str
     identity: tuple[str, ...]
     paths: tuple[Path, ...] = ()
     rows: tuple[Mapping[str, Any], ...] | None = None
+    same_day: str | None = None
 
 
 class Constants(Protocol):
@@ -70,6 +74,7 @@ def _built(builds: Builds, model: Model, parent: Model, day: date | None) -> Inp
         parent.table,
         tuple(f"{d}={m.content}" for d, m in manifests),
         tuple(builds.folder(parent.table, d) / entry.file for d, m in manifests for entry in m.entries),
+        same_day=next((m.content for d, m in manifests if d == day), None) if day else None,
     )
 
 

@@ -271,6 +271,16 @@ def test_retry_after_is_obeyed_up_to_a_cap(header: str, least: float, most: floa
     assert least <= clock.slept[0] <= most
 
 
+def test_a_retry_after_date_is_on_the_vendors_clock() -> None:
+    """A vendor whose clock differs from ours would be asked at once, or only hours later."""
+    clock = FakeClock()
+    ahead = NOON + timedelta(hours=3)
+    dates = {"Date": format_datetime(ahead, usegmt=True), "Retry-After": format_datetime(ahead + timedelta(seconds=9))}
+    with vendor(Answer(503, headers=dates), Answer()) as server:
+        session(server.base_url, clock).get("/")
+    assert clock.slept == [9.0]
+
+
 @settings(deadline=None)
 @given(tried=st.integers(1, 60), seed=st.integers())
 def test_waits_are_random_and_bounded(tried: int, seed: int) -> None:

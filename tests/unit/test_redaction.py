@@ -26,3 +26,8 @@ def test_redaction_leaves_no_form_of_a_secret(secret: str, before: str, after: s
 def test_without_secrets_nothing_is_redacted() -> None:
     """An empty secret would match everywhere and blank every message."""
     assert Redactor([""])("a message") == "a message"
+
+
+def test_base64_is_recognised_without_its_padding() -> None:
+    """Basic credentials would be readable where a vendor or a token cuts the trailing signs of equality."""
+    assert Redactor(["user:pass1"])("Basic dXNlcjpwYXNzMQ and dXNlcjpwYXNzMQ==") == "Basic *** and ***=="

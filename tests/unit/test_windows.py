@@ -195,6 +195,7 @@ def test_one_window_of_several_with_the_same_open_row_is_enough() -> None:
     for n in (3, 4, 5):
         attempts[n] = ok(attempts[n].window_start, attempts[n].window_end, at(6), opened=["a"])
     assert planned(at(5, 0, 15), attempts) == [Planned(Window(at(0, 50), at(1)), "open")]
+    assert planned(at(5, 0, 15), attempts[::-1]) == [Planned(Window(at(0, 50), at(1)), "open")]
 
 
 def test_an_older_reply_does_not_reopen_a_row() -> None:

@@ -1,0 +1,204 @@
+"""A Model into a Dagster asset with its checks, columns, lineage and link to the SQL.
+
+What building means belongs in ``builder.py``; here is only what Dagster is told of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from orchestration.builder import Outcome, Verdict
+from orchestration.lineage import column_lineage
+from orchestration.models import Check, Model
+from orchestration.partitions import days_of, days_of_run, window_mapping
+from orchestration.resources import Engine
+
+OWNERS = ["team:operations"]
+
+
+def model_assets(engine: Engine, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+    """One asset per model, and one step that publishes the warehouse with the whole tables."""
+    ahead: list[Model] = []
+    behind: list[Model] = []
+    for model in engine.models.values():
+        with_days = any(engine.models[p].kind != "whole" for p in model.parents if p in engine.models)
+        (behind if model.kind in {"whole", "view"} and with_days else ahead).append(model)
+    return [_asset(engine, model, days) for model in ahead] + [_publishing(engine, behind)]
+
+
+def key_of(table: str) -> dg.AssetKey:
+    """``marts.dim_agents`` is the asset ``marts/dim_agents``."""
+    return dg.AssetKey(table.split("."))
+
+
+def _asset(engine: Engine, model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    checks = engine.checks[model.table]
+    partitioned = model.kind != "whole"
+
+    @dg.multi_asset(
+        name=model.table.replace(".", "__"),
+        specs=[_spec(engine, model, days if partitioned else None)],
+        check_specs=[_check_spec(check) for check in checks],
+        partitions_def=days if partitioned else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
+    )
+    def build(
+        context: dg.AssetExecutionContext, engine: dg.ResourceParam[Engine]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        if partitioned:
+            wanted = days_of(context)
+            outcomes = engine.builder.build_days(model.table, wanted)
+            for outcome in outcomes:
+                context.add_asset_metadata(
+                    _metadata([outcome]), asset_key=key_of(model.table), partition_key=str(outcome.day)
+                )
+        else:
+            wanted, outcomes = [], [engine.builder.build(model, None)]
+        yield dg.MaterializeResult(
+            asset_key=key_of(model.table),
+            metadata={} if partitioned else _metadata(outcomes),
+            check_results=[_result(engine.builder.judge(check, wanted)) for check in checks],
+        )
+
+    return build
+
+
+def _publishing(engine: Engine, models: Sequence[Model]) -> dg.AssetsDefinition:
+    last = [model.table for model in engine.models.values() if model not in models and model.kind == "day"]
+    checks = [check for model in models for check in engine.checks[model.table]]
+    warehouse = dg.AssetSpec(
+        "warehouse",
+        description="warehouse.duckdb: views over the builds of one moment, macros and comments, for analysts. "
+        "A connection is one consistent snapshot.",
+        deps=[dg.AssetDep(key_of(table), partition_mapping=dg.AllPartitionMapping()) for table in last],
+        group_name="marts",
+        kinds={"duckdb"},
+        owners=OWNERS,
+    )
+
+    @dg.multi_asset(
+        name="publish",
+        specs=[*(_spec(engine, model, None) for model in models), warehouse],
+        check_specs=[_check_spec(check) for check in checks],
+    )
+    def publish(
+        context: dg.AssetExecutionContext, engine: dg.ResourceParam[Engine]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        outcomes = {o.table: o for o in engine.warehouse.publish(days_of_run(context.run.tags))}
+        for model in models:
+            yield dg.MaterializeResult(
+                asset_key=key_of(model.table),
+                metadata=_metadata([outcomes[model.table]]) if model.table in outcomes else {},
+                check_results=[_result(engine.builder.judge(check, [])) for check in engine.checks[model.table]],
+            )
+        path = engine.settings.warehouse_path
+        yield dg.MaterializeResult(
+            asset_key="warehouse",
+            metadata={"path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size},
+        )
+
+    return publish
+
+
+def _spec(engine: Engine, model: Model, days: dg.PartitionsDefinition[str] | None) -> dg.AssetSpec:
+    types = engine.builder.types
+    known = {table: types[table] for table in model.parents if table in types}
+    lineage = column_lineage(model.sql, known)
+    return dg.AssetSpec(
+        key_of(model.table),
+        description=model.description,
+        deps=list(_deps(engine, model)),
+        group_name=model.schema,
+        owners=OWNERS,
+        kinds={"duckdb", "sql", *(() if model.kind == "view" else ("parquet",))},
+        code_version=model.version,
+        partitions_def=days,
+        metadata={
+            "grain": ", ".join(model.grain),
+            "dagster/table_name": model.table,
+            "dagster/column_schema": _columns(model, types[model.table]),
+            "dagster/column_lineage": _lineage(engine, lineage),
+            "dagster/code_references": dg.CodeReferencesMetadataValue(
+                code_references=[
+                    dg.LocalFileCodeReference(file_path=str(model.path), line_number=1, label=model.path.name)
+                ]
+            ),
+        },
+    )
+
+
+def _deps(engine: Engine, model: Model) -> Iterator[dg.AssetDep]:
+    for table in model.parents:
+        parent = engine.models.get(table)
+        if parent:
+            yield dg.AssetDep(key_of(table), partition_mapping=window_mapping(model, parent))
+        else:
+            for key in raw_keys(engine, table):
+                yield dg.AssetDep(key)
+
+
+def raw_keys(engine: Engine, table: str) -> list[dg.AssetKey]:
+    """The raw assets, one per source, behind a raw table."""
+    return [
+        dg.AssetKey(["raw", feed["source"], feed["feed"]])
+        for feed in engine.feeds
+        if table in {f"raw.{feed['vendor']}_{feed['feed']}", "raw.capture_attempts"}
+    ]
+
+
+def _columns(model: Model, types: Mapping[str, str]) -> dg.TableSchema:
+    described = {"date": "UTC day of the partition", **model.columns}
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name, kind.lower(), description=described.get(name, "")) for name, kind in types.items()
+        ]
+    )
+
+
+def _lineage(engine: Engine, lineage: Mapping[str, Iterable[tuple[str, str]]]) -> dg.TableColumnLineage:
+    def deps(found: Iterable[tuple[str, str]]) -> Iterator[dg.TableColumnDep]:
+        for table, column in sorted(found):
+            keys = [key_of(table)] if table in engine.models else raw_keys(engine, table)
+            yield from (dg.TableColumnDep(asset_key=key, column_name=column) for key in keys)
+
+    return dg.TableColumnLineage({column: list(deps(found)) for column, found in lineage.items()})
+
+
+def _check_spec(check: Check) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(check.name, asset=key_of(check.table), description=check.description)
+
+
+def _result(verdict: Verdict) -> dg.AssetCheckResult:
+    check = verdict.check
+    return dg.AssetCheckResult(
+        asset_key=key_of(check.table),
+        check_name=check.name,
+        passed=verdict.failing == 0,
+        severity=dg.AssetCheckSeverity.WARN if check.warn else dg.AssetCheckSeverity.ERROR,
+        description=None if verdict.failing == 0 else f"{verdict.failing} rows break this",
+        metadata={"failing_rows": verdict.failing, **_sample(verdict)},
+    )
+
+
+def _sample(verdict: Verdict) -> dict[str, dg.MetadataValue[Any]]:
+    """A few of the rows that break a check, as a table that the UI shows."""
+    if not verdict.sample:
+        return {}
+    names = list(verdict.sample[0])
+    rows = ["| " + " | ".join(str(row[name]).replace("|", "\\|") for name in names) + " |" for row in verdict.sample]
+    return {
+        "sample": dg.MetadataValue.md("\n".join(["| " + " | ".join(names) + " |", "|---" * len(names) + "|", *rows]))
+    }
+
+
+def _metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    days = [outcome.day for outcome in outcomes if isinstance(outcome.day, date)]
+    return {
+        "dagster/row_count": sum(outcome.rows for outcome in outcomes),
+        "bytes": sum(outcome.bytes for outcome in outcomes),
+        "seconds": round(sum(outcome.seconds for outcome in outcomes), 3),
+        "result": ", ".join(sorted({outcome.result for outcome in outcomes})),
+        **({"days": len(days)} if len(days) > 1 else {}),
+    }

@@ -1,0 +1,78 @@
+"""Everything that works on one ``$SHIFTBOOK_HOME``, put together: lake, builder, warehouse, checks.
+
+Made from settings in one place, for Dagster and the command line alike. Knows no vendor.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from orchestration.builder import Builder
+from orchestration.constants import LakeConstants
+from orchestration.lake import Lake
+from orchestration.models import Check, Model, read_checks, read_models
+from orchestration.settings import Settings, feed_rows, sql_dir
+from orchestration.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The tools on one home. Cheap to make: what costs is made when first used."""
+
+    settings: Settings
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The files."""
+        return Lake(self.settings.lake_dir)
+
+    @cached_property
+    def models(self) -> Mapping[str, Model]:
+        """All SQL models that the configured vendors call for, each after what it reads."""
+        return read_models(sql_dir())
+
+    @cached_property
+    def checks(self) -> Mapping[str, Sequence[Check]]:
+        """All checks by table."""
+        return read_checks(sql_dir(), self.models.values())
+
+    @cached_property
+    def feeds(self) -> Sequence[Mapping[str, Any]]:
+        """One row per configured feed."""
+        return feed_rows(self.settings)
+
+    @cached_property
+    def builder(self) -> Builder:
+        """What builds tables."""
+        maps = [sql_dir() / "seeds" / "state_map.csv"]
+        if self.settings.state_map:
+            maps.append(self.settings.state_map)
+        return Builder(self.lake, self.models, LakeConstants(self.lake, self.feeds, maps))
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """What publishes them."""
+        return Warehouse(self.settings.warehouse_path, self.builder, sql_dir() / "macros")
+
+    def suspects(self, source: str, since: date) -> list[tuple[datetime, datetime]]:
+        """Stretches of broken chains of a source as of the last build, whose windows are to be fetched again."""
+        builds = self.builder.builds
+        found = []
+        for day in builds.days("ops.broken_chains"):
+            if day < since:
+                continue
+            end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+            for path in builds.paths("ops.broken_chains", day):
+                rows = pq.read_table(path, columns=["source", "missing_from", "missing_until"]).to_pylist()
+                found += [(r["missing_from"], r["missing_until"] or end) for r in rows if r["source"] == source]
+        return found
+
+    def first_day(self) -> date:
+        """The first day that anything could be about: ``since``, the oldest segment, or five weeks ago."""
+        named = [source.since for source in self.settings.sources if source.since]
+        held = [day for feed in self.feeds for day in self.lake.days(feed["vendor"], feed["feed"])]
+        return min([*named, *held, datetime.now(UTC).date() - timedelta(days=35)])

@@ -1,0 +1,250 @@
+"""Publishes ``warehouse.duckdb``: views over the builds of one moment, macros and comments, swapped in by a rename.
+
+A connection to it is one consistent snapshot. Here is also what removes builds that no snapshot needs any more.
+What the builds are belongs in ``builds.py`` and ``builder.py``.
+"""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from orchestration.builder import Builder, Outcome, show
+from orchestration.builds import Builds, Manifest
+from orchestration.lake import Lake, segments_of
+from orchestration.models import Model
+
+GRACE = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The builds that ``warehouse.duckdb`` lists: per UTC day, and those of whole tables."""
+
+    days: dict[date, dict[str, Manifest]] = field(default_factory=dict)
+    whole: dict[str, Manifest] = field(default_factory=dict)
+
+
+class _Published(Builds):
+    """The builds of a snapshot, for making whole tables from just what the snapshot's day tables show."""
+
+    def __init__(self, lake: Lake, snapshot: Snapshot) -> None:
+        super().__init__(lake)
+        self._snapshot = snapshot
+
+    def manifest(self, table: str, day: date | None) -> Manifest | None:
+        return self._snapshot.days.get(day, {}).get(table) if day else self._snapshot.whole.get(table)
+
+    def days(self, table: str) -> list[date]:
+        return sorted(day for day, tables in self._snapshot.days.items() if table in tables)
+
+
+class Warehouse:
+    """The analyst's file.
+
+    Args:
+        path: Where it is published.
+        builder: What builds the tables.
+        macros: The folder of ``create macro`` statements.
+    """
+
+    def __init__(self, path: Path, builder: Builder, macros: Path) -> None:
+        self.path = path
+        self.builder = builder
+        self.macros = macros
+        self.lake = builder.lake
+        self._record = self.lake.root / ".builds" / "published.json"
+
+    def publish(self, days: Collection[date] | None = None) -> list[Outcome]:
+        """Let new connections see the current builds of ``days`` (of all days: ``None``); builds whole tables, too.
+
+        A day whose tables do not agree with each other, because another run is in the midst of building it, stays
+        as it was published before.
+        """
+        with self.lake.lock("publish"):
+            before = self._read()
+            snapshot = Snapshot({} if days is None else dict(before.days))
+            for day in self._all_days() if days is None else days:
+                chosen = self._choose(day, before.days.get(day))
+                if chosen:
+                    snapshot.days[day] = chosen
+            outcomes = self._build_whole(snapshot)
+            self._write(snapshot)
+            self.lake.place(self._record, lambda path: path.write_bytes(msgspec.json.encode(snapshot)))
+            self._retire(before, snapshot)
+        return outcomes
+
+    def clean(self, grace: timedelta = GRACE) -> int:
+        """Remove builds that no snapshot of the last ``grace`` lists; returns how many files went."""
+        with self.lake.lock("publish"):
+            kept = set(self._files(self._read()))
+            for table in self.builder.models:
+                for day in [None, *self.builder.builds.days(table)]:
+                    kept.update(self.builder.builds.paths(table, day))
+            gone = 0
+            limit = time.time() - grace.total_seconds()
+            for path in (self.lake.root / ".builds").rglob("*.parquet"):
+                status = path.stat()
+                if path not in kept and max(status.st_mtime, status.st_ctime) < limit:
+                    path.unlink(missing_ok=True)
+                    gone += 1
+        return gone
+
+    def _read(self) -> Snapshot:
+        try:
+            return msgspec.json.decode(self._record.read_bytes(), type=Snapshot)
+        except FileNotFoundError:
+            return Snapshot()
+
+    def _models(self, *kinds: str) -> Iterator[Model]:
+        return (model for model in self.builder.models.values() if model.kind in kinds)
+
+    def _all_days(self) -> set[date]:
+        return {day for model in self._models("day", "segment") for day in self.builder.builds.days(model.table)}
+
+    def _choose(self, day: date, before: dict[str, Manifest] | None) -> dict[str, Manifest] | None:
+        found = {
+            model.table: manifest
+            for model in self._models("day", "segment")
+            if (manifest := self.builder.builds.manifest(model.table, day))
+        }
+        agree = all(
+            found[parent].content == content
+            for manifest in found.values()
+            for parent, content in manifest.same_day.items()
+        )
+        whole = all(model.table in found for model in self._models("day"))
+        return found if agree and whole else before
+
+    def _build_whole(self, snapshot: Snapshot) -> list[Outcome]:
+        published = _Published(self.lake, snapshot)
+        outcomes = []
+        for model in self._models("whole"):
+            outcomes.append(self.builder.build(model, None, parents=published))
+            manifest = self.builder.builds.manifest(model.table, None)
+            if manifest:
+                snapshot.whole[model.table] = manifest
+        return outcomes
+
+    def _files(self, snapshot: Snapshot) -> Iterator[Path]:
+        builds = self.builder.builds
+        for day, tables in snapshot.days.items():
+            for table, manifest in tables.items():
+                yield from (builds.folder(table, day) / entry.file for entry in manifest.entries)
+        for table, manifest in snapshot.whole.items():
+            yield from (builds.folder(table, None) / entry.file for entry in manifest.entries)
+
+    def _retire(self, before: Snapshot, after: Snapshot) -> None:
+        """Note on each file that is no longer listed when that was, so that its grace can be kept."""
+        for path in set(self._files(before)) - set(self._files(after)):
+            if path.exists():
+                os.utime(path)
+
+    def _write(self, snapshot: Snapshot) -> None:
+        folder = self.lake.root / ".tmp" / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        # Views name their catalogue, which is the file's name without its ending.
+        temporary = folder / self.path.name
+        try:
+            # Clients of DuckDB 1.x cannot open what 2.0 writes unless asked to.
+            with duckdb.connect(str(temporary), config={"storage_compatibility_version": "v1.0.0"}) as connection:
+                connection.execute("set autoinstall_known_extensions = false")
+                connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+                self._fill(connection, snapshot)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(self.path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _fill(self, connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+        published = _Published(self.lake, snapshot)
+        for schema in ("raw", "staging", "intermediate", "marts", "ops"):
+            connection.execute(f"create schema {schema}")
+        for table, types in self.builder.constants.types.items():
+            if table.startswith("raw.") and table != "raw.capture_attempts":
+                show(connection, table, self._raw(table), types)
+                describe(connection, table, f"Replies of {table[4:]}, byte for byte, as they were got.", RAW_COLUMNS)
+        clock = self.builder.constants.input("ops.feed_clock", None)
+        self.builder.show_input(connection, clock)
+        describe(connection, clock.table, "Configured feeds, and how far each was observed.", CLOCK_COLUMNS)
+        for model in self.builder.models.values():
+            self._view(connection, model, published)
+        for path in sorted(self.macros.glob("*.sql")):
+            connection.execute(path.read_text(encoding="utf-8"))
+
+    def _view(self, connection: duckdb.DuckDBPyConnection, model: Model, published: Builds) -> None:
+        if model.kind == "view":
+            connection.execute(f"create view {model.table} as {model.sql}")
+        else:
+            days: Sequence[date | None] = [None] if model.kind == "whole" else published.days(model.table)
+            paths = [path for day in days for path in published.paths(model.table, day)]
+            show(connection, model.table, paths, self.builder.types[model.table])
+        columns = dict(model.columns)
+        if "date" in self.builder.types[model.table]:
+            columns.setdefault("date", "UTC day of the partition")
+        describe(connection, model.table, model.description, columns)
+
+    def _raw(self, table: str) -> list[Path]:
+        """Raw files by links of our own, so that a snapshot outlives the merging of a closed day's segments."""
+        vendor, feed = table.removeprefix("raw.").split("_", 1)
+        links = []
+        for folder in sorted((self.lake.root / "raw" / vendor / feed).glob("source=*/date=*")):
+            there = self.lake.root / ".builds" / folder.relative_to(self.lake.root)
+            there.mkdir(parents=True, exist_ok=True)
+            known = {entry.name for entry in os.scandir(there)}
+            for path in sorted(set(segments_of(folder).values())):
+                if path.name not in known:
+                    os.link(path, there / path.name)
+                links.append(there / path.name)
+        return links
+
+
+RAW_COLUMNS = {
+    "feed": "feed of the source",
+    "segment": "name of the segment: one fetched window",
+    "sequence": "page within the segment, from 0",
+    "requested_at": "when the page was asked for, by our clock",
+    "received_at": "when it was received, by our clock",
+    "window_start": "start of the window that was asked for",
+    "window_end": "end of the window that was asked for",
+    "request": "method, path and parameters",
+    "status": "HTTP status",
+    "content_type": "content type of the reply",
+    "payload": "the reply's body as received",
+    "payload_sha256": "sha256 of the payload",
+    "source": "name of the source in sources.yaml",
+    "date": "UTC day of window_start",
+}
+CLOCK_COLUMNS = {
+    "source": "name of the source in sources.yaml",
+    "vendor": "vendor of the source",
+    "feed": "feed of the source",
+    "delay_seconds": "how long the vendor holds an event back, in seconds",
+    "retention_seconds": "how long the vendor keeps an event, in seconds",
+    "window_seconds": "the longest stretch that one request may ask for, in seconds",
+    "state_bearing": "whether the feed says what agents do",
+    "uncertainty_seconds": "how far a reported boundary may be from the true one, in seconds",
+    "first_requested_at": "the first instant ever asked for",
+    "requested_until": "the last instant ever asked for",
+    "observed_until": "the latest instant observed",
+    "lost_before": "what lies before this the vendor has forgotten",
+    "drift_seconds": "the vendor's clock less ours, in seconds",
+}
+
+
+def describe(connection: duckdb.DuckDBPyConnection, table: str, description: str, columns: Mapping[str, str]) -> None:
+    """Put comments on a view and its columns."""
+    connection.execute(f"comment on view {table} is {_quoted(description)}")
+    for name, comment in columns.items():
+        connection.execute(f'comment on column {table}."{name}" is {_quoted(comment)}')
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

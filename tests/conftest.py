@@ -1,0 +1,75 @@
+"""The tiers of the tests: the folder decides what a test may use, and how Hypothesis searches.
+
+unit, property and models run in one process without servers; contract talks to a simulated vendor over a socket;
+pipeline runs the whole product; ui opens a browser. Fixtures of one tier live in that tier's folder.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.models.workbench import Workbench
+
+TIERS = ("unit", "property", "models", "contract", "pipeline", "ui")
+SMALL = ("unit", "property", "models")
+HERE = Path(__file__).parent
+
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("house"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "house")
+
+
+def tier_of(path: Path) -> str:
+    """The tier of a test file: its first folder below ``tests/``."""
+    parts = path.relative_to(HERE).parts
+    return parts[0] if parts[0] in TIERS else ""
+
+
+def misplaced(items: list[pytest.Item]) -> list[str]:
+    """What is wrong with the place of these tests: no tier, or a small test that asks for a whole pipeline."""
+    wrong = []
+    for item in items:
+        tier = tier_of(item.path) if item.path.is_relative_to(HERE) else "elsewhere"
+        if not tier:
+            wrong.append(f"{item.nodeid}: put it into one of tests/{{{','.join(TIERS)}}}")
+        if tier not in SMALL or not isinstance(item, pytest.Function):
+            continue
+        for name, definitions in item._fixtureinfo.name2fixturedefs.items():
+            if any(d.baseid.startswith(("tests/pipeline", "tests/ui")) or "pipeline" in name for d in definitions):
+                wrong.append(f"{item.nodeid}: a {tier} test may not use the fixture '{name}'; move it to tests/pipeline")
+    return wrong
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier, and refuse to run when one is out of place.
+
+    Raises:
+        pytest.UsageError: A test lies in no tier, or uses a fixture of a greater one.
+    """
+    if wrong := misplaced(items):
+        raise pytest.UsageError("\n".join(wrong))
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(getattr(pytest.mark, tier_of(item.path)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the tiers known as markers, so that ``-m models`` selects one; forget the machine's zone and settings."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    for name in ("SHIFTBOOK_HOME", "SHIFTBOOK_SOURCES"):
+        os.environ.pop(name, None)
+    for tier in TIERS:
+        config.addinivalue_line("markers", f"{tier}: tests in tests/{tier}")
+
+
+@pytest.fixture(scope="session")
+def bench() -> Iterator[Workbench]:
+    """All SQL models over rows in memory. Holds nothing between two calls of ``run``."""
+    workbench = Workbench()
+    yield workbench
+    workbench.connection.close()
