@@ -4,6 +4,7 @@ One partition at a time under a lock that other processes honour; readers never 
 Dagster (``model_assets.py``), what the files are called to ``builds.py``, what an analyst sees to ``warehouse.py``.
 """
 
+import shutil
 import threading
 import time
 import uuid
@@ -19,7 +20,7 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
-from orchestration.builds import Builds, Entry, Manifest, digest, fingerprint
+from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerprint
 from orchestration.inputs import Constants, Input, find_inputs
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
@@ -27,7 +28,13 @@ from orchestration.models import Check, Model
 # Read once and rarely again: small. Everything later: fast to scan (v2 snappy was twice as fast as v1 zstd).
 _STAGED = "(format parquet, compression zstd)"
 _BUILT = "(format parquet, compression snappy, parquet_version v2)"
+_STAGED_APART = f"{_STAGED[:-1]}, partition_by (segment), write_partition_columns true)"
 _WORKERS = 2
+# Segments parsed by one statement: of 150 of 250 records each, 5 ms a segment against 15 one by one. DuckDB begins
+# second files when more than 100 are open, and holds all rows of a statement in memory: 8 MB are 100 MB of JSON.
+_BATCH_SEGMENTS = 50
+_BATCH_BYTES = 8_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +99,52 @@ class Builder:
         vendor, feed = model.parents[0].removeprefix("raw.").split("_", 1)
         with self.lake.lock(f"{model.table}-{day}"):
             old = self.builds.manifest(model.table, day)
-            kept_before = [e for e in (old.entries if old else ()) if e.content.endswith(model.version)]
-            entries = {segment: entry for entry in kept_before for segment in entry.segments}
+            current = [e for e in (old.entries if old else ()) if e.parts[0].content.endswith(model.version)]
+            entries = {part.segment: entry for entry in current for part in entry.parts}
             folders = self.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}")
             raw = {name: path for folder in folders for name, path in segments_of(folder).items()}
             fresh = sorted(raw.keys() - entries.keys())
             if fresh:
                 with self._connection(threads) as connection:
-                    for name in fresh:
-                        entries[name] = self._stage_one(connection, model, day, name, raw[name])
+                    for batch in _batches({name: raw[name] for name in fresh}):
+                        entries |= self._stage_some(connection, model, day, batch)
             kept = tuple({entries[name].file: entries[name] for name in sorted(entries)}.values())
             result = "built" if fresh else "current"
             if fresh or old is None:
-                inputs = fingerprint([entry.content for entry in kept])
+                inputs = fingerprint([part.content for entry in kept for part in entry.parts])
                 self.builds.put(model.table, day, Manifest(kept, inputs, datetime.now(UTC), _since(started)))
             elif old:
                 self.builds.link(model.table, day, old)
         return Outcome(model.table, day, result, sum(e.rows for e in kept), sum(e.bytes for e in kept), _since(started))
 
+    def _stage_some(
+        self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, batch: Mapping[str, Path]
+    ) -> dict[str, Entry]:
+        """Parse segments by one statement, each into its file; planning it takes longer than one segment does."""
+        named = ", ".join(map(_quote, batch))
+        show(connection, model.parents[0], sorted(set(batch.values())), {}, where=f"segment in ({named})")
+        with self._scratch() as folder:
+            _copy(connection, model.sql, {}, folder, _STAGED_APART)
+            found = {name: [*folder.glob(f"segment={name}/*")] for name in batch}
+            return {
+                name: self._stage_one(connection, model, day, name, files[0] if len(files) == 1 else None)
+                for name, files in found.items()
+            }
+
     def _stage_one(
-        self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, name: str, path: Path
+        self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, name: str, file: Path | None
     ) -> Entry:
-        show(connection, model.parents[0], [path], {}, where=f"segment = {_quote(name)}")
         with self._scratch() as temporary:
-            _copy(connection, model.sql, {}, temporary, _STAGED)
+            if file is None:  # a segment without records leaves no file behind, yet is staged
+                _copy(connection, f"from (\n{model.sql}\n) where segment = {_quote(name)}", {}, temporary, _STAGED)
+            else:
+                file.replace(temporary)
             footer = pq.read_metadata(temporary)
             low, high = _bounds(footer, "touched_from", 0), _bounds(footer, "touched_until", 1)
             size = temporary.stat().st_size
-            file = self.builds.keep(temporary, model.table, day, prefix=f"{name}.")
-        content = f"{name}@{model.version}"
-        return Entry(file, f"{name}.parquet", footer.num_rows, size, content, (name,), low, high)
+            kept = self.builds.keep(temporary, model.table, day, prefix=f"{name}.")
+        part = Part(name, f"{name}@{model.version}", low, high)
+        return Entry(kept, f"{name}.parquet", footer.num_rows, size, part.content, (part,))
 
     def build(self, model: Model, day: date | None, threads: int = _WORKERS, parents: Builds | None = None) -> Outcome:
         """Build one partition (of a whole table: ``None``) if anything that it is made from has changed.
@@ -195,7 +218,7 @@ class Builder:
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def open_duckdb(lake: Lake, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
@@ -317,12 +340,27 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path)
     return differs is None
 
 
+def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    batch: dict[str, Path] = {}
+    size = 0
+    for name, path in raw.items():
+        weight = path.stat().st_size
+        if batch and (len(batch) == _BATCH_SEGMENTS or size + weight > _BATCH_BYTES):
+            yield batch
+            batch, size = {}, 0
+        batch[name] = path
+        size += weight
+    if batch:
+        yield batch
+
+
 def _bounds(footer: pq.FileMetaData, column: str, which: int) -> datetime | None:
     """Least (0) or greatest (1) value of a time column, from the file's footer."""
     index = footer.schema.names.index(column)
     groups = [footer.row_group(i).column(index).statistics for i in range(footer.num_row_groups)]
-    values = [(s.min, s.max)[which] for s in groups if s is not None and s.has_min_max]
-    return (min, max)[which](values) if values else None
+    # Raw microseconds: for a time with a zone, pyarrow would import pandas, which takes a second.
+    values = [(s.min_raw, s.max_raw)[which] for s in groups if s is not None and s.has_min_max]
+    return _EPOCH + timedelta(microseconds=(min, max)[which](values)) if values else None
 
 
 def _quote(text: str) -> str:

@@ -18,22 +18,32 @@ from orchestration.lake import Lake, sync
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one raw segment came to in a staged file.
+
+    ``content`` is the segment and the model's version, of which the rows are a pure function. ``low`` and ``high`` are
+    the least and greatest event time that they touch.
+    """
+
+    segment: str
+    content: str
+    low: datetime | None = None
+    high: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One immutable Parquet file of a build.
 
-    ``content`` is the sha256 of its bytes, or for a staged file the segment and the model's version, of which it is
-    a pure function. ``low`` and ``high`` are the least and greatest event time that a staged file touches.
-    ``link`` is its name in the plain Hive tree.
-    """
+    ``content`` is the sha256 of its bytes, ``link`` its name in the plain tree. A staged file has a part per raw
+    segment: one, until its day is compacted.
 
     file: str
     link: str
     rows: int
     bytes: int
     content: str
-    segments: tuple[str, ...] = ()
-    low: datetime | None = None
-    high: datetime | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class Manifest:
     @property
     def content(self) -> str:
         """What the rows are: equal contents, equal rows."""
-        return fingerprint([entry.content for entry in self.entries])
+        return fingerprint([item.content for entry in self.entries for item in entry.parts or (entry,)])
 
 
 class Builds:

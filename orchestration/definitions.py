@@ -16,19 +16,24 @@ from orchestration.settings import Settings, load_settings
 
 
 def build_defs(
-    settings: Settings | None = None, *, first_day: date | None = None, last_day: date | None = None
+    settings: Settings | None = None,
+    *,
+    engine: Engine | None = None,
+    first_day: date | None = None,
+    last_day: date | None = None,
 ) -> dg.Definitions:
     """Everything that Dagster runs.
 
     Args:
         settings: Configuration; read from ``SHIFTBOOK_HOME`` and ``SHIFTBOOK_SOURCES`` unless given.
+        engine: The tools, instead of settings.
         first_day: First UTC day of the partitions, if earlier than what configuration and lake call for.
         last_day: Last one; the running day unless given.
 
     Raises:
         SettingsError: The configuration is wrong; the message lists every problem.
     """
-    engine = Engine(settings or load_settings())
+    engine = engine or Engine(settings or load_settings())
     days = utc_days(min(first_day or engine.first_day(), engine.first_day()), last_day)
     raw = [
         asset

@@ -87,14 +87,20 @@ def _staged(builds: Builds, model: Model, parent: Model, day: date) -> Input:
         offsets = range(first - DELIVERED_BEFORE, last + DELIVERED_AFTER + 1)
         delivered = [day + timedelta(days=offset) for offset in offsets]
     low, high = midnight(day + timedelta(days=first)), midnight(day + timedelta(days=last + 1))
-    chosen = [
-        (entry.content, builds.folder(parent.table, d) / entry.file)
-        for d in delivered
-        if (manifest := builds.manifest(parent.table, d))
-        for entry in manifest.entries
-        if model.by_delivery or (entry.low and entry.high and entry.low < high and entry.high >= low)
-    ]
-    return Input(parent.table, tuple(content for content, _ in chosen), tuple(path for _, path in chosen))
+    identity: list[str] = []
+    paths = []
+    for d in delivered:
+        manifest = builds.manifest(parent.table, d)
+        for entry in manifest.entries if manifest else ():
+            touching = [
+                part.content
+                for part in entry.parts
+                if model.by_delivery or (part.low and part.high and part.low < high and part.high >= low)
+            ]
+            if touching:
+                identity += touching
+                paths.append(builds.folder(parent.table, d) / entry.file)
+    return Input(parent.table, tuple(identity), tuple(paths))
 
 
 def rows_input(table: str, rows: Sequence[Mapping[str, Any]]) -> Input:

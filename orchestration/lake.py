@@ -11,7 +11,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,8 @@ class Segment:
 class Attempt:
     """One try to fetch one window, whatever came of it; a row of ``ops.capture_log``.
 
-    ``status`` is ``ok``, ``unreadable`` (landed, but the envelope could not be read), or ``failed``.
+    ``status`` is ``ok``, ``unreadable`` (landed, but the envelope could not be read), or ``failed``; a failed one has
+    a segment, too, where replies were got that do not agree with each other.
     ``open_ids`` are records still open in the reply, ``closed_ids`` closed ones that began before the window:
     with both, a later plan knows which windows may still change.
     """
@@ -213,6 +214,15 @@ class Lake:
                 encoded = msgspec.json.encode(self.clock(vendor, feed, source).after(rows, delay))
                 self.place(folder / "clock.json", partial(Path.write_bytes, data=encoded))
 
+    def request(self, vendor: str, feed: str, source: str, start: datetime) -> None:
+        """Note that a feed is wanted from ``start`` on: what of it the vendor has forgotten already counts as lost."""
+        with self.lock(f"clock-{source}-{feed}"):
+            clock = self.clock(vendor, feed, source)
+            if clock.first_requested_at is None or start < clock.first_requested_at:
+                encoded = msgspec.json.encode(replace(clock, first_requested_at=start))
+                path = self.capture_dir(vendor, feed, source) / "clock.json"
+                self.place(path, partial(Path.write_bytes, data=encoded))
+
     def attempts(self, vendor: str, source: str, feed: str, day: date) -> list[Attempt]:
         """Every logged attempt at a window that starts on this UTC day, oldest first."""
         folder = self.capture_dir(vendor, feed, source) / f"date={day}"
@@ -278,14 +288,16 @@ def segments_of(folder: Path) -> dict[str, Path]:
     Where a merged file and a segment's own file are both there (the merging was cut short), the merged one counts.
     """
     found: dict[str, Path] = {}
-    merged: dict[str, Path] = {}
+    merged: list[tuple[list[str], Path]] = []
     for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
         if path.stem.endswith("-merged"):
-            names = json.loads((pq.read_schema(path).metadata or {})[b"segments"])
-            merged.update(dict.fromkeys(names, path))
+            merged.append((json.loads((pq.read_schema(path).metadata or {})[b"segments"]), path))
         else:
             found[path.stem] = path
-    return found | merged
+    # A later merging holds all that an earlier one held, and more.
+    for names, path in sorted(merged, key=lambda item: len(item[0])):
+        found |= dict.fromkeys(names, path)
+    return found
 
 
 def sync(path: Path) -> None:

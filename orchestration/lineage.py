@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 from sqlglot.lineage import lineage
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import build_scope
+from sqlglot.schema import MappingSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +73,18 @@ def column_lineage(sql: str, schema: Mapping[str, Mapping[str, str]]) -> dict[st
         sql: One select statement.
         schema: Columns and types by ``schema.name`` of every table that it reads.
     """
-    nested: dict[str, dict[str, dict[str, str]]] = {}
+    nested = MappingSchema(dialect="duckdb")
     for table, columns in schema.items():
-        database, name = table.split(".")
-        nested.setdefault(database, {})[name] = dict(columns)
-    query = sqlglot.parse_one(sql, dialect="duckdb")
-    if not isinstance(query, exp.Query):
+        nested.add_table(table, dict(columns))
+    query = qualify(sqlglot.parse_one(sql, dialect="duckdb"), schema=nested, dialect="duckdb", identify=False)
+    scope = build_scope(query)
+    if not isinstance(query, exp.Query) or scope is None:
         raise QueryError(f"{sql[:80]}: a model is exactly one select")
     found: dict[str, set[tuple[str, str]]] = {}
     for column in query.named_selects:
         leaves = [
             (f"{node.expression.db}.{node.expression.name}", node.name.split(".")[-1].strip('"'))
-            for node in lineage(column, query.copy(), schema=nested, dialect="duckdb").walk()
+            for node in lineage(column, query, schema=nested, scope=scope, dialect="duckdb").walk()
             if isinstance(node.expression, exp.Table)
         ]
         found[column] = {(table, name) for table, name in leaves if name in schema.get(table, {})}

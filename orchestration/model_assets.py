@@ -49,7 +49,7 @@ def _asset(engine: Engine, model: Model, days: dg.PartitionsDefinition[str]) -> 
     ) -> Iterator[dg.MaterializeResult[Any]]:
         if partitioned:
             wanted = days_of(context)
-            outcomes = engine.builder.build_days(model.table, wanted)
+            outcomes = engine.build(model.table, wanted)
             for outcome in outcomes:
                 context.add_asset_metadata(
                     _metadata([outcome]), asset_key=key_of(model.table), partition_key=str(outcome.day)

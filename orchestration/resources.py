@@ -3,27 +3,36 @@
 Made from settings in one place, for Dagster and the command line alike. Knows no vendor.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from orchestration.builder import Builder
+from orchestration.builder import Builder, Outcome
 from orchestration.constants import LakeConstants
+from orchestration.inputs import DELIVERED_AFTER
 from orchestration.lake import Lake
 from orchestration.models import Check, Model, read_checks, read_models
 from orchestration.settings import Settings, feed_rows, sql_dir
 from orchestration.warehouse import Warehouse
 
 
-@dataclass(frozen=True)
+@dataclass
 class Engine:
-    """The tools on one home. Cheap to make: what costs is made when first used."""
+    """The tools on one home. Cheap to make: what costs is made when first used.
+
+    Attributes:
+        settings: The configuration.
+        progress: Told of each window that was asked for and each partition that was built.
+        touched: Days that captures by this engine brought new segments for.
+    """
 
     settings: Settings
+    progress: Callable[[str], None] = lambda _: None
+    touched: set[date] = field(default_factory=set)
 
     @cached_property
     def lake(self) -> Lake:
@@ -57,6 +66,22 @@ class Engine:
     def warehouse(self) -> Warehouse:
         """What publishes them."""
         return Warehouse(self.settings.warehouse_path, self.builder, sql_dir() / "macros")
+
+    def build(self, table: str, days: Sequence[date]) -> list[Outcome]:
+        """Build partitions of a table and tell of each."""
+        return self.builder.build_days(table, days, lambda outcome: self.progress(f"{outcome.table} {outcome.day}"))
+
+    def stale_days(self, after: date) -> list[date]:
+        """Days built before, up to 35 days behind ``after``, that what was built since has made out of date."""
+        days = {
+            day
+            for model in self.models.values()
+            if model.kind == "day"
+            for day in self.builder.builds.days(model.table)
+        }
+        near = sorted(day for day in days if after < day <= after + timedelta(days=DELIVERED_AFTER))
+        models = [model for model in self.models.values() if model.kind == "day"]
+        return [day for day in near if not all(self.builder.is_current(model, day) for model in models)]
 
     def suspects(self, source: str, since: date) -> list[tuple[datetime, datetime]]:
         """Stretches of broken chains of a source as of the last build, whose windows are to be fetched again."""

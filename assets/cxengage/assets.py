@@ -5,7 +5,6 @@ The only file of this package that knows Dagster; how to ask belongs in ``client
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -15,6 +14,7 @@ from assets.config import SourceConfig
 from assets.cxengage import AGENT_STATES
 from assets.cxengage.client import CxEngageClient
 from assets.cxengage.config import CxEngageConfig
+from orchestration.inputs import midnight
 from orchestration.partitions import days_of
 from orchestration.resources import Engine
 
@@ -78,9 +78,12 @@ def raw_assets(source: SourceConfig, days: dg.PartitionsDefinition[str]) -> list
 
 def _capture(context: dg.AssetExecutionContext, engine: Engine, source: CxEngageConfig) -> CaptureResult:
     days = days_of(context)
-    since = source.since
+    since = midnight(source.since) if source.since else None
+    engine.lake.request(
+        source.vendor, AGENT_STATES.name, source.name, max(midnight(days[0]), since or midnight(days[0]))
+    )
     try:
-        return capture(
+        result = capture(
             CxEngageClient(source),
             engine.lake,
             vendor=source.vendor,
@@ -88,9 +91,10 @@ def _capture(context: dg.AssetExecutionContext, engine: Engine, source: CxEngage
             feed=AGENT_STATES,
             days=days,
             suspect=engine.suspects(source.name, days[0]),
-            since=datetime(since.year, since.month, since.day, tzinfo=UTC) if since else None,
-            log=context.log,
+            since=since,
+            on_window=lambda planned, _: engine.progress(f"{source.name} {planned.window.start:%Y-%m-%d %H:%M}"),
         )
     except CaptureError as error:
-        context.log.error(str(error))  # noqa: TRY400 -- the message says what to do; a traceback would bury it
-        return error.result
+        result = error.result  # it names the refusal among its errors
+    engine.touched.update(result.touched_days)
+    return result

@@ -1,0 +1,159 @@
+"""Runs from the command line: capture some days, then build them and what they touch, in this process.
+
+The same assets as Dagster's own runs, recorded in the same instance, so that the UI shows them. What the runs do
+belongs to the assets; how a person starts them in ``cli.py``.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.definitions import build_defs
+from orchestration.inputs import DELIVERED_AFTER
+from orchestration.resources import Engine
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_DAGSTER_YAML = """\
+# Written by shiftbook; change what you like, it is not written again.
+telemetry:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+"""
+
+
+class BackfillError(Exception):
+    """A wish that cannot be carried out; the message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check that rows did not pass."""
+
+    asset: str
+    check: str
+    error: bool
+    message: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a backfill. ``ok``: every step ran, and no check of severity ERROR failed."""
+
+    ran: bool = True
+    days: list[date] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is well."""
+        return self.ran and not any(finding.error for finding in self.findings)
+
+
+class Runner:
+    """Runs assets of one engine in this process, over days between ``first`` and ``last`` and what they touch.
+
+    Raises:
+        BackfillError: The range is empty.
+    """
+
+    def __init__(self, engine: Engine, first: date, last: date) -> None:
+        if last < first:
+            raise BackfillError(f"--to {last} lies before --from {first}; swap them")
+        self.engine = engine
+        # What a capture touches lies at most as far before as any vendor keeps records.
+        today = datetime.now(UTC).date()
+        self.defs = build_defs(
+            engine=engine, first_day=first - timedelta(days=DELIVERED_AFTER), last_day=max(last, today)
+        )
+        self.graph = self.defs.resolve_asset_graph()
+        self.job = self.defs.resolve_implicit_global_asset_job_def()
+
+    def backfill(self, first: date, last: date, sources: Sequence[str] = (), select: str | None = None) -> Report:
+        """Capture what is missing from ``first`` to ``last`` and build these days and those that this changes.
+
+        Raises:
+            BackfillError: A source is not configured.
+        """
+        engine = self.engine
+        known = {source.name for source in engine.settings.sources if source.enabled}
+        if unknown := sorted(set(sources) - known):
+            raise BackfillError(
+                f"no enabled source {', '.join(unknown)} in {engine.settings.sources_file}; "
+                f"there are: {', '.join(sorted(known)) or 'none'}"
+            )
+        report = Report()
+        wanted = dg.AssetSelection.from_string(select) if select else dg.AssetSelection.all()
+        raw = raw_keys(engine, sources or sorted(known))
+        models = (wanted - dg.AssetSelection.key_prefixes("raw")).required_multi_asset_neighbors()
+        with recorded(engine) as instance:
+            if raw:
+                self._run(instance, report, dg.AssetSelection.assets(*raw) & wanted, first, last)
+            if select:
+                self._run(instance, report, models, first, last)
+                return report
+            first, last = min([first, *engine.touched]), max([last, *engine.touched])
+            self._run(instance, report, models, first, last)
+            engine.touched.clear()
+            # A late record can change what an agent was doing when later days began.
+            while stale := engine.stale_days(last):
+                last = stale[-1]
+                self._run(instance, report, models, stale[0], last)
+        return report
+
+    def _run(
+        self, instance: dg.DagsterInstance, report: Report, selection: dg.AssetSelection, first: date, last: date
+    ) -> None:
+        keys = selection.resolve(self.graph)
+        if not keys:
+            return
+        tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
+        result = self.job.execute_in_process(
+            run_config=_QUIET, instance=instance, raise_on_error=False, tags=tags, asset_selection=sorted(keys)
+        )
+        report.ran = report.ran and result.success
+        report.days = sorted({*report.days, *(first + timedelta(days=n) for n in range((last - first).days + 1))})
+        for event in result.all_node_events:
+            if event.is_step_failure:
+                report.failures.append(f"{event.step_key}: {event.step_failure_data.error_display_string}")
+        newest = {(e.asset_key.to_user_string(), e.check_name): e for e in result.get_asset_check_evaluations()}
+        report.findings = [f for f in report.findings if (f.asset, f.check) not in newest] + [
+            Finding(asset, check, e.severity == dg.AssetCheckSeverity.ERROR, _message(e))
+            for (asset, check), e in newest.items()
+            if not e.passed
+        ]
+
+
+def raw_keys(engine: Engine, sources: Sequence[str]) -> list[dg.AssetKey]:
+    """The raw assets of some sources."""
+    return [dg.AssetKey(["raw", row["source"], row["feed"]]) for row in engine.feeds if row["source"] in sources]
+
+
+@contextmanager
+def recorded(engine: Engine) -> Iterator[dg.DagsterInstance]:
+    """Dagster's own storage below the home, without telemetry."""
+    home = prepare_dagster_home(engine)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+def prepare_dagster_home(engine: Engine) -> Path:
+    """Make ``$SHIFTBOOK_HOME/dagster`` with a configuration, unless it is there; returns its absolute path."""
+    home = engine.settings.dagster_home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "dagster.yaml"
+    if not path.exists():
+        path.write_text(_DAGSTER_YAML, encoding="utf-8")
+    return home
+
+
+def _message(evaluation: dg.AssetCheckEvaluation) -> str:
+    errors = evaluation.metadata.get("errors")
+    text = str(errors.value).strip() if errors is not None else ""
+    return text or evaluation.description or "failed"

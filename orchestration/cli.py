@@ -1,0 +1,285 @@
+"""The ``shiftbook`` command: what a person types, and what is printed back.
+
+Each command parses its words, calls what does the work, prints a table or JSON, and exits with 0 only when all is well.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Never
+
+import click
+import duckdb
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from orchestration.settings import Settings, SettingsError, load_settings
+
+OUT = Console()
+ERR = Console(stderr=True)
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--home", type=click.Path(path_type=Path), help="Where everything is kept [SHIFTBOOK_HOME or ./data].")
+@click.option(
+    "--sources",
+    type=click.Path(path_type=Path),
+    help="The sources' configuration [SHIFTBOOK_SOURCES or ./sources.yaml].",
+)
+@click.version_option(package_name="shiftbook")
+@click.pass_context
+def main(context: click.Context, home: Path | None, sources: Path | None) -> None:
+    """Keep the history that contact-centre platforms forget: agent timelines, occupancy, transfers."""
+    context.obj = {"home": home, "sources": sources}
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The configuration that the global options name; every problem in it is printed, and the command ends."""
+    try:
+        return load_settings(context.obj["home"], context.obj["sources"])
+    except SettingsError as error:
+        fail(str(error))
+
+
+def fail(message: str) -> Never:
+    """Say what is wrong and end with 1."""
+    ERR.print(message, style="red", markup=False, highlight=False)
+    sys.exit(1)
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -> None:
+    """Print rows as a table, or as JSON with times in ISO form."""
+    if as_json:
+        click.echo(json.dumps([dict(row) for row in rows], default=_plain, ensure_ascii=False, indent=2))
+        return
+    if not rows:
+        OUT.print("no rows", style="dim")
+        return
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for name, value in rows[0].items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    OUT.print(table)
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """A progress bar on standard error; yields what to call after each step with its name."""
+    columns = [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    ]
+    with Progress(*columns, console=ERR, disable=quiet or not ERR.is_terminal, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+
+        def step(name: str) -> None:
+            progress.update(task, advance=1, description=f"{title}: {name}"[:70].ljust(70))
+
+        yield step
+
+
+@main.command()
+@click.option("--from", "first", type=DAY, required=True, help="First UTC day.")
+@click.option("--to", "last", type=DAY, required=True, help="Last UTC day, inclusive.")
+@click.option("--source", "sources", multiple=True, help="Only this source; may be given several times.")
+@click.option("--select", help="Only these assets, as in Dagster's selection syntax: 'marts/fct_transfers+'.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def backfill(
+    context: click.Context, first: datetime, last: datetime, sources: tuple[str, ...], select: str | None, as_json: bool
+) -> None:
+    """Capture what is missing and build those days. Can be stopped and run again at any time."""
+    from orchestration.backfill import BackfillError, Runner
+    from orchestration.resources import Engine
+
+    engine = Engine(settings_of(context))
+    try:
+        with progress_bar("backfill", None, quiet=as_json) as engine.progress:
+            runner = Runner(engine, first.date(), last.date())
+            report = runner.backfill(first.date(), last.date(), sources, select)
+    except BackfillError as error:
+        fail(str(error))
+    rows = [
+        {"asset": f.asset, "check": f.check, "severity": "error" if f.error else "warning", "message": f.message}
+        for f in report.findings
+    ] + [{"asset": "", "check": "", "severity": "failure", "message": failure} for failure in report.failures]
+    if rows or as_json:
+        show(rows, as_json=as_json, title="what is not well")
+    if not as_json:
+        ERR.print(f"{len(report.days)} days built; warehouse: {engine.settings.warehouse_path}", style="dim")
+    sys.exit(0 if report.ok else 1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def sources(context: click.Context, as_json: bool) -> None:
+    """How each source and feed is doing: observed until, lag, gaps, hours until unfetched data is lost, rejects."""
+    settings = settings_of(context)
+    rows = query(settings, "select * from ops.source_health") if settings.warehouse_path.exists() else []
+    known = {(row["source"], row["feed"]) for row in rows}
+    from orchestration.settings import feed_rows
+
+    empty = dict.fromkeys(("observed_until", "lag_seconds", "gap_seconds_7d", "hours_to_loss"))
+    rows += [
+        {"source": feed["source"], "feed": feed["feed"], **empty, "last_error": "never captured"}
+        for feed in feed_rows(settings)
+        if (feed["source"], feed["feed"]) not in known
+    ]
+    show(rows, as_json=as_json)
+    sys.exit(1 if any(row.get("last_error") for row in rows) else 0)
+
+
+@main.command()
+@click.argument("query_text", metavar="[QUERY]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def sql(context: click.Context, query_text: str | None, as_json: bool) -> None:
+    """Ask the warehouse, read-only; without a query, an interactive shell."""
+    settings = settings_of(context)
+    if not settings.warehouse_path.exists():
+        fail(f"{settings.warehouse_path} is not there yet; run 'shiftbook backfill' or 'shiftbook publish' first")
+    if query_text is None:
+        _shell(settings)
+        return
+    try:
+        show(query(settings, query_text), as_json=as_json)
+    except duckdb.Error as error:
+        fail(str(error))
+
+
+@main.command()
+@click.pass_context
+def publish(context: click.Context) -> None:
+    """Write warehouse.duckdb anew from the lake, for instance after it was moved or mounted elsewhere."""
+    from orchestration.resources import Engine
+
+    engine = Engine(settings_of(context))
+    with progress_bar("publish", None):
+        engine.warehouse.publish()
+    OUT.print(str(engine.settings.warehouse_path), markup=False, highlight=False)
+
+
+@main.command()
+@click.pass_context
+def compact(context: click.Context) -> None:
+    """Merge the segments of closed days into one file each; no row changes and nothing is rebuilt."""
+    from orchestration.compaction import compact_closed_days
+    from orchestration.resources import Engine
+
+    engine = Engine(settings_of(context))
+    with progress_bar("compact", None) as step:
+        merged = compact_closed_days(engine.builder, engine.feeds, step)
+    engine.warehouse.publish()
+    OUT.print(f"{merged} days merged", highlight=False)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def doctor(context: click.Context, as_json: bool) -> None:
+    """Check configuration, credentials, reachability, permissions, clock drift and disk, and say how to mend."""
+    from orchestration.doctor import examine
+
+    settings = settings_of(context)
+    rows = []
+    for finding in examine(settings):
+        rows.append({"subject": finding.subject, "check": finding.check, "ok": finding.ok, "message": finding.message})
+        if not as_json:
+            mark = "[green]ok[/]  " if finding.ok else "[red]bad[/] "
+            OUT.print(mark, end="")
+            OUT.print(f"{finding.subject}: {finding.check}: {finding.message}", markup=False, highlight=False)
+    if as_json:
+        show(rows, as_json=True)
+    sys.exit(0 if all(row["ok"] for row in rows) else 1)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
+@click.pass_context
+def up(context: click.Context, port: int) -> None:
+    """Run it for real: Dagster's webserver and daemon. One Ctrl-C stops all of it."""
+    from orchestration.up import run
+
+    sys.exit(run(settings_of(context), port))
+
+
+@main.command(name="serve-simulator")
+@click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--seed", default=1, show_default=True, help="What the simulated centre is grown from.")
+@click.option("--agents", default=100, show_default=True, help="How many agents work there.")
+@click.option("--days", default=3, show_default=True, help="How many days of history there are.")
+def serve_simulator(port: int, seed: int, agents: int, days: int) -> None:
+    """Serve the simulated vendors alone, until Ctrl-C; prints their addresses and credentials as JSON."""
+    from orchestration.demo import serve
+
+    serve(port, seed, agents, days)
+
+
+@main.command()
+@click.option("--days", default=3, show_default=True, help="How many days are simulated and captured.")
+@click.option("--agents", default=100, show_default=True, help="How many agents work there.")
+@click.option("--seed", default=1, show_default=True, help="What the simulated centre is grown from.")
+@click.option("--serve", "keep", is_flag=True, help="Keep the simulator and the Dagster UI running afterwards.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def demo(context: click.Context, days: int, agents: int, seed: int, keep: bool, as_json: bool) -> None:
+    """Watch a simulated contact centre turn into timelines, occupancy and transfers, beside its own truth."""
+    from orchestration.demo import DemoError, run
+
+    home = load_settings(context.obj["home"], None, {}).home if context.obj["home"] else settings_of(context).home
+    try:
+        sys.exit(0 if run(home, days, agents, seed, keep=keep, as_json=as_json) else 1)
+    except DemoError as error:
+        fail(str(error))
+
+
+def query(settings: Settings, text: str) -> list[dict[str, Any]]:
+    """Ask the warehouse read-only, in UTC; one dictionary per row.
+
+    Raises:
+        duckdb.Error: The query is wrong, or the warehouse cannot be opened.
+    """
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        result = connection.execute(text)
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _shell(settings: Settings) -> None:
+    OUT.print("End a query with ';'. Ctrl-D leaves.", style="dim")
+    lines: list[str] = []
+    while True:
+        try:
+            lines.append(input("sql> " if not lines else "...> "))
+        except (EOFError, KeyboardInterrupt):
+            return
+        if lines[-1].rstrip().endswith(";"):
+            try:
+                show(query(settings, "\n".join(lines)), as_json=False)
+            except duckdb.Error as error:
+                ERR.print(str(error), style="red", markup=False)
+            lines = []
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return f"{value:,.3f}" if isinstance(value, float) else str(value)

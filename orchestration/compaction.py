@@ -1,0 +1,155 @@
+"""Merges a closed day's many small files into one per feed: raw segments, their staged mirrors, and the attempts.
+
+No row changes, and nothing is rebuilt: what a build was made from is the set of segments, which a merged file names.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from orchestration.builder import Builder
+from orchestration.builds import Entry, Manifest, Part
+from orchestration.inputs import midnight
+from orchestration.lake import PAGES_PER_ROW_GROUP, Lake, segments_of, stamp, sync
+
+_ROWS = 122_880
+_EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
+
+
+def compact_closed_days(
+    builder: Builder, feeds: Sequence[Mapping[str, Any]], done: Callable[[str], None] = lambda _: None
+) -> int:
+    """Merge every day that the vendor can no longer change; returns how many raw partitions were merged.
+
+    A day is closed when its end lies further back than the vendor keeps records, on the vendor's clock, and another
+    day on top, so that no capture that is under way can still land in it.
+    """
+    merged = 0
+    for feed in feeds:
+        clock = builder.lake.clock(feed["vendor"], feed["feed"], feed["source"])
+        if clock.vendor_now is None:
+            continue
+        limit = clock.vendor_now - timedelta(seconds=feed["retention_seconds"]) - timedelta(days=1)
+        base = builder.lake.root / "raw" / feed["vendor"] / feed["feed"] / f"source={feed['source']}"
+        for folder in sorted(base.glob("date=*")):
+            day = date.fromisoformat(folder.name[5:])
+            if midnight(day + timedelta(days=1)) < limit:
+                merged += merge_raw(builder.lake, folder, feed["source"], feed["feed"], day)
+                merge_attempts(builder.lake, feed, day)
+                done(f"{feed['source']} {day}")
+    for model in builder.models.values():
+        if model.kind == "segment":
+            for day in builder.builds.days(model.table):
+                merge_staged(builder, model.table, day)
+    return merged
+
+
+def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bool:
+    """Merge a raw partition's segments; False when there is nothing to merge."""
+    with lake.lock(f"raw-{source}-{feed}-{day}"):
+        held = segments_of(folder)
+        paths = sorted(set(held.values()))
+        if len(paths) < 2:  # noqa: PLR2004 -- two files are the fewest that can become one
+            return False
+        digest = hashlib.sha256("\n".join(sorted(held)).encode()).hexdigest()[:16]
+        start, end = stamp(midnight(day)), stamp(midnight(day + timedelta(days=1)))
+        target = folder / f"{source}-{feed}-{start}-{end}-{digest}-merged.parquet"
+        metadata = {"segments": json.dumps(sorted(held))}
+        lake.place(target, lambda path: _concatenate(paths, path, PAGES_PER_ROW_GROUP, metadata))
+        # From here on the merged file counts; a run that dies between leaves only files that are passed over.
+        for path in folder.glob("*.parquet"):
+            if path != target and (path in paths or path.stem in held):
+                path.unlink()
+        sync(folder)
+    return True
+
+
+def merge_staged(builder: Builder, table: str, day: date) -> bool:
+    """Merge a day's staged files once its raw segments are one file; False when there is nothing to merge."""
+    builds = builder.builds
+    with builder.lake.lock(f"{table}-{day}"):
+        manifest = builds.manifest(table, day)
+        vendor, feed = builder.models[table].parents[0].removeprefix("raw.").split("_", 1)
+        raw = [
+            set(segments_of(folder).values())
+            for folder in builder.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}")
+        ]
+        if manifest is None or len(manifest.entries) <= len(raw) or any(len(paths) > 1 for paths in raw):
+            return False
+        parts: tuple[Part, ...] = tuple(part for entry in manifest.entries for part in entry.parts)
+        waiting = builder.lake.root / ".tmp" / f"{uuid.uuid4().hex}.tmp"
+        _concatenate([builds.folder(table, day) / entry.file for entry in manifest.entries], waiting, _ROWS)
+        size = waiting.stat().st_size
+        name = f"{table.split('.')[1]}-{day}"
+        file = builds.keep(waiting, table, day, prefix=f"{name}.")
+        entry = Entry(file, f"{name}-merged.parquet", manifest.rows, size, manifest.content, parts)
+        merged = Manifest((entry,), manifest.inputs, datetime.now(UTC), manifest.seconds, manifest.same_day)
+        _swap_tree(builder, table, day, entry)
+        builds.put(table, day, merged)
+    return True
+
+
+def merge_attempts(lake: Lake, feed: Mapping[str, Any], day: date) -> bool:
+    """Merge a day's logged attempts into one file; False when there is nothing to merge."""
+    folder = lake.capture_dir(feed["vendor"], feed["feed"], feed["source"]) / f"date={day}"
+    with lake.lock(f"attempts-{feed['source']}-{feed['feed']}-{day}"):
+        paths = sorted(folder.glob("*.parquet"))
+        if len(paths) < 2:  # noqa: PLR2004 -- two files are the fewest that can become one
+            return False
+        exchanged = lake.root / ".tmp" / uuid.uuid4().hex
+        exchanged.mkdir(parents=True)
+        _concatenate(paths, exchanged / paths[0].name, _ROWS)
+        sync(exchanged / paths[0].name)
+        _exchange(exchanged, folder)
+        for path in exchanged.glob("*.parquet"):
+            if path not in {exchanged / merged.name for merged in paths}:
+                path.rename(folder / path.name)  # logged while this was going on
+        shutil.rmtree(exchanged)
+    return True
+
+
+def _concatenate(
+    paths: Sequence[Path], target: Path, rows: int, metadata: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Write the rows of all files, in order, in row groups of so many; pages of raw files without dictionaries."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    schema = pq.read_schema(paths[0]).with_metadata(dict(metadata))
+    raw = "payload" in schema.names
+    options = {"compression": "zstd", "compression_level": 3, "use_dictionary": not raw, "write_statistics": not raw}
+    with pq.ParquetWriter(target, schema, **options) as writer:
+        for path in paths:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    writer.write_batch(batch.cast(schema), row_group_size=rows)
+
+
+def _swap_tree(builder: Builder, table: str, day: date, entry: Entry) -> None:
+    """Put the merged file in the place of all others in the plain tree at once, so that no glob counts a row twice."""
+    tree = builder.builds.tree(table, day)
+    exchanged = builder.lake.root / ".tmp" / uuid.uuid4().hex
+    exchanged.mkdir(parents=True)
+    os.link(builder.builds.folder(table, day) / entry.file, exchanged / entry.link)
+    _exchange(exchanged, tree)
+    shutil.rmtree(exchanged)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Let two folders change places in one step; where the system cannot, in two, between which one is absent."""
+    library = ctypes.CDLL(None, use_errno=True)
+    here = -100  # AT_FDCWD
+    exchange = getattr(library, "renameat2", None)
+    if exchange is None or exchange(here, os.fsencode(one), here, os.fsencode(other), _EXCHANGE) != 0:
+        aside = one.with_name(uuid.uuid4().hex)
+        other.rename(aside)
+        one.rename(other)
+        aside.rename(one)

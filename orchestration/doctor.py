@@ -1,0 +1,65 @@
+"""What ``shiftbook doctor`` looks at: configuration, each source's vendor, the clock, and the disk.
+
+Only looks and tells; nothing is captured, built or changed.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.registry import VENDORS
+
+from orchestration.settings import Settings
+
+_ENOUGH_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``message`` says what was found and, if it is bad, how to mend it."""
+
+    subject: str
+    check: str
+    ok: bool
+    message: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything, one finding after the other; never raises for what it finds."""
+    named = len(settings.sources)
+    yield Finding(
+        "configuration",
+        "sources",
+        named > 0,
+        f"{named} sources in {settings.sources_file}"
+        if named
+        else "no source is configured; write one into sources.yaml (the one in the repository shows how)",
+    )
+    yield from _home(settings.home)
+    for source in settings.sources:
+        if not source.enabled:
+            yield Finding(source.name, "enabled", ok=True, message="switched off by 'enabled: false'")
+            continue
+        try:
+            client = VENDORS[source.vendor].connect(source)
+            for probe in client.probe():
+                yield Finding(source.name, probe.name, probe.ok, probe.message)
+        except (OSError, ValueError) as error:
+            yield Finding(source.name, "client", ok=False, message=str(error))
+
+
+def _home(home: Path) -> Iterator[Finding]:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        yield Finding("home", "writable", ok=False, message=f"{home}: {error.strerror}; give this user the folder")
+        return
+    yield Finding("home", "writable", ok=True, message=str(home))
+    free = shutil.disk_usage(home).free
+    text = f"{free / 1024**3:.1f} GiB free"
+    enough = free >= _ENOUGH_BYTES
+    yield Finding("home", "disk", enough, text if enough else f"{text}; make room, at least 2 GiB are wanted")
