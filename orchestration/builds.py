@@ -37,6 +37,7 @@ class Entry:
 
     ``content`` is the sha256 of its bytes, ``link`` its name in the plain tree. A staged file has a part per raw
     segment: one, until its day is compacted.
+    """
 
     file: str
     link: str

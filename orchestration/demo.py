@@ -29,7 +29,11 @@ from orchestration.settings import Settings, load_settings
 from orchestration.up import run as up
 
 ERR = Console(stderr=True)
-_START_SECONDS = 120
+_EXAMPLE = (
+    "select agent_name, occupancy(sum(handling_seconds), sum(wrap_up_seconds), sum(available_seconds)) as occupancy, "
+    "sum(handling_seconds) / 3600 as handling_hours from marts.agg_agent_days join marts.dim_agents "
+    "using (source, agent_id) group by all order by handling_hours desc limit 10"
+)
 # What the simulated tenant calls after-contact work; a real one's words go into its own map in the same way.
 _STATE_MAP = "vendor,vendor_state,reason,state\ncxengage,not-ready,After Call Work,wrap_up\n"
 
@@ -170,13 +174,9 @@ def _tell(engine: Engine, rows: list[dict[str, Any]], failures: list[str], secon
     path = engine.settings.warehouse_path
     home = engine.settings.home
     ERR.print(f"{seconds:.0f} s; warehouse: {path}; Parquet: {home / 'lake'}", highlight=False)
-    example = (
-        "select agent_name, occupancy(sum(handling_seconds), sum(wrap_up_seconds), sum(available_seconds)) as occupancy"
+    ERR.print(
+        f'next: {Path(sys.argv[0])} --home {home} sql "{_EXAMPLE}"', highlight=False, markup=False, soft_wrap=True
     )
-    tables = (
-        "from marts.agg_agent_days join marts.dim_agents using (source, agent_id) group by all order by 2 desc limit 10"
-    )
-    ERR.print(f'next: {Path(sys.argv[0])} --home {home} sql "{example} {tables}"', highlight=False, markup=False)
 
 
 def keep_running(settings: Settings, centre: Centre) -> None:

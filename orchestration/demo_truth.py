@@ -15,7 +15,9 @@ _STATES = """
 with true_days as (
     select d::date as date, agent_id, state,
         sum(epoch_us(least(ended_at, d + interval 1 day)) - epoch_us(greatest(started_at, d)))::bigint as us,
-        sum((epoch_us(least(ended_at, d + interval 1 day)) - epoch_us(greatest(started_at, d))) * work_items)::bigint as item_us
+        sum(
+            (epoch_us(least(ended_at, d + interval 1 day)) - epoch_us(greatest(started_at, d))) * work_items
+        )::bigint as item_us
     from read_parquet($states)
     cross join (select distinct date::timestamptz as d from marts.agg_agent_days)
     where started_at < d + interval 1 day and ended_at > d and state <> 'offline'
@@ -42,8 +44,10 @@ select
     count(distinct agent_id) as agents,
     count(distinct (date, agent_id)) as agent_days,
     count(distinct (date, agent_id)) filter (not is_equal) as differing,
-    sum(true_us) filter (true_state in ('handling', 'wrap_up')) / sum(true_us) filter (true_state <> 'not_ready') as true_occupancy,
-    sum(our_us) filter (our_state in ('handling', 'wrap_up')) / sum(our_us) filter (our_state <> 'not_ready') as our_occupancy
+    sum(true_us) filter (true_state in ('handling', 'wrap_up'))
+        / sum(true_us) filter (true_state <> 'not_ready') as true_occupancy,
+    sum(our_us) filter (our_state in ('handling', 'wrap_up'))
+        / sum(our_us) filter (our_state <> 'not_ready') as our_occupancy
 from compared
 """
 _TRANSFERS = """
@@ -84,7 +88,7 @@ def compare(settings: Settings, truth: Path) -> list[dict[str, Any]]:
                     "true occupancy": f"{states['true_occupancy']:.4f}",
                     "transfers": moved["our_transfers"],
                     "true transfers": moved["true_transfers"],
-                    "agent-days equal to the truth": f"{same} of {states['agent_days']}",
+                    "days equal": f"{same} of {states['agent_days']}",
                     "equal": states["differing"] == 0 and moved["differing"] == 0,
                 }
             )
