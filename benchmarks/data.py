@@ -19,17 +19,26 @@ from orchestration.models import read_models
 from orchestration.settings import sql_dir
 
 DAY = date(2026, 11, 2)
+EVENING = DAY - timedelta(days=1)
 START = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
 SOURCE, VENDOR, FEED = "bench", "cxengage", "agent_states"
 STAGING = "staging.stg_cxengage__agent_states"
 RECORDS = "intermediate.int_agent_records"
 DAY_CLOSE = "intermediate.int_agent_day_close"
+DAY_OPEN = "intermediate.int_agent_day_open"
 TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
+FEED_TABLES = (
+    "ops.capture_log",
+    "intermediate.int_feed_windows",
+    "intermediate.int_feed_gaps",
+    "intermediate.int_open_segments",
+)
 TENANT = "00000000-0000-0000-0000-000000000001"
 RECORDS_A_PAGE = 1_000
 WINDOW = timedelta(minutes=10)
+_PER_AGENT = 200
 _AFTER_CALL_WORK = "vendor,vendor_state,reason,state\ncxengage,not-ready,After Call Work,wrap_up\n"
 
 # One contiguous chain of states per agent: a state a seventh of a voice call long on average, ids of UUIDs version 1
@@ -38,18 +47,24 @@ _AFTER_CALL_WORK = "vendor,vendor_state,reason,state\ncxengage,not-ready,After C
 _EVENTS = """
 create or replace table events as
 with ticks as (
-    select a, k, {day_us} + ((k + (hash(a, k, {seed}) % 1000) / 1000.0) * 86400000 / {per_agent})::bigint * 1000 as us
+    select a, k, {day_us} + ((k + (hash(a, k) % 1000) / 1000.0) * 86400000 / {per_agent})::bigint * 1000 as us
     from range({agents}) as t(a), range({per_agent}) as u(k)
+    union all
+    select a, {per_agent}, {day_us} + 86400000000 + ((hash(a, 0) % 1000) / 1000.0 * 86400000 / {full})::bigint * 1000
+    from range({agents}) as t(a)
 ),
 chained as (
-    select *, coalesce(lead(us) over (partition by a order by k), us + 600000000) as end_us, hash(a, k, 1) as h from ticks
+    select *, lead(us) over (partition by a order by k) as end_us,
+        (k + 1) % {per_agent} as next_k, hash(a, k, {day_us}) as h
+    from ticks
+    qualify end_us is not null
 ),
 ids as (
     select *,
         printf('%08x-%04x-1%03x-%04x-%012x', t & 4294967295, (t >> 32) & 65535, (t >> 48) & 4095, 32768 + k, 1000 + a)
             as event_id,
-        printf('%08x-%04x-1%03x-%04x-%012x', n & 4294967295, (n >> 32) & 65535, (n >> 48) & 4095, 32769 + k, 1000 + a)
-            as next_id
+        printf('%08x-%04x-1%03x-%04x-%012x', n & 4294967295, (n >> 32) & 65535, (n >> 48) & 4095, 32768 + next_k,
+            1000 + a) as next_id
     from (select *, us * 10 + 122192928000000000 as t, end_us * 10 + 122192928000000000 as n from chained)
 ),
 deliveries as (
@@ -65,9 +80,11 @@ select *, least((seen_us - {day_us}) // 600000000, 143)::int as win from deliver
 _RECORDS = """
 select win, to_json({{
     'eventId': event_id, 'nextEventId': case when not is_open then next_id end,
-    'sessionId': printf('%08x-9999-1111-8000-%012x', {seed}, 1000 + a), 'agentId': printf('%08x-0000-4000-8000-%012x', a * 7919, a),
+    'sessionId': printf('99999999-9999-1111-8000-%012x', 1000 + a),
+    'agentId': printf('%08x-0000-4000-8000-%012x', a * 7919, a),
     'agentName': 'agent' || a || '@example.com', 'platformAgentId': 100000 + a, 'tenantAgentId': 5000 + a,
-    'eventType': case when voice + chats > 0 then 'agent-capacity' when h % 7 < 5 then 'agent-ready' else 'agent-not-ready' end,
+    'eventType': case when voice + chats > 0 then 'agent-capacity' when h % 7 < 5 then 'agent-ready'
+        else 'agent-not-ready' end,
     'presence': case when voice + chats > 0 or h % 7 < 5 then 'ready' else 'not-ready' end,
     'state': case when voice + chats > 0 or h % 7 < 5 then 'idle' else 'away' end,
     'reasonId': case when reason is not null then printf('%08x-3333-4000-8000-000000000000', h % 5) end,
@@ -77,7 +94,7 @@ select win, to_json({{
     'start': strftime(make_timestamp(us), '%Y-%m-%dT%H:%M:%S.%gZ'),
     'end': case when not is_open then strftime(make_timestamp(end_us), '%Y-%m-%dT%H:%M:%S.%gZ') end,
     'durationSeconds': case when not is_open then (end_us - us) / 1e6 end,
-    'loginTimestamp': strftime(make_timestamp({day_us} - 3600000000), '%Y-%m-%dT%H:%M:%S.%gZ'),
+    'loginTimestamp': '2026-10-31T23:00:00.000Z',
     'allocation': case when voice + chats > 0 then 'allocated' else 'not-allocated' end,
     'direction': case when voice > 0 then 'inbound' end,
     'capacity': case when a % 4 = 0 then [
@@ -88,7 +105,8 @@ select win, to_json({{
       else [{{'channels': {{'voice': voice, 'email': 0, 'messaging': 0, 'sms': 0, 'workItem': 0}},
           'allocation': 'allocated', 'load': voice::double, 'capacity': 1}}] end,
     'transfers': case when voice > 0 and h % 31 = 0 then [{{
-        'interactionId': event_id, 'toAgentId': printf('%08x-0000-4000-8000-%012x', (h % {agents}) * 7919, h % {agents}),
+        'interactionId': event_id,
+        'toAgentId': printf('%08x-0000-4000-8000-%012x', (h % {agents}) * 7919, h % {agents}),
         'transferStartTimestamp': strftime(make_timestamp(us + 1000000), '%Y-%m-%dT%H:%M:%S.%gZ'),
         'transferEndTimestamp': strftime(make_timestamp(us + 5000000), '%Y-%m-%dT%H:%M:%S.%gZ')}}] else [] end
 }})::varchar as record
@@ -108,9 +126,8 @@ class Day:
     """One generated day: ``per_agent`` states of each of ``agents`` agents on the UTC ``day``."""
 
     agents: int
-    per_agent: int = 200
+    per_agent: int = _PER_AGENT
     day: date = DAY
-    seed: int = 7
 
     @property
     def start(self) -> datetime:
@@ -126,7 +143,7 @@ class Day:
         names = {
             "agents": self.agents,
             "per_agent": self.per_agent,
-            "seed": self.seed,
+            "full": _PER_AGENT,
             "day_us": int(self.start.timestamp()) * 1_000_000,
         }
         with duckdb.connect() as connection:
@@ -176,30 +193,35 @@ def land(lake: Lake, day: Day, number: int, pages: list[bytes]) -> None:
     lake.log(VENDOR, [attempt], AGENT_STATES.delay)
 
 
-def make_day(root: Path, agents: int) -> None:
-    """A lake with one staged day, and with the records of the evening before, from which its states are carried in."""
+def make_day(root: Path, agents: int, *, captured: bool = True) -> None:
+    """A lake with a staged day (unless it is yet to be ``captured``), and the evening before up to its last states."""
     builder = open_builder(root)
-    before = Day(agents, per_agent=8, day=DAY - timedelta(days=1), seed=6)
-    for day in (before, Day(agents)):
+    builder.build(builder.models["intermediate.int_source_signals"], None)
+    for day in (Day(agents, per_agent=8, day=EVENING), Day(agents))[: 1 + captured]:
         for number, pages in day.windows():
             land(builder.lake, day, number, pages)
-        builder.build_days(STAGING, [day.day])
-    for table in ("ops.capture_log", "intermediate.int_source_signals"):
-        whole = builder.models[table].kind == "whole"
-        if whole:
-            builder.build(builder.models[table], None)
-        else:
-            builder.build_days(table, [before.day, DAY])
+        for table in (STAGING, *FEED_TABLES):
+            builder.build_days(table, [day.day])
     for table in (RECORDS, DAY_CLOSE):
-        builder.build_days(table, [before.day])
+        builder.build_days(table, [EVENING])
 
 
 def make_pages(folder: Path) -> None:
-    """100 pages of 1,000 records: the first ten pages of ten windows from 08:00 of a centre of 10,000 agents."""
-    folder.mkdir(parents=True)
+    """100 pages of 1,000 records: the first ten thousand records of ten windows of a centre of 10,000 agents."""
     for number, pages in Day(10_000).windows(48, 57):
-        records = b", ".join(page[page.index(b'"results": [') + 12 : -2] for page in pages[:10])
-        whole = json.loads(b"[" + records + b"]")
-        texts = [json.dumps(record, separators=(",", ":")) for record in whole]
-        for index in range(10):
-            (folder / f"page-{number:03}-{index:02}.json").write_bytes(_page(texts, index * RECORDS_A_PAGE))
+        records = [record for page in pages for record in json.loads(page)["results"]][: 10 * RECORDS_A_PAGE]
+        texts = [json.dumps(record, separators=(",", ":")) for record in records]
+        write_pages(folder, number, [_page(texts, at) for at in range(0, len(texts), RECORDS_A_PAGE)])
+
+
+def make_all_pages(folder: Path, agents: int) -> None:
+    """All pages of a whole day."""
+    for number, pages in Day(agents).windows():
+        write_pages(folder, number, pages)
+
+
+def write_pages(folder: Path, number: int, pages: list[bytes]) -> None:
+    """Write a window's pages as files of their own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, page in enumerate(pages):
+        (folder / f"page-{number:03}-{index:02}.json").write_bytes(page)

@@ -19,7 +19,8 @@ from rich.table import Table
 
 from orchestration.settings import Settings, SettingsError, load_settings
 
-OUT = Console()
+# Into a pipe or a file a table is written as wide as it is, for people and greps alike.
+OUT = Console(width=None if sys.stdout.isatty() else 240)
 ERR = Console(stderr=True)
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 

@@ -101,12 +101,13 @@ def read_model(path: Path, schema: str) -> Model:
         for key, value in keys.items()
         if key.startswith(("check", "warn"))
     )
+    grain = tuple(column.strip() for column in keys.get("grain", "").split(",") if column.strip())
     return Model(
         table=table,
         path=path,
         sql=text,
         description=description,
-        grain=tuple(column.strip() for column in keys.get("grain", "").split(",") if column.strip()),
+        grain=grain,
         kind=kind,
         by_delivery=keys.get("day") == "delivery",
         windows=windows,
@@ -114,8 +115,16 @@ def read_model(path: Path, schema: str) -> Model:
         parents=parsed.tables,
         params=parsed.params,
         version=hashlib.sha256(parsed.normal.encode()).hexdigest()[:12],
-        checks=checks,
+        checks=(*checks, *_unique(path, table, grain)) if schema in {"marts", "ops"} else checks,
     )
+
+
+def _unique(path: Path, table: str, grain: tuple[str, ...]) -> tuple[Check, ...]:
+    """The claim that every public table makes by naming its grain."""
+    columns = ", ".join(grain)
+    sql = f"select {columns}, count(*) as rows from {table} group by all having count(*) > 1"
+    text = f"One row for each {columns}"
+    return (Check("one_row_per_grain", table, sql, text, warn=False, tables=(table,), path=path),) if grain else ()
 
 
 def read_check(path: Path) -> Check:

@@ -3,6 +3,9 @@
 -- A closed copy beats an open one, then the later receipt, then the greater payload hash (docs/metrics.md, Order).
 -- grain: source, agent_id, started_at
 -- window: 0 days .. 0 days
+-- check load_is_what_is_handled: coalesce(load = work_items, true)
+-- warn words_are_mapped: not is_unmapped
+-- warn not_clipped: coalesce(ended_at <= following_started_at, true)
 with cxengage as (
     select
         source, 'cxengage' as vendor, 'agent_states' as feed,

@@ -3,6 +3,7 @@
 -- grain: source, agent_id, missing_from
 -- window: 0 days .. 0 days
 -- window int_feed_gaps: -1 days .. 0 days
+-- warn nothing_missing: missing_from is null
 with records as (
     select source, agent_id, session_id, next_record_id, ended_at, following_started_at, following_session_id,
         following_logged_in_at

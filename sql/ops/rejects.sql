@@ -2,6 +2,7 @@
 -- grain: segment, sequence, record
 -- window: 0 days .. 0 days
 -- day: delivery
+-- warn nothing_rejected: reason is null
 select
     source,                                       -- name of the source in sources.yaml
     'agent_states' as feed,                       -- feed of that source

@@ -6,6 +6,7 @@ Slow, in plain Python, over one agent at a time and all days at once. Shares no 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 DELAY = timedelta(seconds=15)
@@ -61,7 +62,7 @@ def spans_of(
         return next((end for start, end in seen if start <= moment < end), moment)
 
     found: list[Span] = []
-    for record, after in zip(records, [*records[1:], None], strict=True):
+    for record, after in zip_longest(records, records[1:]):
         start, end = record["started_at"], record["ended_at"]
         if start >= until:
             break

@@ -18,7 +18,37 @@ END = at("+2d 00:00")
 MINUTE = timedelta(minutes=1)
 MICROSECOND = timedelta(microseconds=1)
 
-Feed = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+
+
+class Feed:
+    """What one source delivered, and the attempts that brought it."""
+
+    def __init__(self, copies: list[dict[str, Any]], attempts: list[dict[str, Any]]) -> None:
+        self.copies = copies
+        self.attempts = attempts
+
+    def __repr__(self) -> str:
+        """Short enough to read when Hypothesis reports it."""
+        names = ("agent_id", "event_id", "next_event_id", "session_id", "logged_in_at", "started_at", "ended_at",
+                 "segment", "presence")  # fmt: skip
+        copies = [[_brief(c[name]) for name in names] for c in self.copies]
+        tried = ("status", "window_start", "window_end", "vendor_time", "segment")
+        attempts = [[_brief(a.get(name)) for name in tried] for a in self.attempts]
+        return "\n".join(["", *map(str, copies), *map(str, attempts)])
+
+    def of(self, source: str) -> "Feed":
+        """The same of another source."""
+        return Feed(*([{**row, "source": source} for row in rows] for rows in (self.copies, self.attempts)))
+
+    @property
+    def until(self) -> datetime:
+        """The source's observed-until time, as the feed's clock has it; before everything when nothing was seen."""
+        return max((end for _, end in observed_spans(self.attempts)), default=BEGIN)
+
+
+def _brief(value: Any) -> Any:
+    return short(value) if isinstance(value, datetime) else value
+
 
 lengths = st.one_of(st.integers(1, 700), st.just(0)).map(lambda m: m * MINUTE)
 odd = st.integers(0, 59_999_999).map(lambda us: us * MICROSECOND)
@@ -85,7 +115,7 @@ def feeds(draw: st.DrawFn) -> Feed:
     """Deliveries of two agents, and the attempts that brought them."""
     attempts = draw(attempts_of())
     copies = [copy for agent in ("ann", "bob") for copy in draw(agent_records(agent, attempts))]
-    return copies, attempts
+    return Feed(copies, attempts)
 
 
 @st.composite
@@ -110,70 +140,88 @@ def nonsense(draw: st.DrawFn) -> Feed:
         one |= {"started_at": start, "ended_at": None if ended is None else start + ended}
         one["logged_in_at"] = draw(st.sampled_from([None, start, start - 90 * MINUTE, start + MINUTE]))
         copies.append(one)
-    return copies, attempts
+    return Feed(copies, attempts)
 
 
-def until_of(attempts: Sequence[Mapping[str, Any]]) -> datetime:
-    """The source's observed-until time, as the feed's clock has it; before everything when nothing was seen."""
-    return max((end for _, end in observed_spans(attempts)), default=BEGIN)
+# One build serves several sources at once: what a build costs is mostly planning.
+several = st.lists(feeds(), min_size=1, max_size=6)
+several_nonsense = st.lists(nonsense(), min_size=1, max_size=6)
 
 
-def build(bench: Workbench, feed: Feed, last: str = TABLE) -> Chain:
-    """All days of a feed."""
-    copies, attempts = feed
-    one = {**clock(), "first_requested_at": BEGIN, "requested_until": END, "observed_until": until_of(attempts)}
-    return bench.chain(SPAN, last, [one], staged=copies, attempts=attempts)
+def build(bench: Workbench, found: Sequence[Feed], last: str = TABLE) -> Chain:
+    """All days of these feeds, each a source of its own."""
+    given = {f"cx{n}": feed.of(f"cx{n}") for n, feed in enumerate(found)}
+    asked = {"first_requested_at": BEGIN, "requested_until": END}
+    return bench.chain(
+        SPAN,
+        last,
+        [{**clock(source=source), **asked, "observed_until": feed.until} for source, feed in given.items()],
+        staged=[copy for feed in given.values() for copy in feed.copies],
+        attempts=[attempt for feed in given.values() for attempt in feed.attempts],
+    )
 
 
-def told(chain: Chain) -> dict[tuple[date, str], list[Span]]:
-    """The timeline by day and agent, neighbours of one state and session merged."""
-    found: dict[tuple[date, str], list[Span]] = {}
+def told(chain: Chain) -> dict[tuple[str, date, str], list[Span]]:
+    """The timeline by source, day and agent, neighbours of one state and session merged."""
+    found: dict[tuple[str, date, str], list[Span]] = {}
     for row in chain.rows(TABLE):
         span = Span(row["started_at"], row["ended_at"], row["state"], row["session_id"])
-        found.setdefault((row["date"], row["agent_id"]), []).append(span)
+        found.setdefault((row["source"], row["date"], row["agent_id"]), []).append(span)
     return {key: merged(spans) for key, spans in found.items()}
 
 
-@settings(max_examples=60)
-@given(feed=feeds())
-def test_the_timeline_is_what_brute_force_makes_of_the_rules(bench: Workbench, feed: Feed) -> None:
-    """If this fails, the SQL and docs/metrics.md say different things about some delivery."""
-    assert told(build(bench, feed)) == timeline(*feed, until_of(feed[1]), SPAN)
-
-
 @settings(max_examples=40)
-@given(feed=nonsense())
-def test_each_seen_day_is_tiled_and_all_sums_agree_whatever_was_delivered(bench: Workbench, feed: Feed) -> None:
-    """If this fails, some instant has no state or two, or buckets, days and the timeline disagree."""
-    chain = build(bench, feed, "marts.agg_agent_days")
-    until = until_of(feed[1])
-    for (day, _), spans in told(chain).items():
-        midnight = BEGIN + (day - SPAN[0])
-        assert spans[0].start == midnight
-        assert spans[-1].end == min(midnight + timedelta(days=1), until)
-        assert all(before.end == after.start for before, after in pairwise(spans))
-    states = ("available", "handling", "wrap_up", "not_ready", "offline", "unobserved")
-    sums = ", ".join(f"sum({s}_us)::bigint as {s}" for s in states)
-    from_buckets = bench.query(f'select date, agent_id, {sums} from given."intermediate.int_agent_buckets" group by all order by all')
-    each = ", ".join(
-        f"coalesce(sum(epoch_us(ended_at) - epoch_us(started_at)) filter (state = '{s}'), 0)::bigint as {s}" for s in states
-    )
-    assert bench.query(f'select date, agent_id, {each} from given."{TABLE}" group by all order by all') == from_buckets
-    columns = ("staffed", "available", "handling", "not_ready", "offline", "unobserved", "observed", "load", "work_item")
-    whole = ", ".join(f"round(sum({c}_seconds), 6) as {c}" for c in columns)
-    by_interval = f'select date, agent_id, {whole}, sum(transfers_out) as t, sum(logins) as l from given."{{}}" group by all order by all'
-    intervals, days = (bench.query(by_interval.format(t)) for t in ("marts.fct_agent_intervals", "marts.agg_agent_days"))
-    assert intervals == days
+@given(found=several)
+def test_the_timeline_is_what_brute_force_makes_of_the_rules(bench: Workbench, found: list[Feed]) -> None:
+    """If this fails, the SQL and docs/metrics.md say different things about some delivery."""
+    expected = {
+        (f"cx{n}", *key): spans
+        for n, feed in enumerate(found)
+        for key, spans in timeline(feed.copies, feed.attempts, feed.until, SPAN).items()
+    }
+    assert told(build(bench, found)) == expected
 
 
 @settings(max_examples=25)
-@given(feed=nonsense(), data=st.data())
-def test_delivering_everything_twice_and_shuffled_changes_nothing(bench: Workbench, feed: Feed, data: st.DataObject) -> None:
+@given(found=several_nonsense)
+def test_each_seen_day_is_tiled_and_all_sums_agree_whatever_was_delivered(bench: Workbench, found: list[Feed]) -> None:
+    """If this fails, some instant has no state or two, or buckets, days and the timeline disagree."""
+    chain = build(bench, found, "marts.agg_agent_days")
+    for (source, day, _), spans in told(chain).items():
+        midnight = BEGIN + (day - SPAN[0])
+        assert spans[0].start == midnight
+        assert spans[-1].end == min(midnight + timedelta(days=1), found[int(source[2:])].until)
+        assert all(before.end == after.start for before, after in pairwise(spans))
+    key = "source, date, agent_id"
+    states = ("available", "handling", "wrap_up", "not_ready", "offline", "unobserved")
+    sums = ", ".join(f"sum({s}_us)::bigint as {s}" for s in states)
+    length = "sum(epoch_us(ended_at) - epoch_us(started_at))"
+    each = ", ".join(f"coalesce({length} filter (state = '{s}'), 0)::bigint as {s}" for s in states)
+    assert bench.query(f'select {key}, {each} from given."{TABLE}" group by all order by all') == bench.query(
+        f'select {key}, {sums} from given."intermediate.int_agent_buckets" group by all order by all'
+    )
+    columns = ("staffed", "available", "handling", "not_ready", "offline", "unobserved", "observed", "load", "work_item")
+    whole = ", ".join(f"round(sum({c}_seconds), 6) as {c}" for c in columns)
+    counts = ", ".join(f"sum({c})::bigint as {c}" for c in ("transfers_out", "transfers_in", "logins"))
+    intervals, days = (
+        bench.query(f'select {key}, {whole}, {counts} from given."{table}" group by all order by all')
+        for table in ("marts.fct_agent_intervals", "marts.agg_agent_days")
+    )
+    assert intervals == days
+
+
+@settings(max_examples=15)
+@given(found=several_nonsense, data=st.data())
+def test_delivering_everything_twice_and_shuffled_changes_nothing(
+    bench: Workbench, found: list[Feed], data: st.DataObject
+) -> None:
     """If this fails, results depend on the order of files or count repeated deliveries."""
-    copies, attempts = feed
     tables = [TABLE, "marts.fct_transfers", "marts.fct_agent_intervals", "marts.agg_agent_days"]
-    once = build(bench, feed, "marts.agg_agent_days")
+    once = build(bench, found, "marts.agg_agent_days")
     first = [once.rows(table) for table in tables]
-    again = data.draw(st.permutations([*copies, *copies]))
-    twice = build(bench, (again, [*attempts, *reversed(attempts)]), "marts.agg_agent_days")
+    again = [
+        Feed(data.draw(st.permutations([*feed.copies, *feed.copies])), [*feed.attempts, *reversed(feed.attempts)])
+        for feed in found
+    ]
+    twice = build(bench, again, "marts.agg_agent_days")
     assert [twice.rows(table) for table in tables] == first

@@ -1,0 +1,165 @@
+"""Shiftbook itself as a contender: the product's own client, lake and builder, Dagster apart.
+
+``prepare_`` functions lay out a lake of hard links to the made one, since builds are never changed in place.
+"""
+
+import os
+import shutil
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from assets.capture import capture
+from assets.config import Origin
+from assets.cxengage import AGENT_STATES
+from assets.cxengage.client import CxEngageClient
+from assets.cxengage.config import CxEngageConfig
+from assets.http import Reply, Retry
+from benchmarks import data as made
+from orchestration.builder import Builder
+from orchestration.builds import Builds
+from orchestration.lake import Lake
+
+_DAY_TABLES = (made.RECORDS, made.DAY_OPEN, made.TIMELINE)
+_CELL_TABLES = (made.BUCKETS, made.INTERVALS)
+
+
+class Replay:
+    """Answers from pages on disk as the vendor would; windows beyond what was made get the made ones again."""
+
+    drift_seconds: float | None = 0.0
+
+    def __init__(self, folder: Path, now: datetime) -> None:
+        names = sorted(path.name for path in folder.iterdir())
+        self._folder = folder
+        self._now = now
+        self._windows = sorted({name.split("-")[1] for name in names})
+
+    def vendor_now(self) -> datetime:
+        """The moment that the replay pretends it is."""
+        return self._now
+
+    def get(self, path: str, params: dict[str, str], _: Retry | None = None, /) -> Reply:
+        """One page of a window."""
+        start, offset = datetime.fromisoformat(params["start"]), int(params["offset"])
+        number = int((start - made.START) / made.WINDOW) - int(self._windows[0])
+        window = self._windows[number % len(self._windows)]
+        body = (self._folder / f"page-{window}-{offset // made.RECORDS_A_PAGE:02}.json").read_bytes()
+        request = f"GET {path}?start={params['start']}&offset={offset}"
+        return Reply(request, 200, "application/json", self._now, self._now, self._now, body)
+
+
+def prepare_empty(data: Path, out: Path) -> None:
+    """A lake without a file; what is asked of it first is paid before."""
+    _ = data
+    _ready(_builder(out))
+
+
+def prepare_day(data: Path, out: Path) -> None:
+    """The big day, staged."""
+    _link(data / "day", out)
+    _ready(_builder(out))
+
+
+def prepare_built(data: Path, out: Path) -> None:
+    """The big day with its timeline."""
+    _link(data / "built", out)
+    _ready(_builder(out))
+
+
+def prepare_centre(data: Path, out: Path) -> None:
+    """The smaller centre before its day is captured."""
+    _link(data / "centre", out)
+    _ready(_builder(out))
+
+
+def captured(data: Path, out: Path) -> None:
+    """100 pages to raw segments and staged Parquet."""
+    take(_builder(out), data / "pages", made.START + timedelta(hours=8), windows=10)
+
+
+def captured_tenfold(data: Path, out: Path) -> None:
+    """1,000 pages."""
+    take(_builder(out), data / "pages", made.START + timedelta(hours=4), windows=100)
+
+
+def timeline(data: Path, out: Path) -> None:
+    """Staged records to the timeline, through all tables in between."""
+    _ = data
+    _build(_builder(out), _DAY_TABLES)
+
+
+def intervals(data: Path, out: Path) -> None:
+    """The timeline to quarters of an hour, as integers and as published."""
+    _ = data
+    _build(_builder(out), _CELL_TABLES)
+
+
+def buckets(data: Path, out: Path) -> None:
+    """The timeline to quarters of an hour as integers."""
+    _ = data
+    _build(_builder(out), (made.BUCKETS,))
+
+
+def end_to_end(data: Path, out: Path) -> None:
+    """A day's pages of the smaller centre to raw, staged, timeline and intervals."""
+    builder = _builder(out)
+    take(builder, data / "centre-pages", made.START, windows=144)
+    _build(builder, (*made.FEED_TABLES, *_DAY_TABLES, *_CELL_TABLES))
+
+
+def take(builder: Builder, pages: Path, since: datetime, windows: int) -> None:
+    """Capture windows from pages on disk and stage them."""
+    until = since + windows * made.WINDOW
+    client = CxEngageClient(_config(), Replay(pages, until + timedelta(minutes=1)), made.RECORDS_A_PAGE)
+    result = capture(
+        client,
+        builder.lake,
+        vendor=made.VENDOR,
+        source=made.SOURCE,
+        feed=AGENT_STATES,
+        days=[made.DAY],
+        since=since,
+    )
+    if result.failed or result.landed < windows:
+        raise RuntimeError(f"of {windows} windows {result.landed} were landed: {result.errors[:3]}")
+    builder.build_days(made.STAGING, [made.DAY])
+
+
+def file_of(out: Path, table: str) -> Path:
+    """The one file that a table's day was built into."""
+    return Builds(Lake(out / "lake")).paths(table, made.DAY)[0]
+
+
+def _build(builder: Builder, tables: tuple[str, ...]) -> None:
+    for table in tables:
+        outcome = builder.build_days(table, [made.DAY])[0]
+        if outcome.result == "current":
+            raise RuntimeError(f"{table} was built before; there is nothing to time")
+
+
+@cache
+def _builder(out: Path) -> Builder:
+    return made.open_builder(out)
+
+
+def _ready(builder: Builder) -> None:
+    """Read the models and find their types: once a process, whatever it builds."""
+    _ = builder.types
+
+
+def _link(source: Path, out: Path) -> None:
+    shutil.copytree(source, out, copy_function=os.link, dirs_exist_ok=True)
+
+
+@cache
+def _config() -> CxEngageConfig:
+    keys = {
+        "name": made.SOURCE,
+        "vendor": made.VENDOR,
+        "base_url": "https://127.0.0.1",
+        "tenant_id": made.TENANT,
+        "username": "${BENCH_USER}",
+        "password": "${BENCH_PASSWORD}",
+    }
+    return CxEngageConfig.model_validate(keys, context=Origin(Path("benchmarks"), made.SOURCE, {}))
