@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -134,10 +135,6 @@ class Day:
         """Midnight UTC at which the day begins."""
         return datetime(self.day.year, self.day.month, self.day.day, tzinfo=UTC)
 
-    def window(self, number: int) -> tuple[datetime, datetime]:
-        """Start and end of one of the day's 144 windows."""
-        return self.start + number * WINDOW, self.start + (number + 1) * WINDOW
-
     def windows(self, first: int = 0, last: int = 143) -> Iterator[tuple[int, list[bytes]]]:
         """Number of each window and the pages of its replies, a thousand records each but the last."""
         names = {
@@ -181,9 +178,15 @@ def open_builder(root: Path, memory_limit: str = "4GB") -> Builder:
     return Builder(lake, read_models(folder), constants, memory_limit)
 
 
-def land(lake: Lake, day: Day, number: int, pages: list[bytes]) -> None:
+def window(day: date, number: int) -> tuple[datetime, datetime]:
+    """Start and end of one of a day's 144 windows, UTC."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) + number * WINDOW
+    return start, start + WINDOW
+
+
+def land(lake: Lake, day: date, number: int, pages: list[bytes]) -> None:
     """Land one window as the recorder does, and log the attempt."""
-    start, end = day.window(number)
+    start, end = window(day, number)
     seen = end + timedelta(minutes=1)
     request = f"GET /v1/tenants/{TENANT}/wfm/rta?window={number}"
     replies = tuple(Page(seen, seen, request, 200, "application/json", page) for page in pages)
@@ -199,7 +202,7 @@ def make_day(root: Path, agents: int, *, captured: bool = True) -> None:
     builder.build(builder.models["intermediate.int_source_signals"], None)
     for day in (Day(agents, per_agent=8, day=EVENING), Day(agents))[: 1 + captured]:
         for number, pages in day.windows():
-            land(builder.lake, day, number, pages)
+            land(builder.lake, day.day, number, pages)
         for table in (STAGING, *FEED_TABLES):
             builder.build_days(table, [day.day])
     for table in (RECORDS, DAY_CLOSE):
@@ -225,3 +228,9 @@ def write_pages(folder: Path, number: int, pages: list[bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for index, page in enumerate(pages):
         (folder / f"page-{number:03}-{index:02}.json").write_bytes(page)
+
+
+def read_pages(folder: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """Number and pages of each window that was written into a folder."""
+    for number, paths in groupby(sorted(folder.iterdir()), lambda path: int(path.name.split("-")[1])):
+        yield number, [path.read_bytes() for path in paths]

@@ -52,58 +52,58 @@ class Replay:
 def prepare_empty(data: Path, out: Path) -> None:
     """A lake without a file; what is asked of it first is paid before."""
     _ = data
-    _ready(_builder(out))
+    _ready(builder_of(out))
 
 
 def prepare_day(data: Path, out: Path) -> None:
     """The big day, staged."""
     _link(data / "day", out)
-    _ready(_builder(out))
+    _ready(builder_of(out))
 
 
 def prepare_built(data: Path, out: Path) -> None:
     """The big day with its timeline."""
     _link(data / "built", out)
-    _ready(_builder(out))
+    _ready(builder_of(out))
 
 
 def prepare_centre(data: Path, out: Path) -> None:
     """The smaller centre before its day is captured."""
     _link(data / "centre", out)
-    _ready(_builder(out))
+    _ready(builder_of(out))
 
 
 def captured(data: Path, out: Path) -> None:
     """100 pages to raw segments and staged Parquet."""
-    take(_builder(out), data / "pages", made.START + timedelta(hours=8), windows=10)
+    take(builder_of(out), data / "pages", made.START + timedelta(hours=8), windows=10)
 
 
 def captured_tenfold(data: Path, out: Path) -> None:
     """1,000 pages."""
-    take(_builder(out), data / "pages", made.START + timedelta(hours=4), windows=100)
+    take(builder_of(out), data / "pages", made.START + timedelta(hours=4), windows=100)
 
 
 def timeline(data: Path, out: Path) -> None:
     """Staged records to the timeline, through all tables in between."""
     _ = data
-    _build(_builder(out), _DAY_TABLES)
+    _build(builder_of(out), _DAY_TABLES)
 
 
 def intervals(data: Path, out: Path) -> None:
     """The timeline to quarters of an hour, as integers and as published."""
     _ = data
-    _build(_builder(out), _CELL_TABLES)
+    _build(builder_of(out), _CELL_TABLES)
 
 
 def buckets(data: Path, out: Path) -> None:
     """The timeline to quarters of an hour as integers."""
     _ = data
-    _build(_builder(out), (made.BUCKETS,))
+    _build(builder_of(out), (made.BUCKETS,))
 
 
 def end_to_end(data: Path, out: Path) -> None:
     """A day's pages of the smaller centre to raw, staged, timeline and intervals."""
-    builder = _builder(out)
+    builder = builder_of(out)
     take(builder, data / "centre-pages", made.START, windows=144)
     _build(builder, (*made.FEED_TABLES, *_DAY_TABLES, *_CELL_TABLES))
 
@@ -139,8 +139,9 @@ def _build(builder: Builder, tables: tuple[str, ...]) -> None:
 
 
 @cache
-def _builder(out: Path) -> Builder:
-    return made.open_builder(out)
+def builder_of(out: Path) -> Builder:
+    """One builder a process and lake, as in production: its models are read once."""
+    return made.openbuilder_of(out)
 
 
 def _ready(builder: Builder) -> None:

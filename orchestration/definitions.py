@@ -12,6 +12,7 @@ import dagster as dg
 from orchestration.model_assets import model_assets
 from orchestration.partitions import utc_days
 from orchestration.resources import Engine
+from orchestration.schedules import capture_and_build, every_quarter_hour
 from orchestration.settings import Settings, load_settings
 
 
@@ -47,6 +48,8 @@ def build_defs(
         models = model_assets(engine, days)
     return dg.Definitions(
         assets=[*raw, *models],
+        jobs=[capture_and_build],
+        schedules=[every_quarter_hour],
         resources={"engine": engine},
         executor=dg.in_process_executor,
     )

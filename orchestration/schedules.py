@@ -22,10 +22,10 @@ capture_and_build = dg.define_asset_job(
     cron_schedule=_EVERY,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Protects the running day and the one before: nothing that a vendor has is older than this and not ours.",
+    description="Protects the running day and the one before: what a vendor has is ours within a quarter of an hour.",
 )
 def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """One run for yesterday and today, UTC, one segment or none per window."""
+    """One run for yesterday and today, UTC."""
     now = context.scheduled_execution_time or datetime.now(UTC)
     first, last = (now - _LOOK_BACK).date(), now.date()
     return dg.RunRequest(

@@ -31,7 +31,7 @@ class Feed:
         """Short enough to read when Hypothesis reports it."""
         names = ("agent_id", "event_id", "next_event_id", "session_id", "logged_in_at", "started_at", "ended_at",
                  "segment", "presence")  # fmt: skip
-        copies = [[_brief(c[name]) for name in names] for c in self.copies]
+        copies = [[_brief(c.get(name)) for name in names] for c in self.copies]
         tried = ("status", "window_start", "window_end", "vendor_time", "segment")
         attempts = [[_brief(a.get(name)) for name in tried] for a in self.attempts]
         return "\n".join(["", *map(str, copies), *map(str, attempts)])
