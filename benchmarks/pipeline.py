@@ -141,7 +141,7 @@ def _build(builder: Builder, tables: tuple[str, ...]) -> None:
 @cache
 def builder_of(out: Path) -> Builder:
     """One builder a process and lake, as in production: its models are read once."""
-    return made.openbuilder_of(out)
+    return made.open_builder(out)
 
 
 def _ready(builder: Builder) -> None:

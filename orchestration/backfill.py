@@ -21,6 +21,8 @@ _DAGSTER_YAML = """\
 # Written by shiftbook; change what you like, it is not written again.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   runs:
     max_concurrent_runs: 2

@@ -21,6 +21,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerprint
+from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
 from orchestration.inputs import Constants, Input, find_inputs
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
@@ -121,7 +122,7 @@ class Builder:
         self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, batch: Mapping[str, Path]
     ) -> dict[str, Entry]:
         """Parse segments by one statement, each into its file; planning it takes longer than one segment does."""
-        named = ", ".join(map(_quote, batch))
+        named = ", ".join(map(quote, batch))
         show(connection, model.parents[0], sorted(set(batch.values())), {}, where=f"segment in ({named})")
         with self._scratch() as folder:
             _copy(connection, model.sql, {}, folder, _STAGED_APART)
@@ -136,7 +137,7 @@ class Builder:
     ) -> Entry:
         with self._scratch() as temporary:
             if file is None:  # a segment without records leaves no file behind, yet is staged
-                _copy(connection, f"from (\n{model.sql}\n) where segment = {_quote(name)}", {}, temporary, _STAGED)
+                _copy(connection, f"from (\n{model.sql}\n) where segment = {quote(name)}", {}, temporary, _STAGED)
             else:
                 file.replace(temporary)
             footer = pq.read_metadata(temporary)
@@ -162,7 +163,7 @@ class Builder:
             with self._connection(threads) as connection, self._scratch() as temporary:
                 for item in inputs:
                     self.show_input(connection, item)
-                _copy(connection, model.sql, _parameters(model, day), temporary, _BUILT)
+                _copy(connection, model.sql, parameters(model, day), temporary, _BUILT)
                 entry = _entry(connection, temporary, old, self.builds.folder(model.table, day))
                 result = "same" if old and old.entries == (entry,) else "built"
                 if result == "built":
@@ -221,99 +222,10 @@ class Builder:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def open_duckdb(lake: Lake, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory, in UTC, that never asks the network for extensions and spills below the lake."""
-    spill = lake.root / ".tmp" / "duckdb"
-    spill.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(
-        ":memory:",
-        config={
-            "threads": threads,
-            "memory_limit": memory_limit,
-            "temp_directory": str(spill),
-            "autoinstall_known_extensions": "false",
-        },
-    )
-    connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
-    return connection
-
-
-@contextmanager
-def connect(lake: Lake, threads: int, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The same for one use."""
-    connection = open_duckdb(lake, threads, memory_limit)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def infer_types(
-    connection: duckdb.DuckDBPyConnection, models: Mapping[str, Model], constants: Constants
-) -> dict[str, dict[str, str]]:
-    """Columns and types of each table by asking DuckDB to describe its select over empty inputs."""
-    types = {table: dict(columns) for table, columns in constants.types.items()}
-    for table, columns in types.items():
-        show(connection, table, [], columns)
-    for model in models.values():
-        rows = connection.execute(f"describe {model.sql}", _parameters(model, date(2000, 1, 1))).fetchall()
-        columns = {name: kind for name, kind, *_ in rows}
-        if model.kind in {"day", "segment"}:
-            columns = {**{k: v for k, v in columns.items() if k != "date"}, "date": "DATE"}
-        types[model.table] = columns
-        show(connection, model.table, [], columns)
-    return types
-
-
-def show(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    paths: Sequence[Path],
-    types: Mapping[str, str],
-    where: str = "true",
-) -> None:
-    """Let a table's name stand for exactly these files; for none of them, for no rows of the right types."""
-    schema, _ = table.split(".")
-    connection.execute(f"create schema if not exists {schema}")
-    if paths:
-        files = ", ".join(_quote(str(path)) for path in paths)
-        source = f"read_parquet([{files}], hive_partitioning = true, hive_types = {{'date': DATE}}) where {where}"
-        dated = any(part.startswith("date=") for part in paths[0].parts)
-        if not dated:
-            source = f"read_parquet([{files}], hive_partitioning = false) where {where}"
-        connection.execute(f"create or replace view {table} as select * from {source}")
-    else:
-        columns = ", ".join(f'null::{kind} as "{name}"' for name, kind in types.items())
-        connection.execute(f"create or replace view {table} as select {columns} where false")
-
-
-def show_rows(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]
-) -> None:
-    """Let a table's name stand for these few rows."""
-    show(connection, table, [], types)
-    if rows:
-        names = list(types)
-        columns = ", ".join(f'v[{i}]::{types[name]} as "{name}"' for i, name in enumerate(names, 1))
-        values = ", ".join(
-            "([" + ", ".join("null" if row[name] is None else _quote(str(row[name])) for name in names) + "])"
-            for row in rows
-        )
-        connection.execute(f"create or replace view {table} as select {columns} from (values {values}) as t(v)")
-
-
-def _parameters(model: Model, day: date | None) -> dict[str, datetime]:
-    if day is None:
-        return {}
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    known = {"partition_start": start, "partition_end": start + timedelta(days=1)}
-    return {name: value for name, value in known.items() if name in model.params}
-
-
 def _copy(
     connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], path: Path, options: str
 ) -> None:
-    connection.execute(f"copy (\n{sql}\n) to {_quote(str(path))} {options}", dict(parameters) or None)
+    connection.execute(f"copy (\n{sql}\n) to {quote(str(path))} {options}", dict(parameters) or None)
 
 
 def _entry(connection: duckdb.DuckDBPyConnection, path: Path, old: Manifest | None, folder: Path) -> Entry:
@@ -330,7 +242,7 @@ def _entry(connection: duckdb.DuckDBPyConnection, path: Path, old: Manifest | No
 
 
 def _same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path) -> bool:
-    one, other = _quote(str(before)), _quote(str(after))
+    one, other = quote(str(before)), quote(str(after))
     described = [connection.execute(f"describe select * from read_parquet({p})").fetchall() for p in (one, other)]
     if described[0] != described[1]:
         return False
@@ -361,10 +273,6 @@ def _bounds(footer: pq.FileMetaData, column: str, which: int) -> datetime | None
     # Raw microseconds: for a time with a zone, pyarrow would import pandas, which takes a second.
     values = [(s.min_raw, s.max_raw)[which] for s in groups if s is not None and s.has_min_max]
     return _EPOCH + timedelta(microseconds=(min, max)[which](values)) if values else None
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _since(started: float) -> float:

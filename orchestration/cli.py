@@ -182,6 +182,7 @@ def compact(context: click.Context) -> None:
     with progress_bar("compact", None) as step:
         merged = compact_closed_days(engine.builder, engine.feeds, step)
     engine.warehouse.publish()
+    engine.warehouse.clean()
     OUT.print(f"{merged} days merged", highlight=False)
 
 

@@ -86,7 +86,9 @@ def _publishing(engine: Engine, models: Sequence[Model]) -> dg.AssetsDefinition:
     def publish(
         context: dg.AssetExecutionContext, engine: dg.ResourceParam[Engine]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        outcomes = {o.table: o for o in engine.warehouse.publish(days_of_run(context.run.tags))}
+        days = days_of_run(context.run.tags)
+        outcomes = {o.table: o for o in engine.warehouse.publish(days)}
+        engine.warehouse.clean(days)
         for model in models:
             yield dg.MaterializeResult(
                 asset_key=key_of(model.table),

@@ -16,8 +16,9 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from orchestration.builder import Builder, Outcome, show
+from orchestration.builder import Builder, Outcome
 from orchestration.builds import Builds, Manifest
+from orchestration.duck import quote, show
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Model
 
@@ -81,21 +82,34 @@ class Warehouse:
             self._retire(before, snapshot)
         return outcomes
 
-    def clean(self, grace: timedelta = GRACE) -> int:
-        """Remove builds that no snapshot of the last ``grace`` lists; returns how many files went."""
+    def clean(self, days: Collection[date] | None = None, grace: timedelta = GRACE) -> int:
+        """Remove builds of ``days`` (of all days: ``None``) that no snapshot of the last ``grace`` lists.
+
+        Also what killed processes left half-written out of sight. Returns how many files went.
+        """
+        limit = time.time() - grace.total_seconds()
         with self.lake.lock("publish"):
+            builds = self.builder.builds
             kept = set(self._files(self._read()))
+            base = self.lake.root / ".builds"
+            if days is None:
+                found = set(base.rglob("*.parquet"))
+                kept |= {path for table in self.builder.constants.types for path in self._raw(table)}
+            else:
+                found = {
+                    p
+                    for m in self.builder.models
+                    for day in [None, *days]
+                    for p in builds.folder(m, day).glob("*.parquet")
+                }
             for table in self.builder.models:
-                for day in [None, *self.builder.builds.days(table)]:
-                    kept.update(self.builder.builds.paths(table, day))
-            gone = 0
-            limit = time.time() - grace.total_seconds()
-            for path in (self.lake.root / ".builds").rglob("*.parquet"):
-                status = path.stat()
-                if path not in kept and max(status.st_mtime, status.st_ctime) < limit:
-                    path.unlink(missing_ok=True)
-                    gone += 1
-        return gone
+                for day in [None, *(builds.days(table) if days is None else days)]:
+                    kept.update(builds.paths(table, day))
+            found |= {path for path in (self.lake.root / ".tmp").glob("*") if path.is_file()}
+            gone = [path for path in found - kept if _last_used(path) < limit]
+            for path in gone:
+                path.unlink(missing_ok=True)
+        return len(gone)
 
     def _read(self) -> Snapshot:
         try:
@@ -193,6 +207,8 @@ class Warehouse:
 
     def _raw(self, table: str) -> list[Path]:
         """Raw files by links of our own, so that a snapshot outlives the merging of a closed day's segments."""
+        if not table.startswith("raw.") or table == "raw.capture_attempts":
+            return []
         vendor, feed = table.removeprefix("raw.").split("_", 1)
         links = []
         for folder in sorted((self.lake.root / "raw" / vendor / feed).glob("source=*/date=*")):
@@ -241,10 +257,15 @@ CLOCK_COLUMNS = {
 
 def describe(connection: duckdb.DuckDBPyConnection, table: str, description: str, columns: Mapping[str, str]) -> None:
     """Put comments on a view and its columns."""
-    connection.execute(f"comment on view {table} is {_quoted(description)}")
+    connection.execute(f"comment on view {table} is {quote(description)}")
     for name, comment in columns.items():
-        connection.execute(f'comment on column {table}."{name}" is {_quoted(comment)}')
+        connection.execute(f'comment on column {table}."{name}" is {quote(comment)}')
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _last_used(path: Path) -> float:
+    """When a file was written, linked, unlinked or taken out of a snapshot, whichever was last."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return float("inf")
+    return max(status.st_mtime, status.st_ctime)

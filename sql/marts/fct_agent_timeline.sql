@@ -64,7 +64,7 @@ watched as (
         end as held_until,
         c.observed_until, c.uncertainty_seconds,
         case
-            when r.window_start >= $partition_end then $partition_end else coalesce(o.open_until, r.started_at)
+            when r.window_start >= $partition_end then $partition_end else greatest(o.open_until, r.started_at)
         end as open_until,
         coalesce(r.following_logged_in_at, r.following_started_at, c.observed_until) as next_session_at
     from records as r
@@ -99,7 +99,7 @@ judged as (
     from (select * from reported union all select * from held)
     where following_started_at is not null
         or started_at >= $partition_start
-        or (state_ended_at > $partition_start and state not in ('offline', 'unobserved'))
+        or (state_ended_at > $partition_start and state <> 'offline')
 ),
 
 pieces as (

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.builder import _parameters, infer_types
+from orchestration.duck import infer_types, parameters
 from orchestration.constants import LakeConstants, _within
 from orchestration.inputs import midnight
 from orchestration.lake import Lake
@@ -105,7 +105,7 @@ class Workbench:
         unread = sorted(given.keys() & inputs.keys())
         if unread:
             raise KeyError(f"{table} does not read {', '.join(unread)}")
-        return self.query(model.sql, _parameters(model, day if model.kind == "day" else None))
+        return self.query(model.sql, parameters(model, day if model.kind == "day" else None))
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         """What any select returns."""
@@ -196,7 +196,7 @@ class Chain:
         connection.execute(
             f'insert into given."{model.table}" ({names}{", date" if day else ""}) '
             f"select {names}{extra} from ({model.sql}\n)",
-            dict(_parameters(model, day)) or None,
+            dict(parameters(model, day)) or None,
         )
 
 

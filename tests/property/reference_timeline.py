@@ -77,8 +77,8 @@ def spans_of(
         elif same_session:
             state_end = min(stop, reach(start))
         else:
-            open_until = [a["vendor_time"] - DELAY for a in attempts if _shows(a, record)]
-            state_end = min(stop, reach(start), max(login, start), max(open_until, default=start))
+            open_until = [start, *(a["vendor_time"] - DELAY for a in attempts if _shows(a, record))]
+            state_end = min(stop, reach(start), max(login, start), max(open_until))
         state = WORDS.get(record["presence"], "unobserved")
         found.append(Span(start, state_end, state, record["session_id"]))
         known = max(state_end, offline_end)
@@ -98,10 +98,11 @@ def timeline(
     tiled: dict[tuple[date, str], list[Span]] = {}
     for agent in {copy["agent_id"] for copy in copies}:
         records = best_copies(copy for copy in copies if copy["agent_id"] == agent)
-        spans = spans_of(records, attempts, until)
         for day in days:
             begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
             end = min(begin + DAY, until)
+            # A day is built from what began before its end: it does not know tomorrow's records.
+            spans = spans_of([r for r in records if r["started_at"] < begin + DAY], attempts, until)
             starts_here = any(begin <= r["started_at"] < begin + DAY for r in records)
             carried = any(
                 s.start < begin < s.end and s.state != "offline" and s.session is not None for s in spans

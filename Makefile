@@ -1,0 +1,53 @@
+# Needs Python 3.11 or later, make and git. What else is needed is installed below this folder, as uv.lock has it.
+#
+#   make demo    a simulated contact centre, captured and built         ARGS="--days 3 --agents 100"
+#   make test    lint, types, and every test with coverage
+#   make lint    the first two alone
+#   make docs    write docs/data-dictionary.md anew from the SQL models
+#   make bench   Shiftbook beside other ways of doing the same work
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs bench install install-dev install-bench
+
+PYTHON ?= python3
+UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+BIN := .venv/bin
+# --inexact: `make demo` after `make test` must not take the test tools away again.
+SYNC := $(UV) sync --locked --inexact --quiet
+
+export UV_PROJECT_ENVIRONMENT := .venv
+unexport VIRTUAL_ENV
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: install
+	$(BIN)/shiftbook demo $(ARGS)
+
+test: lint
+	$(BIN)/pytest --cov $(ARGS)
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: install-dev
+	$(BIN)/python docs/generate.py
+
+bench: install-bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+install: $(filter .uv/bin/uv,$(UV))
+	$(SYNC)
+
+install-dev: $(filter .uv/bin/uv,$(UV))
+	$(SYNC) --group dev
+
+install-bench: $(filter .uv/bin/uv,$(UV))
+	$(SYNC) --group dev --group bench
+
+# Where uv is not on the PATH, it is put into an environment of its own.
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"

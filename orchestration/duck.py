@@ -1,0 +1,139 @@
+"""DuckDB as the builder uses it: connections, names that stand for files, and what types a model's columns have.
+
+Runs no model for its rows; that belongs in ``builder.py``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.inputs import Constants
+from orchestration.lake import Lake
+from orchestration.models import Model, ModelError
+
+
+def open_duckdb(lake: Lake, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory, in UTC, that never asks the network for extensions and spills below the lake."""
+    spill = lake.root / ".tmp" / "duckdb"
+    spill.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "threads": threads,
+            "memory_limit": memory_limit,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": "false",
+        },
+    )
+    connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+    return connection
+
+
+@contextmanager
+def connect(lake: Lake, threads: int, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same for one use."""
+    connection = open_duckdb(lake, threads, memory_limit)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def infer_types(
+    connection: duckdb.DuckDBPyConnection, models: Mapping[str, Model], constants: Constants
+) -> dict[str, dict[str, str]]:
+    """Columns and types of each table by asking DuckDB to describe its select over empty inputs."""
+    types = {table: dict(columns) for table, columns in constants.types.items()}
+    for table, columns in types.items():
+        show(connection, table, [], columns)
+    for model in models.values():
+        _confirm_parents(connection, model)
+        rows = connection.execute(f"describe {model.sql}", parameters(model, date(2000, 1, 1))).fetchall()
+        columns = {name: kind for name, kind, *_ in rows}
+        if model.kind in {"day", "segment"}:
+            columns = {**{k: v for k, v in columns.items() if k != "date"}, "date": "DATE"}
+        types[model.table] = columns
+        show(connection, model.table, [], columns)
+    return types
+
+
+def _confirm_parents(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Ask DuckDB's own parser what a model reads: a table that sqlglot missed would be read stale, or not at all.
+
+    Raises:
+        ModelError: The two do not agree.
+    """
+    row = connection.execute("select json_serialize_sql(?::varchar)", [model.sql]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    if tree.get("error") or (read := set(_tables(tree))) != set(model.parents):
+        found = tree.get("error_message") or ", ".join(sorted(read))
+        raise ModelError(
+            f"{model.path}: sqlglot finds {', '.join(model.parents)}, DuckDB {found}; write it more plainly"
+        )
+
+
+def _tables(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE" and node.get("schema_name"):
+            yield f"{node['schema_name']}.{node['table_name']}"
+        for value in node.values():
+            yield from _tables(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _tables(value)
+
+
+def show(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    paths: Sequence[Path],
+    types: Mapping[str, str],
+    where: str = "true",
+) -> None:
+    """Let a table's name stand for exactly these files; for none of them, for no rows of the right types."""
+    schema, _ = table.split(".")
+    connection.execute(f"create schema if not exists {schema}")
+    if paths:
+        files = ", ".join(quote(str(path)) for path in paths)
+        source = f"read_parquet([{files}], hive_partitioning = true, hive_types = {{'date': DATE}}) where {where}"
+        dated = any(part.startswith("date=") for part in paths[0].parts)
+        if not dated:
+            source = f"read_parquet([{files}], hive_partitioning = false) where {where}"
+        connection.execute(f"create or replace view {table} as select * from {source}")
+    else:
+        columns = ", ".join(f'null::{kind} as "{name}"' for name, kind in types.items())
+        connection.execute(f"create or replace view {table} as select {columns} where false")
+
+
+def show_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]
+) -> None:
+    """Let a table's name stand for these few rows."""
+    show(connection, table, [], types)
+    if rows:
+        names = list(types)
+        columns = ", ".join(f'v[{i}]::{types[name]} as "{name}"' for i, name in enumerate(names, 1))
+        values = ", ".join(
+            "([" + ", ".join("null" if row[name] is None else quote(str(row[name])) for name in names) + "])"
+            for row in rows
+        )
+        connection.execute(f"create or replace view {table} as select {columns} from (values {values}) as t(v)")
+
+
+def parameters(model: Model, day: date | None) -> dict[str, datetime]:
+    """What a model may bind, of that what it does bind: the day's start and end."""
+    if day is None:
+        return {}
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    known = {"partition_start": start, "partition_end": start + timedelta(days=1)}
+    return {name: value for name, value in known.items() if name in model.params}
+
+
+def quote(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

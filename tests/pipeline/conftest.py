@@ -1,0 +1,32 @@
+"""Fixtures of the pipeline tier: simulated centres, and sites that several tests only read."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.centre import Centre
+from tests.pipeline.site import FIRST, Site, site
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture(scope="session")
+def centre() -> Centre:
+    """Sixteen agents over four days, two of which most tests capture."""
+    return Centre.simulate(7, 16, FIRST, 4)
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, centre: Centre) -> Iterator[MakeSite]:
+    """Makes sites on homes of their own below the test's folder."""
+    with ExitStack() as stack:
+
+        def make(name: str = "one", used: Centre | None = None, **options: Any) -> Site:
+            folder = tmp_path / name
+            folder.mkdir()
+            return stack.enter_context(site(folder, used or centre, **options))
+
+        yield make
