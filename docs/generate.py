@@ -58,7 +58,7 @@ def render() -> str:
     lines += [
         "## raw",
         "",
-        "What the vendors sent, byte for byte, and how it was got: one row per page of a reply.",
+        "What the vendors sent, byte for byte, and how it was got: one row per page.",
         "",
     ]
     for table in sorted(table for table in types if table.startswith("raw.") and table != "raw.capture_attempts"):
@@ -100,7 +100,7 @@ def _parents(model: Model) -> Iterator[str]:
     for parent in model.parents:
         first, last = model.window(parent)
         days = "" if model.kind != "day" or (first, last) == (0, 0) else f" (days {first:+d} to {last:+d})"
-        yield f"`{parent}`{days}"
+        yield f"`{parent}`{days.replace('+0', '0')}"
 
 
 def _columns(types: Mapping[str, str], meanings: Mapping[str, str]) -> list[str]:

@@ -56,7 +56,7 @@ def infer_types(
         rows = connection.execute(f"describe {model.sql}", parameters(model, date(2000, 1, 1))).fetchall()
         columns = {name: kind for name, kind, *_ in rows}
         if model.kind in {"day", "segment"}:
-            columns = {**{k: v for k, v in columns.items() if k != "date"}, "date": "DATE"}
+            columns = {"date": "DATE", **columns}
         types[model.table] = columns
         show(connection, model.table, [], columns)
     return types
@@ -100,11 +100,14 @@ def show(
     connection.execute(f"create schema if not exists {schema}")
     if paths:
         files = ", ".join(quote(str(path)) for path in paths)
-        source = f"read_parquet([{files}], hive_partitioning = true, hive_types = {{'date': DATE}}) where {where}"
-        dated = any(part.startswith("date=") for part in paths[0].parts)
-        if not dated:
-            source = f"read_parquet([{files}], hive_partitioning = false) where {where}"
-        connection.execute(f"create or replace view {table} as select * from {source}")
+        if any(part.startswith("date=") for part in paths[0].parts):
+            rows = f"read_parquet([{files}], hive_partitioning = true, hive_types = {{'date': DATE}})"
+            connection.execute(
+                f"create or replace view {table} as select date, * exclude (date) from {rows} where {where}"
+            )
+        else:
+            rows = f"read_parquet([{files}], hive_partitioning = false)"
+            connection.execute(f"create or replace view {table} as select * from {rows} where {where}")
     else:
         columns = ", ".join(f'null::{kind} as "{name}"' for name, kind in types.items())
         connection.execute(f"create or replace view {table} as select {columns} where false")

@@ -35,7 +35,6 @@ signed_in as (
 )
 
 select
-    $partition_start::date as date,               -- UTC day
     s.source,                                     -- name of the source in sources.yaml
     s.agent_id,                                   -- the vendor's id of the agent
     (available_us + handling_us + wrap_up_us + not_ready_us) / 1e6 as staffed_seconds, -- signed in, in seconds

@@ -13,7 +13,6 @@ with stretches as (
 )
 
 select
-    $partition_start::date as date,               -- UTC day
     source,                                       -- name of the source in sources.yaml
     agent_id,                                     -- the vendor's id of the agent
     reason,                                       -- the reason in words; '(none)' where none was given

@@ -2,7 +2,6 @@
 -- grain: source, date, from_agent_id, to_kind, to_id
 -- window: 0 days .. 0 days
 select
-    $partition_start::date as date,               -- UTC day of the transfers' start
     source,                                       -- name of the source in sources.yaml
     from_agent_id,                                -- who handed over
     to_kind,                                      -- agent, queue, external or unknown

@@ -30,7 +30,6 @@ signed_in as (
 )
 
 select
-    $partition_start::date as date,               -- UTC day of interval_start
     b.source,                                     -- name of the source in sources.yaml
     b.agent_id,                                   -- the vendor's id of the agent
     b.interval_start,                             -- start of the quarter of an hour, UTC

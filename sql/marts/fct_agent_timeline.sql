@@ -139,7 +139,6 @@ pieces as (
 )
 
 select
-    $partition_start::date as date,               -- UTC day
     source,                                       -- name of the source in sources.yaml
     agent_id,                                     -- the vendor's id of the agent
     started_at,                                   -- start, not before midnight UTC

@@ -3,7 +3,6 @@
 -- grain: source, interaction_id, agent_id, joined_at
 -- window: 0 days .. 0 days
 select
-    null::date as date,                           -- UTC day of joined_at
     null::varchar as source,                      -- name of the source in sources.yaml
     null::varchar as interaction_id,              -- the vendor's id of the interaction
     null::varchar as agent_id,                    -- the vendor's id of the agent

@@ -23,7 +23,6 @@ with chains as (
 )
 
 select
-    started_at::date as date,                     -- UTC day of started_at
     source,                                       -- name of the source in sources.yaml
     transfer_id,                                  -- sha256 of source, interaction, sender, receiver and start in microseconds
     interaction_id,                               -- the vendor's id of the interaction

@@ -19,7 +19,6 @@ judged as (
 )
 
 select
-    $partition_start::date as date,               -- UTC day
     source,                                       -- name of the source in sources.yaml
     feed,                                         -- feed of that source
     window_start,                                 -- start of the stretch

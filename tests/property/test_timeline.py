@@ -170,7 +170,7 @@ def told(chain: Chain) -> dict[tuple[str, date, str], list[Span]]:
     return {key: merged(spans) for key, spans in found.items()}
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(found=several)
 def test_the_timeline_is_what_brute_force_makes_of_the_rules(bench: Workbench, found: list[Feed]) -> None:
     """If this fails, the SQL and docs/metrics.md say different things about some delivery."""
@@ -182,7 +182,7 @@ def test_the_timeline_is_what_brute_force_makes_of_the_rules(bench: Workbench, f
     assert told(build(bench, found)) == expected
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(found=several_nonsense)
 def test_each_seen_day_is_tiled_and_all_sums_agree_whatever_was_delivered(bench: Workbench, found: list[Feed]) -> None:
     """If this fails, some instant has no state or two, or buckets, days and the timeline disagree."""
@@ -210,7 +210,7 @@ def test_each_seen_day_is_tiled_and_all_sums_agree_whatever_was_delivered(bench:
     assert intervals == days
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(found=several_nonsense, data=st.data())
 def test_delivering_everything_twice_and_shuffled_changes_nothing(
     bench: Workbench, found: list[Feed], data: st.DataObject

@@ -1,0 +1,208 @@
+"""Every check finds what it is there for, and leaves good rows alone. A check without an example fails here."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orchestration.models import Check, read_checks, read_models
+from orchestration.settings import sql_dir
+from tests.models.workbench import DAY, Workbench, at, attempt, clock, handed, record, rules, shift
+
+ALL = {
+    f"{check.table}.{check.name}": check
+    for checks in read_checks(sql_dir(), read_models(sql_dir()).values()).values()
+    for check in checks
+}
+
+Tables = Mapping[str, Sequence[Mapping[str, Any]]]
+
+TIMELINE = "marts.fct_agent_timeline"
+BUCKETS = "intermediate.int_agent_buckets"
+INTERVALS = "marts.fct_agent_intervals"
+DAYS = "marts.agg_agent_days"
+WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
+
+
+def told(start: str, end: str, **fields: Any) -> dict[str, Any]:
+    """A sound row of the timeline, and these fields."""
+    sound = {"state": "available", "session_id": "s", "evidence": "reported", "state_started_at": at(start), "seconds": 1.0}
+    return {**WHO, **sound, "started_at": at(start), "ended_at": at(end), **fields}
+
+
+def bucket(**fields: Any) -> dict[str, Any]:
+    """A full bucket of available time, and these fields."""
+    empty = dict.fromkeys(("handling_us", "wrap_up_us", "not_ready_us", "offline_us", "unobserved_us"), 0)
+    return {**WHO, **empty, "interval_start": at("08:00"), "available_us": 900_000_000, "work_item_us": 0,
+            "most_work_items": 0, **fields}  # fmt: skip
+
+
+def seconds(**fields: Any) -> dict[str, Any]:
+    """A quarter-hour or day of available time, and these fields."""
+    names = ("handling", "not_ready", "offline", "unobserved", "work_item", "load", "capacity")
+    zeros = {f"{name}_seconds": 0.0 for name in names} | dict.fromkeys(("transfers_out", "transfers_in", "logins"), 0)
+    return {**WHO, **zeros, "staffed_seconds": 900.0, "available_seconds": 900.0, "observed_seconds": 900.0, **fields}
+
+
+def transfer(**fields: Any) -> dict[str, Any]:
+    """A sound transfer, and these fields."""
+    return {"source": "cx", "date": DAY, "transfer_id": "t", "to_kind": "agent", "kind": "unknown", "hop": 1,
+            "started_at": at("08:00"), "completed_at": at("08:01"), **fields}  # fmt: skip
+
+
+def session(**fields: Any) -> dict[str, Any]:
+    """A sound session, and these fields."""
+    return {"source": "cx", "session_id": "s", "ended_by": "derived", "logged_in_at": at("08:00"),
+            "logged_out_at": at("09:00"), **fields}  # fmt: skip
+
+
+def covered(start: str, end: str, **fields: Any) -> dict[str, Any]:
+    """A sound stretch of coverage, and these fields."""
+    return {"source": "cx", "feed": "agent_states", "date": DAY, "window_start": at(start), "window_end": at(end),
+            "status": "observed", **fields}  # fmt: skip
+
+
+def moment(**fields: Any) -> dict[str, Any]:
+    """A sound record, and these fields."""
+    return {**WHO, "started_at": at("08:00"), "ended_at": at("09:00"), "is_unmapped": False, **fields}
+
+
+BROKEN: dict[str, list[Tables]] = {
+    "ops.capture_log.known_status": [{"ops.capture_log": [{"status": "fine"}]}, {"ops.capture_log": [{"status": None}]}],
+    "ops.feed_coverage.known_status": [{"ops.feed_coverage": [covered("08:00", "08:10", status="late")]}],
+    "ops.feed_coverage.has_length": [{"ops.feed_coverage": [covered("08:00", "08:00")]}],
+    "ops.feed_coverage.nothing_lost": [{"ops.feed_coverage": [covered("08:00", "08:10", status="lost")]}],
+    "ops.feed_coverage.tiles_time": [
+        {"ops.feed_coverage": [covered("08:00", "08:10"), covered("08:11", "08:20")]},
+        {"ops.feed_coverage": [covered("08:00", "08:10"), covered("08:09", "08:20")]},
+    ],
+    "ops.broken_chains.nothing_missing": [{"ops.broken_chains": [{**WHO, "missing_from": at("08:00")}]}],
+    "ops.rejects.nothing_rejected": [{"ops.rejects": [{"segment": "seg", "reason": "eventId is missing"}]}],
+    f"{BUCKETS}.a_bucket_at_most": [
+        {BUCKETS: [bucket(available_us=900_000_001)]},
+        {BUCKETS: [bucket(available_us=0)]},
+        {BUCKETS: [bucket(available_us=None)]},
+    ],
+    f"{BUCKETS}.fills_the_bucket": [
+        {BUCKETS: [bucket(available_us=899_999_999)], TIMELINE: [told("00:00", "24:00")]},
+        {BUCKETS: [bucket()], TIMELINE: [told("00:00", "08:10")]},
+    ],
+    f"{BUCKETS}.sum_within_concurrency": [
+        {BUCKETS: [bucket(available_us=0, handling_us=900_000_000, work_item_us=899_999_999, most_work_items=1)]},
+        {BUCKETS: [bucket(available_us=0, handling_us=900_000_000, work_item_us=1_800_000_001, most_work_items=2)]},
+    ],
+    "intermediate.int_agent_records.load_is_what_is_handled": [
+        {"intermediate.int_agent_records": [moment(load=1, work_items=2)]}
+    ],
+    "intermediate.int_agent_records.words_are_mapped": [{"intermediate.int_agent_records": [moment(is_unmapped=True)]}],
+    "intermediate.int_agent_records.not_clipped": [
+        {"intermediate.int_agent_records": [moment(following_started_at=at("08:59:59.999999"))]}
+    ],
+    "marts.fct_agent_sessions.known_end": [{"marts.fct_agent_sessions": [session(ended_by="guessed")]}],
+    "marts.fct_agent_sessions.ends_after_start": [
+        {"marts.fct_agent_sessions": [session(logged_out_at=at("07:59:59.999999"))]}
+    ],
+    f"{INTERVALS}.union_at_most_the_sum": [{INTERVALS: [seconds(handling_seconds=2.0, work_item_seconds=1.0)]}],
+    f"{INTERVALS}.not_negative": [
+        {INTERVALS: [seconds(**{name: -1})]}
+        for name in ("available_seconds", "handling_seconds", "unobserved_seconds", "transfers_in", "logins")
+    ],
+    f"{INTERVALS}.at_most_a_bucket": [{INTERVALS: [seconds(unobserved_seconds=0.001)]}],
+    f"{TIMELINE}.has_length": [{TIMELINE: [told("08:00", "08:00")]}, {TIMELINE: [told("08:00", "07:00")]}],
+    f"{TIMELINE}.within_the_day": [
+        {TIMELINE: [told("-1d 23:59:59.999999", "08:00")]},
+        {TIMELINE: [told("08:00", "+1d 00:00:00.000001")]},
+    ],
+    f"{TIMELINE}.known_state": [{TIMELINE: [told("08:00", "09:00", state="idle")]}],
+    f"{TIMELINE}.known_evidence": [
+        {TIMELINE: [told("08:00", "09:00", evidence="hearsay")]},
+        {TIMELINE: [told("08:00", "09:00", evidence="none")]},
+        {TIMELINE: [told("08:00", "09:00", state="unobserved")]},
+    ],
+    f"{TIMELINE}.session_known": [{TIMELINE: [told("08:00", "09:00", session_id=None)]}],
+    f"{TIMELINE}.not_stuck": [{TIMELINE: [told("08:00", "09:00", state_started_at=at("-1d 08:59:59.999999"))]}],
+    f"{TIMELINE}.tiles_the_day": [
+        {TIMELINE: [told("00:00", "08:00"), told("08:00:00.000001", "24:00")]},
+        {TIMELINE: [told("00:00", "08:00"), told("07:59:59.999999", "24:00")]},
+        {TIMELINE: [told("00:00:01", "24:00")]},
+        {TIMELINE: [told("00:00", "23:59"), told("00:00", "24:00", agent_id="bob")]},
+    ],
+    f"{DAYS}.equals_its_intervals": [
+        {DAYS: [seconds()], INTERVALS: []},
+        {DAYS: [], INTERVALS: [seconds()]},
+        *(
+            {DAYS: [seconds(**{name: 7})], INTERVALS: [seconds()]}
+            for name in ("staffed_seconds", "handling_seconds", "available_seconds", "observed_seconds",
+                         "unobserved_seconds", "work_item_seconds", "transfers_out", "transfers_in", "logins")
+        ),
+    ],
+    "marts.fct_transfers.known_receiver": [{"marts.fct_transfers": [transfer(to_kind="fax")]}],
+    "marts.fct_transfers.known_kind": [{"marts.fct_transfers": [transfer(kind="warm")]}],
+    "marts.fct_transfers.ends_after_start": [{"marts.fct_transfers": [transfer(completed_at=at("07:59:59.999999"))]}],
+    "marts.fct_transfers.hops_from_one": [{"marts.fct_transfers": [transfer(hop=0)]}],
+    "marts.agg_not_ready_reasons.reason_named": [{"marts.agg_not_ready_reasons": [{**WHO, "seconds": 1.0}]}],
+    "marts.agg_not_ready_reasons.equals_the_days": [
+        {"marts.agg_not_ready_reasons": [{**WHO, "reason": "Lunch", "seconds": 1.0}], TIMELINE: []},
+        {"marts.agg_not_ready_reasons": [], TIMELINE: [told("08:00", "09:00", state="not_ready")]},
+    ],
+}  # fmt: skip
+
+
+def twins(check: Check, bench: Workbench) -> list[Tables]:
+    """Two rows of one grain: what every uniqueness check must find."""
+    grain = bench.models[check.table].grain
+    values = {"VARCHAR": "x", "BIGINT": 1, "DATE": DAY}
+    row = {name: values.get(bench.types[check.table][name], at("08:00")) for name in grain}
+    return [{check.table: [row, row]}]
+
+
+def failing(bench: Workbench, check: Check, tables: Tables) -> int:
+    """Rows that the check finds when its tables hold these."""
+    assert tables.keys() <= set(check.tables)
+    for table in check.tables:
+        bench.give(table, tables.get(table, []))
+    return len(bench.query(check.sql))
+
+
+def test_no_check_is_without_an_example_that_fails_it() -> None:
+    """If this fails, a check was added that nobody has seen fail, or an example outlived its check."""
+    assert {name for name in ALL if not name.endswith(".one_row_per_grain")} == BROKEN.keys()
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_check_finds_the_rows_that_break_it(bench: Workbench, name: str) -> None:
+    """If this fails, the check would pass over the very thing that it is named after."""
+    check = ALL[name]
+    examples = BROKEN.get(name) or twins(check, bench)
+    assert [failing(bench, check, tables) > 0 for tables in examples] == [True] * len(examples)
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_check_without_rows_finds_nothing(bench: Workbench, name: str) -> None:
+    """If this fails, an empty table is an alarm."""
+    assert failing(bench, ALL[name], {}) == 0
+
+
+def test_good_days_pass_every_check(bench: Workbench) -> None:
+    """If this fails, a check cries wolf over a plain day, or the models break one of their own claims."""
+    busy = {"capacity": rules({"voice": 1}, load=1.0), "transfers": [handed("bob", "08:20", "08:21")]}
+    staged = [
+        *shift("08:00:07.123457 ready", "08:20:00.000001 not-ready Lunch", "09:31 ready", end="17:00:00.3"),
+        *shift("-1d 22:00 ready", "07:00:00.1 ready", end="12:00", agent_id="bob", session_id="b", **busy),
+        *shift("+1d 06:00 ready", end="+1d 07:00", session_id="s2"),
+        record("+1d 10:00", agent_id="cat", session_id="c", segment="open"),
+    ]
+    yesterday, tomorrow = DAY - timedelta(days=1), DAY + timedelta(days=1)
+    attempts = [
+        attempt("-1d 00:00", "00:00", "00:01"),
+        attempt("00:00", "24:00", "+1d 00:01"),
+        attempt("+1d 00:00", "+1d 12:00", "+1d 12:01", segment="open", open_ids=["x"]),
+    ]
+    chain = bench.chain(
+        [yesterday, DAY, tomorrow], "", [clock("+1d 12:00", "-1d 00:00")], staged=staged, attempts=attempts
+    )
+    assert chain.rows(TIMELINE)
+    for table in bench.types:
+        bench.connection.execute(f'create or replace view {table} as select * from given."{table}"')
+    assert {name: found for name, check in ALL.items() if (found := bench.query(check.sql))} == {}
