@@ -9,7 +9,8 @@ import dlt
 import orjson
 import pyarrow as pa
 
-from benchmarks.contenders_json import SCHEMA, _with_times
+from benchmarks.contenders_json import SCHEMA, with_times
+from benchmarks.data import RECORDS_A_PAGE
 
 PAGES = 40
 
@@ -33,7 +34,7 @@ def arrow(data: Path, out: Path) -> None:
         for path in _pages(data):
             rows = orjson.loads(path.read_bytes())["results"]
             for row in rows:
-                _with_times(row)
+                with_times(row)
             yield pa.Table.from_pylist(rows, SCHEMA)
 
     _load(events, out)
@@ -47,3 +48,7 @@ def _load(resource: Any, out: Path) -> None:
     destination = dlt.destinations.filesystem(bucket_url=(out / "files").as_uri())
     pipeline = dlt.pipeline("benchmark", pipelines_dir=str(out / "work"), destination=destination, dataset_name="bench")
     pipeline.run(resource, loader_file_format="parquet")
+    normalized = pipeline.last_trace.last_normalize_info if pipeline.last_trace else None
+    rows = normalized.row_counts["events"] if normalized else 0
+    if rows != PAGES * RECORDS_A_PAGE:
+        raise RuntimeError(f"dlt loaded {rows} records of {PAGES} pages")

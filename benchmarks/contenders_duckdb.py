@@ -110,29 +110,25 @@ def buckets_series(data: Path, out: Path) -> None:
 
 def buckets_arithmetic(data: Path, out: Path) -> None:
     """Quarters of an hour with head, tail and whole buckets apart: the fastest form found."""
-    _buckets(
-        """select *, first as bucket, least(e, (first + 1) * 900000000) - s as us from spans
-        union all select *, last, e - last * 900000000 from spans where last > first
-        union all select *, unnest(range(first + 1, last)), 900000000 from spans where last - first > 1""",
-        data,
-        out,
-    )
+    _buckets(_ARITHMETIC, data, out)
 
 
 def end_to_end(data: Path, out: Path) -> None:
-    """Pages to typed Parquet, its timeline, its quarters of an hour."""
-    pages = [str(path) for path in sorted((data / "pages").iterdir())]
+    """A day's pages to typed Parquet, its timeline, its quarters of an hour."""
+    pages = [str(path) for path in sorted((data / "centre-pages").iterdir())]
+    carried = Builds(Lake(data / "centre" / "lake")).paths(made.DAY_CLOSE, made.EVENING)
     events, day = out / "events.parquet", out / "timeline.parquet"
     with _connect() as connection:
         connection.execute(_read_json(pages, events))
         connection.execute(
-            f"""create view staged as select 'bench' as source, agentId as agent_id, sessionId as session_id,
-                eventId as event_id, nextEventId as next_event_id, "start" as started_at, "end" as ended_at,
-                "start" as received_at, presence, reasonId as reason_id, reasonName as reason_name, direction, capacity
+            f"""create view staged as select 'bench' as source, "agentId" as agent_id, "sessionId" as session_id,
+                "eventId" as event_id, "nextEventId" as next_event_id, "start" as started_at, "end" as ended_at,
+                "start" as received_at, presence, "reasonId" as reason_id, "reasonName" as reason_name, direction,
+                capacity
             from read_parquet('{events}')"""
         )
-        connection.execute("create view carried as select * from (select 1) where false")
-        connection.execute(_one_window(day, carried=False))
+        connection.execute(f"create view carried as from read_parquet({[str(path) for path in carried]})")
+        connection.execute(_one_window(day))
         _write_buckets(connection, _ARITHMETIC, day, out / "buckets.parquet")
 
 
@@ -147,14 +143,13 @@ def _read_json(pages: list[str], path: Path) -> str:
     ) to '{path}' {ZSTD}"""
 
 
-def _one_window(path: Path, *, carried: bool = True) -> str:
-    both = f"{_TOLD} union all {_CARRIED}" if carried else _TOLD
+def _one_window(path: Path) -> str:
     return f"""copy (
         select {_SHAPE} from (
             select * replace (lead(started_at, 1, timestamptz '{{day}}' + interval 1 day) over (
                 partition by source, agent_id order by started_at, event_id, ended_at is not null, received_at
             ) as ended_at)
-            from ({both}))
+            from ({_TOLD} union all {_CARRIED}))
         where ended_at > started_at
         order by source, agent_id, started_at
     ) to '{path}' {SNAPPY}""".replace("{day}", str(made.DAY))

@@ -48,7 +48,7 @@ def by_rows(data: Path, out: Path) -> None:
     """The typical form: all rows in one list, handed to pyarrow."""
     rows = [row for path in sorted((data / "pages").iterdir()) for row in orjson.loads(path.read_bytes())["results"]]
     for row in rows:
-        _with_times(row)
+        with_times(row)
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), out / "events.parquet", compression="zstd")
 
 
@@ -61,7 +61,8 @@ def _column(rows: list[dict[str, Any]], field: pa.Field) -> pa.Array:
     return pa.array(values, field.type)
 
 
-def _with_times(row: dict[str, Any]) -> None:
+def with_times(row: dict[str, Any]) -> None:
+    """Turn a record's texts of times into times."""
     for name in ("start", "end", "loginTimestamp"):
         row[name] = _time(row.get(name))
     row["transfers"] = [_transfer(item) for item in row.get("transfers") or ()]

@@ -8,6 +8,7 @@ import shutil
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from assets.capture import capture
 from assets.config import Origin
@@ -73,6 +74,44 @@ def prepare_centre(data: Path, out: Path) -> None:
     _ready(builder_of(out))
 
 
+def prepare_landed(data: Path, out: Path) -> None:
+    """100 pages as raw segments, not staged yet."""
+    captured(data, out)
+    for name in (".builds", "staging"):
+        shutil.rmtree(out / "lake" / name)
+
+
+def prepare_many(data: Path, out: Path) -> None:
+    """Days of the big centre, staged."""
+    _link(data / "many", out)
+    _ready(builder_of(out))
+
+
+def staged(data: Path, out: Path) -> None:
+    """100 pages from raw segments to staged Parquet."""
+    _ = data
+    builder_of(out).build_days(made.STAGING, [made.DAY])
+
+
+def many_days_4gb(data: Path, out: Path) -> None:
+    """Timelines of all days, one after the other, each carried into the next."""
+    _ = data
+    _chain(builder_of(out))
+
+
+def many_days_2gb(data: Path, out: Path) -> None:
+    """The same with half the memory allowed."""
+    _ = data
+    _chain(made.open_builder(out, "2GB"))
+
+
+def smallest() -> None:
+    """One partition of one row, models read and all."""
+    with TemporaryDirectory() as folder:
+        builder = made.open_builder(Path(folder))
+        builder.build(builder.models["intermediate.int_source_signals"], None)
+
+
 def captured(data: Path, out: Path) -> None:
     """100 pages to raw segments and staged Parquet."""
     take(builder_of(out), data / "pages", made.START + timedelta(hours=8), windows=10)
@@ -111,7 +150,7 @@ def end_to_end(data: Path, out: Path) -> None:
 def take(builder: Builder, pages: Path, since: datetime, windows: int) -> None:
     """Capture windows from pages on disk and stage them."""
     until = since + windows * made.WINDOW
-    client = CxEngageClient(_config(), Replay(pages, until + timedelta(minutes=1)), made.RECORDS_A_PAGE)
+    client = CxEngageClient(_config(), Replay(pages, until + AGENT_STATES.delay), made.RECORDS_A_PAGE)
     result = capture(
         client,
         builder.lake,
@@ -121,7 +160,7 @@ def take(builder: Builder, pages: Path, since: datetime, windows: int) -> None:
         days=[made.DAY],
         since=since,
     )
-    if result.failed or result.landed < windows:
+    if result.failed or result.landed != windows:
         raise RuntimeError(f"of {windows} windows {result.landed} were landed: {result.errors[:3]}")
     builder.build_days(made.STAGING, [made.DAY])
 
@@ -129,6 +168,12 @@ def take(builder: Builder, pages: Path, since: datetime, windows: int) -> None:
 def file_of(out: Path, table: str) -> Path:
     """The one file that a table's day was built into."""
     return Builds(Lake(out / "lake")).paths(table, made.DAY)[0]
+
+
+def _chain(builder: Builder) -> None:
+    for day in builder.builds.days(made.STAGING):
+        for table in (made.RECORDS, made.DAY_CLOSE, made.DAY_OPEN, made.TIMELINE):
+            builder.build_days(table, [day])
 
 
 def _build(builder: Builder, tables: tuple[str, ...]) -> None:

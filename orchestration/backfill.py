@@ -140,8 +140,11 @@ def raw_keys(engine: Engine, sources: Sequence[str]) -> list[dg.AssetKey]:
 @contextmanager
 def recorded(engine: Engine) -> Iterator[dg.DagsterInstance]:
     """Dagster's own storage below the home, without telemetry."""
-    home = prepare_dagster_home(engine)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    # Several processes that create Dagster's SQLite tables at once leave them with two migration heads, for good.
+    with engine.lake.lock("dagster"):
+        home = prepare_dagster_home(engine)
+        instance = dg.DagsterInstance.from_config(str(home))
+    with instance:
         yield instance
 
 

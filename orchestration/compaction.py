@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
 from orchestration.inputs import midnight
-from orchestration.lake import PAGES_PER_ROW_GROUP, Lake, segments_of, stamp, sync
+from orchestration.lake import PAGES_PER_ROW_GROUP, Lake, logs_of, segments_of, stamp, sync
 
 _ROWS = 122_880
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
@@ -60,6 +60,7 @@ def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bo
         held = segments_of(folder)
         paths = sorted(set(held.values()))
         if len(paths) < 2:  # noqa: PLR2004 -- two files are the fewest that can become one
+            _remove_passed_over(folder)  # a run that died while removing leaves them
             return False
         digest = hashlib.sha256("\n".join(sorted(held)).encode()).hexdigest()[:16]
         start, end = stamp(midnight(day)), stamp(midnight(day + timedelta(days=1)))
@@ -67,11 +68,15 @@ def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bo
         metadata = {"segments": json.dumps(sorted(held))}
         lake.place(target, lambda path: _concatenate(paths, path, PAGES_PER_ROW_GROUP, metadata))
         # From here on the merged file counts; a run that dies between leaves only files that are passed over.
-        for path in folder.glob("*.parquet"):
-            if path != target and (path in paths or path.stem in held):
-                path.unlink()
+        _remove_passed_over(folder)
         sync(folder)
     return True
+
+
+def _remove_passed_over(folder: Path) -> None:
+    """Remove files of segments that a merged file holds; listed first, so that none landing meanwhile is among them."""
+    for path in set(folder.glob("*.parquet")) - set(segments_of(folder).values()):
+        path.unlink()
 
 
 def merge_staged(builder: Builder, table: str, day: date) -> bool:
@@ -108,8 +113,10 @@ def merge_attempts(lake: Lake, feed: Mapping[str, Any], day: date) -> bool:
             return False
         exchanged = lake.root / ".tmp" / uuid.uuid4().hex
         exchanged.mkdir(parents=True)
-        _concatenate(paths, exchanged / paths[0].name, _ROWS)
-        sync(exchanged / paths[0].name)
+        target = exchanged / f"{paths[0].stem.removesuffix('-merged')}-merged.parquet"
+        names = sorted(name for path in paths for name in logs_of(path))
+        _concatenate(paths, target, _ROWS, {"logs": json.dumps(names)})
+        sync(target)
         _exchange(exchanged, folder)
         for path in exchanged.glob("*.parquet"):
             if path not in {exchanged / merged.name for merged in paths}:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import Lake
+from orchestration.lake import Lake, logs_of
 
 RAW_TYPES = {
     "feed": "VARCHAR",
@@ -100,7 +100,7 @@ class LakeConstants:
         if table == "raw.capture_attempts":
             level = f"date={day}" if day else "date=*"
             files = sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}/*.parquet"))
-            return Input(table, tuple(path.name for path in files), tuple(files))
+            return Input(table, tuple(name for path in files for name in logs_of(path)), tuple(files))
         raise KeyError(f"{table}: no model makes it, and it is not configured; is its vendor in sources.yaml?")
 
     def _clock(self, feed: Mapping[str, Any], day: date | None) -> dict[str, Any]:

@@ -300,6 +300,14 @@ def segments_of(folder: Path) -> dict[str, Path]:
     return found
 
 
+def logs_of(path: Path) -> list[str]:
+    """Names of the files of attempts that a file stands for: a merged one names those that it was merged from."""
+    if not path.stem.endswith("-merged"):
+        return [path.name]
+    names: list[str] = json.loads((pq.read_schema(path).metadata or {})[b"logs"])
+    return names
+
+
 def sync(path: Path) -> None:
     """Have the system write a file, or a directory's entries, to disk before going on."""
     handle = os.open(path, os.O_RDONLY)

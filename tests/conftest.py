@@ -40,7 +40,9 @@ def misplaced(items: list[pytest.Item]) -> list[str]:
             continue
         for name, definitions in item._fixtureinfo.name2fixturedefs.items():
             if any(d.baseid.startswith(("tests/pipeline", "tests/ui")) or "pipeline" in name for d in definitions):
-                wrong.append(f"{item.nodeid}: a {tier} test may not use the fixture '{name}'; move it to tests/pipeline")
+                wrong.append(
+                    f"{item.nodeid}: a {tier} test may not use the fixture '{name}'; move it to tests/pipeline"
+                )
     return wrong
 
 

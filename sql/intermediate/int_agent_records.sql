@@ -6,7 +6,8 @@
 -- check load_is_what_is_handled: coalesce(load = work_items, true)
 -- warn words_are_mapped: not is_unmapped
 -- warn not_clipped: coalesce(ended_at <= following_started_at, true)
-with cxengage as (
+-- Not materialized: writing two million wide rows aside takes longer than reading a few columns of them again.
+with cxengage as not materialized (
     select
         source, 'cxengage' as vendor, 'agent_states' as feed,
         agent_id, agent_name, session_id, event_id as record_id, next_event_id as next_record_id,
@@ -28,12 +29,12 @@ with cxengage as (
     where reject_reason is null and started_at >= $partition_start and started_at < $partition_end
 ),
 
-everything as (
+everything as not materialized (
     select * from cxengage
 ),
 
 -- A record of no length says nothing about time, and its open copies say something wrong.
-delivered as (
+delivered as not materialized (
     select e.* from everything as e
     where not exists (
         select 1 from everything as z
@@ -43,7 +44,7 @@ delivered as (
 
 -- Each spoken word is looked up once. The most specific row of the map wins: source over feed over reason.
 spoken as (
-    select distinct vendor, source, feed, vendor_state, reason from delivered
+    select distinct vendor, source, feed, vendor_state, reason from everything
 ),
 
 mapped as (

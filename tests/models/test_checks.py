@@ -27,7 +27,13 @@ WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
 
 def told(start: str, end: str, **fields: Any) -> dict[str, Any]:
     """A sound row of the timeline, and these fields."""
-    sound = {"state": "available", "session_id": "s", "evidence": "reported", "state_started_at": at(start), "seconds": 1.0}
+    sound = {
+        "state": "available",
+        "session_id": "s",
+        "evidence": "reported",
+        "state_started_at": at(start),
+        "seconds": 1.0,
+    }
     return {**WHO, **sound, "started_at": at(start), "ended_at": at(end), **fields}
 
 
@@ -69,7 +75,7 @@ def moment(**fields: Any) -> dict[str, Any]:
 
 
 BROKEN: dict[str, list[Tables]] = {
-    "ops.capture_log.known_status": [{"ops.capture_log": [{"status": "fine"}]}, {"ops.capture_log": [{"status": None}]}],
+    "ops.capture_log.known_status": [{"ops.capture_log": [{"status": word}]} for word in ("fine", None)],
     "ops.feed_coverage.known_status": [{"ops.feed_coverage": [covered("08:00", "08:10", status="late")]}],
     "ops.feed_coverage.has_length": [{"ops.feed_coverage": [covered("08:00", "08:00")]}],
     "ops.feed_coverage.nothing_lost": [{"ops.feed_coverage": [covered("08:00", "08:10", status="lost")]}],
@@ -186,7 +192,7 @@ def test_a_check_without_rows_finds_nothing(bench: Workbench, name: str) -> None
 
 def test_good_days_pass_every_check(bench: Workbench) -> None:
     """If this fails, a check cries wolf over a plain day, or the models break one of their own claims."""
-    busy = {"capacity": rules({"voice": 1}, load=1.0), "transfers": [handed("bob", "08:20", "08:21")]}
+    busy: dict[str, Any] = {"capacity": rules({"voice": 1}, load=1.0), "transfers": [handed("bob", "08:20", "08:21")]}
     staged = [
         *shift("08:00:07.123457 ready", "08:20:00.000001 not-ready Lunch", "09:31 ready", end="17:00:00.3"),
         *shift("-1d 22:00 ready", "07:00:00.1 ready", end="12:00", agent_id="bob", session_id="b", **busy),

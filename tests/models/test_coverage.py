@@ -111,7 +111,12 @@ def test_a_feed_never_asked_for_on_the_day_has_no_windows(bench: Workbench) -> N
 
 def test_coverage_tiles_time_whatever_was_fetched(bench: Workbench) -> None:
     """If this fails, observed and missing seconds do not add up to the day."""
-    attempts = [got("00:00", "00:07"), got("00:05", "03:00"), attempt("03:00", "04:00", "03:21:07"), got("09:13", "17:00")]
+    attempts = [
+        got("00:00", "00:07"),
+        got("00:05", "03:00"),
+        attempt("03:00", "04:00", "03:21:07"),
+        got("09:13", "17:00"),
+    ]
     rows = cover(bench, attempts, lost_before="11:11:11.111111").rows("ops.feed_coverage")
     edges = rows.pick("window_start", "window_end")
     assert edges[0][0] == "00:00"
@@ -184,7 +189,10 @@ def test_the_first_session_ever_seen_may_lack_its_beginning_too(bench: Workbench
 
 def test_whole_chains_and_records_at_the_end_of_what_was_observed_are_not_listed(bench: Workbench) -> None:
     """The successor of the last record is not due yet; if this fails, every live agent has a broken chain."""
-    staged = [record("08:00", "09:00", next_event_id="b"), record("09:00", "10:00", logged_in_at="08:00", next_event_id="c")]
+    staged = [
+        record("08:00", "09:00", next_event_id="b"),
+        record("09:00", "10:00", logged_in_at="08:00", next_event_id="c"),
+    ]
     chain = broken(bench, staged, [("00:00", "10:00")])
     assert chain.rows("ops.broken_chains") == []
 

@@ -111,9 +111,7 @@ def test_an_unknown_reason_keeps_its_state(bench: Workbench) -> None:
         ),
     ],
 )
-def test_the_most_specific_row_of_the_map_wins(
-    bench: Workbench, overlay: list[dict[str, Any]], expected: str
-) -> None:
+def test_the_most_specific_row_of_the_map_wins(bench: Workbench, overlay: list[dict[str, Any]], expected: str) -> None:
     """If this fails, a user's own row for a source or reason has no effect, or an effect elsewhere."""
     staged = [record("08:00", "09:00", presence="not-ready", reason_name="After Call Work")]
     state_map = [READY, MAP, *({**MAP, **row} for row in overlay)]
@@ -187,7 +185,9 @@ def test_a_day_opens_with_the_latest_earlier_record_and_the_first_of_its_own(ben
         {"source": "cx", "agent_id": "ann", "started_at": "-1d 10:00", "record_id": "new", "date": "2026-11-02"},
         {"source": "cx", "agent_id": "bob", "started_at": "-2d 10:00", "record_id": "bob", "date": "2026-11-01"},
     ]
-    today = records(bench, [*shift("08:00 ready", "09:00 ready", end="10:00"), record("07:00", "08:00", agent_id="cat")])
+    today = records(
+        bench, [*shift("08:00 ready", "09:00 ready", end="10:00"), record("07:00", "08:00", agent_id="cat")]
+    )
     opened = bench.run("intermediate.int_agent_day_open", int_agent_day_close=before, int_agent_records=today)
     assert opened.pick("agent_id", "record_id", "following_started_at", "following_record_id") == [
         ("ann", "new", "08:00", "08:00"),
@@ -199,7 +199,11 @@ def test_a_day_opens_with_the_latest_earlier_record_and_the_first_of_its_own(ben
 def test_signals_are_those_of_the_map_and_the_vendor(bench: Workbench) -> None:
     """If this fails, a figure that a source cannot give shows as zero instead of NULL."""
     sources = [clock(), clock(source="cx2"), clock(source="k", vendor="kore", feed="agent_activity")]
-    state_map = [READY, {**MAP, "source": "cx2", "state": "wrap_up"}, {**READY, "vendor": "kore", "feed": None}]
+    state_map: list[dict[str, Any]] = [
+        READY,
+        {**MAP, "source": "cx2", "state": "wrap_up"},
+        {**READY, "vendor": "kore", "feed": None},
+    ]
     found = bench.run("intermediate.int_source_signals", None, feed_clock=sources, state_map=state_map)
     assert found.pick("source", "gives_available", "gives_handling", "gives_wrap_up", "gives_load") == [
         ("cx", True, True, False, True),

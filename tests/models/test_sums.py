@@ -136,9 +136,7 @@ def test_wrap_up_is_null_for_the_whole_source_until_a_word_is_mapped_to_it(bench
     plain = bench.chain([DAY], "", [clock()], staged=day, attempts=attempts)
     assert set(plain.rows("marts.fct_agent_intervals").pick("wrap_up_seconds")) == {None}
     overlay = {"vendor": "cxengage", "vendor_state": "not-ready", "reason": "After Call Work", "state": "wrap_up"}
-    mapped = bench.chain(
-        [DAY], "", [clock()], staged=day, attempts=attempts, state_map=[*bench.state_map, overlay]
-    )
+    mapped = bench.chain([DAY], "", [clock()], staged=day, attempts=attempts, state_map=[*bench.state_map, overlay])
     assert set(mapped.rows("marts.fct_agent_intervals").pick("wrap_up_seconds")) == {0.0}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.models.workbench import DAY, Chain, Workbench, at, attempt, clock, record, short, shift
+from tests.models.workbench import DAY, Chain, Workbench, at, attempt, clock, record, shift, short
 
 TABLE = "marts.fct_agent_timeline"
 WHOLE = (("00:00", "24:00"),)
@@ -63,7 +63,12 @@ def test_a_row_carries_the_words_and_counts_of_its_record(bench: Workbench) -> N
     }  # fmt: skip
     chain = build(bench, [record("08:00", "09:00", next_event_id="n", **said)])
     [row] = chain.rows(TABLE, "session_id is not null")
-    assert (row["state"], row["vendor_state"], row["reason_code"], row["reason"]) == ("handling", "not-ready", "r1", "Lunch")
+    assert (row["state"], row["vendor_state"], row["reason_code"], row["reason"]) == (
+        "handling",
+        "not-ready",
+        "r1",
+        "Lunch",
+    )
     assert (row["work_items"], row["load"], row["capacity"], row["direction"]) == (1, 1, 2, "inbound")
     assert (row["seconds"], row["uncertainty_seconds"], row["is_open"]) == (3600.0, 0.0, False)
 
@@ -152,9 +157,7 @@ def test_a_gap_cuts_offline(bench: Workbench) -> None:
 
 def test_a_gap_does_not_cut_a_closed_record(bench: Workbench) -> None:
     """A closed record is evidence for its whole length; if this fails, an outage at our end erases known time."""
-    chain = build(
-        bench, shift("08:00 ready", "11:00 not-ready", end="12:00"), [("00:00", "09:00"), ("10:00", "24:00")]
-    )
+    chain = build(bench, shift("08:00 ready", "11:00 not-ready", end="12:00"), [("00:00", "09:00"), ("10:00", "24:00")])
     assert told(chain)[1:] == [("08:00", "available"), ("11:00", "not_ready"), ("12:00", "offline"), "24:00"]
 
 
@@ -212,7 +215,12 @@ def test_a_record_of_no_length_changes_nothing(bench: Workbench) -> None:
         record("09:00", "09:00", event_id="c", next_event_id="d", logged_in_at="08:00"),
         record("09:00", "10:00", event_id="d", logged_in_at="08:00"),
     ]
-    assert told(build(bench, staged))[1:] == [("08:00", "available"), ("09:00", "available"), ("10:00", "offline"), "24:00"]
+    assert told(build(bench, staged))[1:] == [
+        ("08:00", "available"),
+        ("09:00", "available"),
+        ("10:00", "offline"),
+        "24:00",
+    ]
 
 
 def test_a_state_is_carried_over_midnight_and_keeps_its_start(bench: Workbench) -> None:
@@ -282,7 +290,10 @@ def test_days_that_nobody_asked_for_cut_what_is_carried(bench: Workbench) -> Non
 
 def test_the_states_of_one_agent_say_nothing_about_another(bench: Workbench) -> None:
     """If this fails, one agent's broken chain or sign-out cuts another's time."""
-    staged = [record("08:00", "09:00", next_event_id="lost"), record("08:00", "12:00", agent_id="bob", next_event_id="n")]
+    staged = [
+        record("08:00", "09:00", next_event_id="lost"),
+        record("08:00", "12:00", agent_id="bob", next_event_id="n"),
+    ]
     both, alone = build(bench, staged), build(bench, staged[1:])
     assert both.rows(TABLE, "agent_id = 'bob'") == alone.rows(TABLE)
 

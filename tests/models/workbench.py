@@ -13,8 +13,8 @@ from typing import Any
 
 import duckdb
 
-from orchestration.duck import infer_types, parameters
 from orchestration.constants import LakeConstants, _within
+from orchestration.duck import infer_types, parameters
 from orchestration.inputs import midnight
 from orchestration.lake import Lake
 from orchestration.models import Model, read_models

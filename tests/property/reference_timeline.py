@@ -104,9 +104,7 @@ def timeline(
             # A day is built from what began before its end: it does not know tomorrow's records.
             spans = spans_of([r for r in records if r["started_at"] < begin + DAY], attempts, until)
             starts_here = any(begin <= r["started_at"] < begin + DAY for r in records)
-            carried = any(
-                s.start < begin < s.end and s.state != "offline" and s.session is not None for s in spans
-            )
+            carried = any(s.start < begin < s.end and s.state != "offline" and s.session is not None for s in spans)
             if end > begin and (starts_here or carried):
                 first = spans[0].start if spans else end
                 whole = [Span(begin, first, "unobserved", None), *spans]

@@ -10,10 +10,12 @@ from tests.models.workbench import STAGED, Rows, Workbench, at
 
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8), st.sampled_from(
-        ["2026-11-03T08:00:00Z", "2026-11-03T08:00:00.123456Z", "infinity", "1e400", "0001-01-01", "\x00", "999999-01-01"]
+        ["2026-11-03T08:00:00Z", "2026-11-03T08:00:00.5Z", "infinity", "1e400", "0001-01-01", "\x00", "999999-01-01"]
     )
 )  # fmt: skip
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3))
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
 fields = st.sampled_from(
     ["eventId", "nextEventId", "sessionId", "agentId", "start", "end", "loginTimestamp", "durationSeconds", "capacity",
      "transfers", "presence", "reasonName", "agentName", "new"]
@@ -21,7 +23,9 @@ fields = st.sampled_from(
 sound = st.fixed_dictionaries(
     {"eventId": st.text(min_size=1, max_size=4), "agentId": st.just("ann"), "start": st.just("2026-11-03T08:00:00Z")}
 )
-records = st.one_of(sound, st.builds(lambda one, odd: one | odd, sound, st.dictionaries(fields, values, max_size=4)), values)
+records = st.one_of(
+    sound, st.builds(lambda one, odd: one | odd, sound, st.dictionaries(fields, values, max_size=4)), values
+)
 replies = st.lists(records, max_size=4)
 
 
@@ -56,9 +60,7 @@ def test_each_record_of_each_reply_is_one_row_or_one_reject(bench: Workbench, pa
     rows = stage(bench, [json.dumps({"total": len(page), "results": page}).encode() for page in pages])
     for sequence, page in enumerate(pages):
         mine = sorted((row for row in rows if row["sequence"] == sequence), key=lambda row: row["record"])
-        whole = [row["record"] for row in mine] == [0]
-        assert whole or [row["record"] for row in mine] == list(range(1, len(page) + 1))
-    assert sorted(rows, key=lambda row: (row["sequence"], row["record"])) is not None
+        assert [row["record"] for row in mine] == list(range(1, len(page) + 1))
     rejects = bench.run("ops.rejects", stg_cxengage__agent_states=rows)
     assert len(rejects) == sum(row["reject_reason"] is not None for row in rows)
     assert all(row["payload"] for row in rejects)

@@ -1,4 +1,4 @@
-"""The timeline, whatever the feed did: no gap, no overlap, one truth however delivered, and as a second opinion has it."""
+"""The timeline, whatever the feed did: no gap, no overlap, one truth however delivered, as a second opinion has it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -17,7 +17,6 @@ BEGIN = at("-1d 00:00")
 END = at("+2d 00:00")
 MINUTE = timedelta(minutes=1)
 MICROSECOND = timedelta(microseconds=1)
-
 
 
 class Feed:
@@ -90,7 +89,9 @@ def agent_records(draw: st.DrawFn, agent: str, attempts: Sequence[Mapping[str, A
         for n, (length, extra) in enumerate(spans):
             is_last = n == len(spans) - 1
             # A record of no length ends in the middle of a chain only: see the report on the last one of a session.
-            end = now + (length + extra if is_last or length else timedelta(0)) + (MICROSECOND if is_last else 0 * MINUTE)
+            end = (
+                now + (length + extra if is_last or length else timedelta(0)) + (MICROSECOND if is_last else 0 * MINUTE)
+            )
             name = f"{agent}{session}.{n}"
             one = record("00:00", agent_id=agent, session_id=f"{agent}{session}", event_id=name, logged_in_at=login)
             one |= {"started_at": now, "presence": draw(st.sampled_from(["ready", "not-ready", "odd"]))}
@@ -133,7 +134,9 @@ def nonsense(draw: st.DrawFn) -> Feed:
             next_event_id=draw(st.sampled_from([None, "e0", "e1", "lost"])),
             segment=draw(st.sampled_from(["seg0", "seg1", "other"])),
             presence=draw(st.sampled_from(["ready", "not-ready", "offline", "odd", None])),
-            capacity=draw(st.sampled_from([None, rules({"voice": 1}, load=1.0), rules({"email": 2}, load=0.67, capacity=3)])),
+            capacity=draw(
+                st.sampled_from([None, rules({"voice": 1}, load=1.0), rules({"email": 2}, load=0.67, capacity=3)])
+            ),
             transfers=[handed("bob", short(draw(moments)))] if draw(st.booleans()) else None,
         )
         ended = draw(st.one_of(st.none(), lengths))
@@ -200,7 +203,17 @@ def test_each_seen_day_is_tiled_and_all_sums_agree_whatever_was_delivered(bench:
     assert bench.query(f'select {key}, {each} from given."{TABLE}" group by all order by all') == bench.query(
         f'select {key}, {sums} from given."intermediate.int_agent_buckets" group by all order by all'
     )
-    columns = ("staffed", "available", "handling", "not_ready", "offline", "unobserved", "observed", "load", "work_item")
+    columns = (
+        "staffed",
+        "available",
+        "handling",
+        "not_ready",
+        "offline",
+        "unobserved",
+        "observed",
+        "load",
+        "work_item",
+    )
     whole = ", ".join(f"round(sum({c}_seconds), 6) as {c}" for c in columns)
     counts = ", ".join(f"sum({c})::bigint as {c}" for c in ("transfers_out", "transfers_in", "logins"))
     intervals, days = (

@@ -1,12 +1,13 @@
 """Where files lie: there whole or not at all, once, and never replaced by a lesser one."""
 
+import fcntl
 import json
 import multiprocessing
 import os
 import random
 import signal
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
@@ -136,29 +137,26 @@ def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> N
     assert [path.name for path in target.parent.iterdir()] == ["data.parquet"]
 
 
-def _hold(root: Path, held: Callable[[], object], release: Callable[[float], object]) -> None:
+def _hold(root: Path, told: Connection) -> None:
     with Lake(root).lock("one"):
-        held()
-        release(60)
+        told.send("held")
+        told.recv()
 
 
 def test_a_lock_keeps_other_processes_out_and_dies_with_its_holder(tmp_path: Path) -> None:
     """If this fails, two runs build one partition at once, or a killed run blocks it for ever."""
     context = multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    child = context.Process(target=_hold, args=(tmp_path, held.set, release.wait))
+    mine, its = context.Pipe()
+    child = context.Process(target=_hold, args=(tmp_path, its))
     child.start()
-    assert held.wait(60)
-    waiting = context.Process(target=_hold, args=(tmp_path, held.clear, release.wait))
-    waiting.start()
-    waiting.join(0.3)
-    assert held.is_set()
-    child.kill()
+    assert mine.recv() == "held"
+    with (tmp_path / ".locks" / "one.lock").open("w") as handle, pytest.raises(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with Lake(tmp_path).lock("another"):
-        release.set()
-    waiting.join(60)
-    assert not held.is_set()
-    assert waiting.exitcode == 0
+        child.kill()
+    child.join(60)
+    with Lake(tmp_path).lock("one"):
+        assert child.exitcode == -signal.SIGKILL
 
 
 def test_attempts_come_back_as_they_were_logged_oldest_first(tmp_path: Path) -> None:
@@ -173,7 +171,13 @@ def test_attempts_come_back_as_they_were_logged_oldest_first(tmp_path: Path) -> 
 
 def test_the_order_in_which_attempts_are_taken_in_does_not_matter() -> None:
     """If this fails, two recorders at work make a clock that depends on luck."""
-    tried = [attempt(0), attempt(10, "failed"), attempt(20, late=timedelta(minutes=-3)), attempt(5, late=TEN), attempt(60, "unreadable")]
+    tried = [
+        attempt(0),
+        attempt(10, "failed"),
+        attempt(20, late=timedelta(minutes=-3)),
+        attempt(5, late=TEN),
+        attempt(60, "unreadable"),
+    ]
     expected = FeedClock().after(tried, DELAY)
     for seed in range(20):
         clock = FeedClock()

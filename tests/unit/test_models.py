@@ -19,7 +19,7 @@ select
     id,          -- its id
     n + 1 as n   -- how many
 from intermediate.int_things
-where at >= $partition_start and at < $partition_end
+where t >= $partition_start and t < $partition_end
 """
 
 
@@ -70,7 +70,9 @@ def test_kinds_follow_from_schema_and_header(tmp_path: Path) -> None:
     plain = "-- Things.\n-- grain: id\nselect id -- its id\nfrom staging.stg_x__things\n"
     assert read_model(write(tmp_path, plain, "a.sql"), "marts").kind == "whole"
     assert read_model(write(tmp_path, plain.replace("stg_x__things", "x"), "b.sql"), "staging").kind == "segment"
-    assert read_model(write(tmp_path, "-- V.\n-- kind: view\nselect now() as t -- now\n", "c.sql"), "ops").kind == "view"
+    assert (
+        read_model(write(tmp_path, "-- V.\n-- kind: view\nselect now() as t -- now\n", "c.sql"), "ops").kind == "view"
+    )
     by_day = plain.replace("-- grain", "-- window: 0 days .. 0 days\n-- day: delivery\n-- grain")
     model = read_model(write(tmp_path, by_day, "d.sql"), "ops")
     assert (model.kind, model.by_delivery) == ("day", True)
@@ -80,7 +82,7 @@ def test_kinds_follow_from_schema_and_header(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("-- grain: source, id", "-- grian: source, id", "unknown header line 'grian: source, id'"),
-        ("-- check has_id:", "-- check has_id", "unknown header line"),
+        ("-- check has_id:", "-- check:", "unknown header line"),
         ("-- grain: source, id\n", "", "names no grain"),
         ("-3 days .. +1 day", "3 days", "window '3 days' is not of the form"),
         ("-- What happened,\n-- in two lines.\n", "", "first comment must say"),

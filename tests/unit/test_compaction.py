@@ -1,0 +1,164 @@
+"""Merging a closed day's files: no row changes, nothing is rebuilt, and being cut short does no harm."""
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration import compaction
+from orchestration.builds import Builds
+from orchestration.compaction import compact_closed_days
+from orchestration.lake import segments_of
+from orchestration.resources import Engine
+from tests.pipeline.site import Rows, day, rows_of
+from tests.pipeline.toy import built, filled, land, later, shift, site_of
+
+STAGED = "staging.stg_cxengage__agent_states"
+RAW = "raw.cxengage_agent_states"
+
+
+class Cut(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """Two days that the vendor has long forgotten."""
+    made = filled(tmp_path / "home")
+    later(made)
+    built(made)
+    return made
+
+
+def folder(engine: Engine, number: int = 0) -> Path:
+    """A raw partition."""
+    return engine.lake.raw_dir("cxengage", "agent_states", "cx", day(number))
+
+
+def everything(engine: Engine) -> dict[str, Rows]:
+    """All rows of the warehouse, raw ones too, and of the plain tree."""
+    tables = site_of(engine).tables()
+    with site_of(engine).warehouse() as connection:
+        tables["raw"] = rows_of(connection, RAW)
+    glob = engine.lake.root / "staging" / "stg_cxengage__agent_states" / "**" / "*.parquet"
+    tables["tree"] = duckdb.sql(f"select * from read_parquet('{glob}') order by all").fetchall()
+    glob = engine.lake.root / "raw" / "cxengage" / "**" / "*.parquet"
+    tables["attempts"] = sorted(map(str, attempts(engine)))
+    return tables
+
+
+def attempts(engine: Engine) -> list[Any]:
+    """The log of the first two days."""
+    return [a for n in (0, 1) for a in engine.lake.attempts("cxengage", "cx", "agent_states", day(n))]
+
+
+def assert_nothing_to_rebuild(engine: Engine) -> None:
+    """Every partition was built from what is there."""
+    for model in engine.models.values():
+        if model.kind == "day":
+            assert all(engine.builder.is_current(model, day(n)) for n in (0, 1)), model.table
+    assert set(built(engine)) == {"current"}
+
+
+def test_closed_days_become_one_file_each_and_no_row_changes(engine: Engine) -> None:
+    """A row lost, doubled or changed by tidying up would be the worst kind of loss: one that nobody looks for."""
+    before = everything(engine)
+    assert compact_closed_days(engine.builder, engine.feeds) == 2
+    assert_nothing_to_rebuild(engine)
+    engine.warehouse.publish()
+    assert everything(engine) == before
+    tree = engine.lake.root / "staging" / "stg_cxengage__agent_states" / f"date={day(0)}"
+    log = engine.lake.capture_dir("cxengage", "agent_states", "cx") / f"date={day(0)}"
+    assert [len(list(place.glob("*.parquet"))) for place in (folder(engine), tree, log)] == [1, 1, 1]
+    assert not [path for path in (engine.lake.root / ".tmp").iterdir() if path.name != "duckdb"]
+
+
+def test_a_second_time_there_is_nothing_to_do(engine: Engine) -> None:
+    """Files written anew every night would wear out disks and backups."""
+    compact_closed_days(engine.builder, engine.feeds)
+    files = {path: path.stat().st_ino for path in engine.lake.root.glob("[!.]*/**/*.parquet")}
+    assert compact_closed_days(engine.builder, engine.feeds) == 0
+    assert {path: path.stat().st_ino for path in engine.lake.root.glob("[!.]*/**/*.parquet")} == files
+
+
+def test_days_that_may_still_change_are_left_alone(tmp_path: Path) -> None:
+    """Merging a day under a running capture could pass over what it lands."""
+    engine = filled(tmp_path / "home")
+    assert compact_closed_days(engine.builder, engine.feeds) == 0
+    assert len(list(folder(engine).glob("*.parquet"))) == 4
+
+
+def test_a_warehouse_opened_before_answers_all_its_tables(engine: Engine) -> None:
+    """A report that runs while days are merged must not find its files gone."""
+    with site_of(engine).warehouse() as held:
+        before = {m: rows_of(held, m) for m, model in engine.models.items() if model.kind != "view"}
+        raw = rows_of(held, RAW)
+        compact_closed_days(engine.builder, engine.feeds)
+        engine.warehouse.publish()
+        engine.warehouse.clean()
+        assert {m: rows_of(held, m) for m in before} == before
+        assert rows_of(held, RAW) == raw
+
+
+def test_a_segment_that_comes_after_the_merging_counts_and_is_merged_later(engine: Engine) -> None:
+    """Evidence added to a merged day would otherwise never be read."""
+    compact_closed_days(engine.builder, engine.feeds)
+    land(engine, day(0), shift("cat", day(0)), windows=1)
+    assert "built" in built(engine)
+    count = f"select count(*), count(distinct agent_id) from {STAGED} where date = ?"
+    assert site_of(engine).ask(count, day(0)) == [(9, 3)]
+    before = everything(engine)
+    assert compact_closed_days(engine.builder, engine.feeds) == 1
+    engine.warehouse.publish()
+    assert everything(engine) == before
+    assert len(segments_of(folder(engine))) == 5
+    assert len(list(folder(engine).glob("*.parquet"))) == 1
+    assert_nothing_to_rebuild(engine)
+
+
+def cut(*_: Any, **__: Any) -> NoReturn:
+    """Instead of going on."""
+    raise Cut
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Path, "unlink"),  # the merged raw file is there, the segments are too
+        (compaction, "merge_staged"),  # raw files are merged, staged ones are not
+        (compaction, "_swap_tree"),  # the merged staged file is kept, nothing names it
+        (Builds, "put"),  # the plain tree shows it, the manifest does not
+        (compaction, "_exchange"),  # before the log's folder is swapped
+        (compaction.shutil, "rmtree"),  # after it
+    ],
+    ids=["raw", "staged", "swap", "manifest", "log", "tidy"],
+)
+def test_being_cut_short_does_no_harm(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    """A run that is killed in the midst of merging must leave every row there once, and be made up for later."""
+    before = everything(engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, cut)
+        with pytest.raises(Cut):
+            compact_closed_days(engine.builder, engine.feeds)
+    assert everything(engine) == before
+    assert_nothing_to_rebuild(engine)
+    assert everything(engine) == before
+    compact_closed_days(engine.builder, engine.feeds)
+    engine.warehouse.publish()
+    assert everything(engine) == before
+    assert_nothing_to_rebuild(engine)
+    assert len(list(folder(engine).glob("*.parquet"))) == 1
+
+
+def test_a_merged_file_names_its_segments_and_holds_their_pages_in_order(engine: Engine) -> None:
+    """Without their names in the file, each build would look out of date; out of order, pages could not be checked."""
+    names = sorted(segments_of(folder(engine)))
+    compact_closed_days(engine.builder, engine.feeds)
+    [path] = set(segments_of(folder(engine)).values())
+    assert sorted(segments_of(folder(engine))) == names
+    table = pq.read_table(path)
+    assert [row["segment"] for row in table.select(["segment"]).to_pylist()] == names
