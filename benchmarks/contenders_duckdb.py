@@ -40,7 +40,7 @@ where started_at >= timestamptz '{day}' and started_at < timestamptz '{day}' + i
 """
 
 _CARRIED = """
-select source, agent_id, session_id, record_id, next_record_id, timestamptz '{day}', ended_at, '-infinity'::timestamptz,
+select source, agent_id, session_id, '', next_record_id, timestamptz '{day}', ended_at, '-infinity'::timestamptz,
     vendor_state, reason_code, reason, direction, work_items, load, capacity, state
 from carried
 """
@@ -74,7 +74,7 @@ def timeline_typical(data: Path, out: Path) -> None:
             f"""copy (
                 select {_SHAPE} from (
                     select * replace (lead(started_at, 1, timestamptz '{made.DAY}' + interval 1 day)
-                        over (partition by source, agent_id order by started_at) as ended_at)
+                        over (partition by source, agent_id order by started_at, event_id) as ended_at)
                     from ({told} union all {_CARRIED}))
                 where ended_at > started_at
                 order by source, agent_id, started_at

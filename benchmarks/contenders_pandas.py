@@ -17,7 +17,7 @@ _QUARTER = 900_000_000
 _CHANNELS = ("voice", "email", "messaging", "sms", "workItem")
 _STATES = ("available", "handling", "wrap_up", "not_ready", "offline", "unobserved")
 _WORDS = ["source", "agent_id", "session_id", "event_id", "presence", "reason_id", "reason_name", "direction"]
-_NAMES = {"presence": "vendor_state", "reason_id": "reason_code", "reason_name": "reason", "record_id": "event_id"}
+_NAMES = {"presence": "vendor_state", "reason_id": "reason_code", "reason_name": "reason"}
 _KEYS = ["source", "agent_id", "started_at", "event_id", "is_closed", "received_at"]
 Ints = NDArray[np.int64]
 
@@ -45,7 +45,12 @@ def timeline(data: Path, out: Path) -> None:
     frame["state"] = np.where(work > 0, "handling", ready)
     frame["is_closed"] = frame["ended_at"].notna()
     names = [pq.read_table(p, partitioning=None) for p in builds.paths(made.DAY_CLOSE, made.EVENING)]
-    before = pa.concat_tables(names).to_pandas().rename(columns=_NAMES).assign(started_at=start, is_closed=False)
+    before = (
+        pa.concat_tables(names)
+        .to_pandas()
+        .rename(columns=_NAMES)
+        .assign(started_at=start, is_closed=False, event_id="")
+    )
     frame = pd.concat([frame, before[[name for name in before.columns if name in frame.columns]]])
     frame = frame.sort_values(_KEYS, ignore_index=True)
     same = frame["agent_id"] == frame["agent_id"].shift(-1)

@@ -3,6 +3,7 @@
 ``prepare_`` functions lay out a lake of hard links to the made one, since builds are never changed in place.
 """
 
+import importlib
 import os
 import shutil
 from datetime import datetime, timedelta
@@ -190,7 +191,8 @@ def builder_of(out: Path) -> Builder:
 
 
 def _ready(builder: Builder) -> None:
-    """Read the models and find their types: once a process, whatever it builds."""
+    """What is done once a process, whatever it builds: read the models, and import what pyarrow imports of itself."""
+    importlib.import_module("pandas")
     _ = builder.types
 
 

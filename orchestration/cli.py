@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.settings import Settings, SettingsError, load_settings
+from orchestration.settings import Settings, SettingsError, home_of, load_settings
 
 # Into a pipe or a file a table is written as wide as it is, for people and greps alike.
 OUT = Console(width=None if sys.stdout.isatty() else 240)
@@ -147,7 +147,7 @@ def sources(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def sql(context: click.Context, query_text: str | None, as_json: bool) -> None:
     """Ask the warehouse, read-only; without a query, an interactive shell."""
-    settings = settings_of(context)
+    settings = Settings(home_of(context.obj["home"]))
     if not settings.warehouse_path.exists():
         fail(f"{settings.warehouse_path} is not there yet; run 'shiftbook backfill' or 'shiftbook publish' first")
     if query_text is None:
@@ -239,9 +239,8 @@ def demo(context: click.Context, days: int, agents: int, seed: int, keep: bool, 
     """Watch a simulated contact centre turn into timelines, occupancy and transfers, beside its own truth."""
     from orchestration.demo import DemoError, run
 
-    home = load_settings(context.obj["home"], None, {}).home if context.obj["home"] else settings_of(context).home
     try:
-        sys.exit(0 if run(home, days, agents, seed, keep=keep, as_json=as_json) else 1)
+        sys.exit(0 if run(home_of(context.obj["home"]), days, agents, seed, keep=keep, as_json=as_json) else 1)
     except DemoError as error:
         fail(str(error))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.builder import Builder
@@ -133,11 +134,18 @@ def _concatenate(
     schema = pq.read_schema(paths[0]).with_metadata(dict(metadata))
     raw = "payload" in schema.names
     options = {"compression": "zstd", "compression_level": 3, "use_dictionary": not raw, "write_statistics": not raw}
+    waiting: list[pa.RecordBatch] = []
     with pq.ParquetWriter(target, schema, **options) as writer:
         for path in paths:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=rows):
-                    writer.write_batch(batch.cast(schema), row_group_size=rows)
+                    waiting.append(batch.cast(schema))
+                    # A small row group for each small file would keep what merging is to save.
+                    if sum(len(part) for part in waiting) >= rows:
+                        writer.write_table(pa.Table.from_batches(waiting), row_group_size=rows)
+                        waiting.clear()
+        if waiting:
+            writer.write_table(pa.Table.from_batches(waiting), row_group_size=rows)
 
 
 def _swap_tree(builder: Builder, table: str, day: date, entry: Entry) -> None:

@@ -9,11 +9,11 @@ from importlib import import_module
 
 import dagster as dg
 
-from orchestration.model_assets import model_assets
+from orchestration.model_assets import OWNERS, model_assets
 from orchestration.partitions import utc_days
 from orchestration.resources import Engine
 from orchestration.schedules import capture_and_build, every_quarter_hour
-from orchestration.settings import Settings, load_settings
+from orchestration.settings import Settings, feeds_of, load_settings
 
 
 def build_defs(
@@ -42,12 +42,25 @@ def build_defs(
         if source.enabled
         for asset in import_module(f"assets.{source.vendor}.assets").raw_assets(source, days)
     ]
+    # What a source captured before it was switched off is still read.
+    kept = [
+        dg.AssetSpec(
+            ["raw", source.name, feed.name],
+            group_name=source.vendor,
+            kinds={"parquet"},
+            owners=OWNERS,
+            description=f"What {source.name} sent before it was switched off by 'enabled: false'; nothing is fetched.",
+        )
+        for source in engine.settings.sources
+        if not source.enabled
+        for feed in feeds_of(source)
+    ]
     with warnings.catch_warnings():
         # Links to the SQL and windows that reach before the first day are marked beta; dagster is pinned to 1.13.
         warnings.simplefilter("ignore", dg.BetaWarning)
         models = model_assets(engine, days)
     return dg.Definitions(
-        assets=[*raw, *models],
+        assets=[*raw, *kept, *models],
         jobs=[capture_and_build],
         schedules=[every_quarter_hour],
         resources={"engine": engine},

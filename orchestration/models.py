@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from orchestration.lineage import Parsed, parse
 
 _HEADER = re.compile(r"^--\s?(.*)$")
 _KEY = re.compile(r"^(grain|kind|day|window(?:\s+[\w.]+)?|check\s+\w+|warn\s+\w+):\s*(.+)$")
-_LOOKS_LIKE_KEY = re.compile(r"^([a-z_]+|(check|warn|window)\s+[\w.]+):\s")
+_KEYS = ("grain", "kind", "day", "window", "check", "warn")
 _WINDOW = re.compile(r"^([+-]?\d+) days? \.\. ([+-]?\d+) days?$")
 _FORBIDDEN = re.compile(r"\b(now|current_timestamp|current_date|today|random|uuid)\b\s*(\(|\b)", re.IGNORECASE)
 
@@ -190,9 +191,10 @@ def _read_header(path: Path, text: str) -> tuple[str, dict[str, str]]:
         key = _KEY.match(match[1])
         if key:
             keys[" ".join(key[1].split())] = key[2].strip()
-        elif _LOOKS_LIKE_KEY.match(match[1]):
+        elif get_close_matches(match[1].split(":")[0].split(" ")[0], _KEYS, n=1, cutoff=0.75):
             raise ModelError(
-                f"{path}: unknown header line '{match[1]}'; known are grain, kind, day, window, check NAME, warn NAME"
+                f"{path}: header line '{match[1]}' is no key and looks like one; keys are written 'grain: …', "
+                "'kind: …', 'day: …', 'window [TABLE]: …', 'check NAME: …' and 'warn NAME: …'"
             )
         else:
             description.append(match[1])

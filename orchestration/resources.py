@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from orchestration.builder import Builder, Outcome
+from orchestration.builder import Builder, Outcome, Verdict
 from orchestration.constants import LakeConstants
 from orchestration.inputs import DELIVERED_AFTER
 from orchestration.lake import Lake
@@ -71,6 +71,14 @@ class Engine:
         """Build partitions of a table and tell of each."""
         return self.builder.build_days(table, days, lambda outcome: self.progress(f"{outcome.table} {outcome.day}"))
 
+    def is_current(self, day: date) -> bool:
+        """Whether all that is built of a day was built from what is there now, by the models as they are now."""
+        return all(
+            self.builder.is_current(model, day) if model.kind == "day" else self.builder.is_staged(model, day)
+            for model in self.models.values()
+            if model.kind in {"day", "segment"}
+        )
+
     def stale_days(self, after: date) -> list[date]:
         """Days built before, up to 35 days behind ``after``, that what was built since has made out of date."""
         days = {
@@ -80,8 +88,11 @@ class Engine:
             for day in self.builder.builds.days(model.table)
         }
         near = sorted(day for day in days if after < day <= after + timedelta(days=DELIVERED_AFTER))
-        models = [model for model in self.models.values() if model.kind == "day"]
-        return [day for day in near if not all(self.builder.is_current(model, day) for model in models)]
+        return [day for day in near if not self.is_current(day)]
+
+    def judge_all(self, days: Sequence[date]) -> list[Verdict]:
+        """Run every check over some days."""
+        return [self.builder.judge(check, days) for checks in self.checks.values() for check in checks]
 
     def suspects(self, source: str, since: date) -> list[tuple[datetime, datetime]]:
         """Stretches of broken chains of a source as of the last build, whose windows are to be fetched again."""

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 _EVERY = "*/15 * * * *"
-_LOOK_BACK = timedelta(days=1)
+# The longest that any vendor keeps records: after an outage the first run fetches all that can still be had.
+_LOOK_BACK = timedelta(days=3)
 
 capture_and_build = dg.define_asset_job(
     "capture_and_build",
@@ -22,10 +23,10 @@ capture_and_build = dg.define_asset_job(
     cron_schedule=_EVERY,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Protects the running day and the one before: what a vendor has is ours within a quarter of an hour.",
+    description="Protects against loss: what a vendor has is ours within a quarter of an hour, after an outage too.",
 )
 def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """One run for yesterday and today, UTC."""
+    """One run for today and the days before it that a vendor may still have, UTC."""
     now = context.scheduled_execution_time or datetime.now(UTC)
     first, last = (now - _LOOK_BACK).date(), now.date()
     return dg.RunRequest(

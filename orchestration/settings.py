@@ -126,6 +126,12 @@ def sql_dir() -> Path:
     return packaged if packaged.is_dir() else here.parent / "sql"
 
 
+def home_of(home: Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """Where everything is kept, for what needs no sources: the argument, ``SHIFTBOOK_HOME``, or ``./data``."""
+    environ = os.environ if environ is None else environ
+    return (home or Path(environ.get("SHIFTBOOK_HOME") or "data")).absolute()
+
+
 def load_settings(
     home: Path | None = None, sources: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> Settings:
@@ -142,7 +148,7 @@ def load_settings(
         SettingsError: With every problem found.
     """
     environ = os.environ if environ is None else environ
-    home = (home or Path(environ.get("SHIFTBOOK_HOME") or "data")).absolute()
+    home = home_of(home, environ)
     asked = sources or environ.get("SHIFTBOOK_SOURCES")
     file = Path(asked or "sources.yaml").absolute()
     if not asked and not file.exists():

@@ -82,6 +82,19 @@ class Warehouse:
             self._retire(before, snapshot)
         return outcomes
 
+    def shows(self, days: Collection[date]) -> bool:
+        """Whether a new connection sees the current builds of these days."""
+        listed = self._read().days
+        return self.path.exists() and all(
+            day in listed
+            and all(
+                model.table in listed[day]
+                and listed[day][model.table] == self.builder.builds.manifest(model.table, day)
+                for model in self._models("day", "segment")
+            )
+            for day in days
+        )
+
     def clean(self, days: Collection[date] | None = None, grace: timedelta = GRACE) -> int:
         """Remove builds of ``days`` (of all days: ``None``) that no snapshot of the last ``grace`` lists.
 

@@ -33,9 +33,16 @@ select
     coalesce(sum(us) filter (state = 'not_ready'), 0)::bigint as not_ready_us,    -- microseconds signed in but not accepting work
     coalesce(sum(us) filter (state = 'offline'), 0)::bigint as offline_us,        -- microseconds known to be signed out
     coalesce(sum(us) filter (state = 'unobserved'), 0)::bigint as unobserved_us,  -- microseconds of which nothing is known
-    sum(us * work_items)::bigint as work_item_us, -- interactions × microseconds; NULL where the vendor counts none
-    sum(us * load)::bigint as load_us,            -- load in items × microseconds; NULL where the vendor gives none
-    sum(us * capacity) filter (state in ('available', 'handling'))::bigint as capacity_us, -- capacity × microseconds while available or handling
+    -- A sum of which a part is not known would be too small: it is not known either.
+    case when count(*) filter (state = 'handling' and work_items is null) = 0 then
+        coalesce(sum(us * work_items), 0)::bigint
+    end as work_item_us,                          -- interactions × microseconds; NULL where they were not counted
+    case when count(*) filter (state = 'handling' and load is null) = 0 then
+        coalesce(sum(us * load), 0)::bigint
+    end as load_us,                               -- load in items × microseconds; NULL where it was not given
+    case when count(*) filter (state in ('available', 'handling') and capacity is null) = 0 then
+        coalesce(sum(us * capacity) filter (state in ('available', 'handling')), 0)::bigint
+    end as capacity_us,                           -- capacity × microseconds while available or handling; NULL where it was not given
     max(work_items) as most_work_items            -- greatest number of interactions at once
 from parts
 group by source, agent_id, bucket

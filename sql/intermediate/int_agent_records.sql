@@ -33,13 +33,14 @@ everything as not materialized (
     select * from cxengage
 ),
 
--- A record of no length says nothing about time, and its open copies say something wrong.
+-- A record of no length says nothing about time, and its open copies say something wrong: it gives way to any other
+-- record of that instant. As the last of a session it still says that the session ended.
 delivered as not materialized (
-    select e.* from everything as e
-    where not exists (
+    select e.*, exists (
         select 1 from everything as z
         where z.ended_at = z.started_at and z.source = e.source and z.record_id = e.record_id
-    )
+    ) as is_nothing
+    from everything as e
 ),
 
 -- Each spoken word is looked up once. The most specific row of the map wins: source over feed over reason.
@@ -71,7 +72,7 @@ ordered as (
     from delivered
     window succession as (
         partition by source, agent_id
-        order by started_at, record_id, ended_at is not null, received_at, payload_sha256, ended_at
+        order by started_at, not is_nothing, record_id, ended_at is not null, received_at, payload_sha256, ended_at
     )
 )
 

@@ -7,8 +7,8 @@ with summed as (
         sum(available_us)::bigint as available_us, sum(handling_us)::bigint as handling_us,
         sum(wrap_up_us)::bigint as wrap_up_us, sum(not_ready_us)::bigint as not_ready_us,
         sum(offline_us)::bigint as offline_us, sum(unobserved_us)::bigint as unobserved_us,
-        sum(load_us)::bigint as load_us, sum(capacity_us)::bigint as capacity_us,
-        sum(work_item_us)::bigint as work_item_us
+        case when count(load_us) = count(*) then sum(load_us)::bigint end as load_us, case when count(capacity_us) = count(*) then sum(capacity_us)::bigint end as capacity_us,
+        case when count(work_item_us) = count(*) then sum(work_item_us)::bigint end as work_item_us
     from intermediate.int_agent_buckets
     group by source, agent_id
 ),
@@ -45,9 +45,9 @@ select
     offline_us / 1e6 as offline_seconds,          -- known to be signed out, in seconds
     unobserved_us / 1e6 as unobserved_seconds,    -- nobody was looking, in seconds
     (available_us + handling_us + wrap_up_us + not_ready_us + offline_us) / 1e6 as observed_seconds, -- staffed or offline, in seconds
-    case when gives_load then coalesce(load_us, 0) / 1e6 end as load_seconds, -- load in items × seconds
-    case when gives_load then coalesce(capacity_us, 0) / 1e6 end as capacity_seconds, -- capacity in items × seconds while available or handling
-    case when gives_load then coalesce(work_item_us, 0) / 1e6 end as work_item_seconds, -- interactions × seconds
+    case when gives_load then load_us / 1e6 end as load_seconds, -- load in items × seconds
+    case when gives_load then capacity_us / 1e6 end as capacity_seconds, -- capacity in items × seconds while available or handling
+    case when gives_load then work_item_us / 1e6 end as work_item_seconds, -- interactions × seconds
     coalesce(c.transfers_out, 0)::bigint as transfers_out, -- transfers the agent initiated
     coalesce(c.transfers_in, 0)::bigint as transfers_in, -- transfers that reached the agent
     coalesce(c.logins, 0)::bigint as logins,      -- sign-ins

@@ -190,6 +190,19 @@ class Site:
 
 
 @contextmanager
+def held(home: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse of this moment as another process holds it.
+
+    DuckDB gives all connections of one process to one path the same database, the first one's; so this takes another
+    path, of the same name because views name their catalogue.
+    """
+    folder.mkdir(parents=True)
+    os.link(home / "warehouse.duckdb", folder / "warehouse.duckdb")
+    with opened(folder) as connection:
+        yield connection
+
+
+@contextmanager
 def opened(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A home's warehouse as an analyst opens it."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:

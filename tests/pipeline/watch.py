@@ -24,16 +24,18 @@ select 'seconds', date, agent_id, t.us, q.us, d.us
 from timeline as t full join quarters as q using (date, source, agent_id) full join days as d using (date, source, agent_id)
 where t.us is distinct from q.us or t.us is distinct from d.us
 union all
-select 'sessions', date, agent_id, null, null, null from marts.fct_agent_timeline as t
+select 'twice', date, agent_id, count(*), null, null
+from marts.fct_agent_timeline group by date, source, agent_id, started_at having count(*) > 1
+"""
+
+NAMED = """
+select 'sessions', date, agent_id from marts.fct_agent_timeline as t
 where session_id is not null
     and not exists (select 1 from marts.fct_agent_sessions as s where s.session_id = t.session_id and s.source = t.source)
 union all
-select 'agents', date, agent_id, null, null, null from marts.fct_agent_timeline as t
+select 'agents', date, agent_id from marts.fct_agent_timeline as t
 where state <> 'unobserved'
     and not exists (select 1 from marts.dim_agents as a where a.agent_id = t.agent_id and a.source = t.source)
-union all
-select 'twice', date, agent_id, count(*), null, null
-from marts.fct_agent_timeline group by date, source, agent_id, started_at having count(*) > 1
 """
 
 
@@ -60,7 +62,7 @@ def onlookers(*looks: Callable[[], str | None]) -> Iterator[list[Seen]]:
             note.looks += 1
             if wrong:
                 note.wrong.append(wrong[:500])
-            done.wait(0.02)
+            done.wait(0.1)
 
     threads = [threading.Thread(target=watch, args=pair) for pair in zip(looks, seen, strict=True)]
     for thread in threads:

@@ -1,5 +1,6 @@
 """Merging a closed day's files: no row changes, nothing is rebuilt, and being cut short does no harm."""
 
+import shutil
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,8 +13,8 @@ from orchestration.builds import Builds
 from orchestration.compaction import compact_closed_days
 from orchestration.lake import segments_of
 from orchestration.resources import Engine
-from tests.pipeline.site import Rows, day, rows_of
-from tests.pipeline.toy import built, filled, land, later, shift, site_of
+from tests.pipeline.site import Rows, day, held, rows_of
+from tests.pipeline.toy import built, engine_at, filled, land, later, shift, site_of
 
 STAGED = "staging.stg_cxengage__agent_states"
 RAW = "raw.cxengage_agent_states"
@@ -23,12 +24,23 @@ class Cut(BaseException):
     """The process ends here."""
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    """Two days that the vendor has long forgotten."""
-    made = filled(tmp_path / "home")
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with two days that the vendor has long forgotten."""
+    home = tmp_path_factory.mktemp("closed") / "home"
+    made = filled(home)
     later(made)
     built(made)
+    return home
+
+
+@pytest.fixture
+def engine(closed: Path, tmp_path: Path) -> Engine:
+    """A copy of that home to work on."""
+    shutil.copytree(closed, tmp_path / "home")
+    made = engine_at(tmp_path / "home")
+    built(made)
+    made.warehouse.publish()
     return made
 
 
@@ -90,16 +102,16 @@ def test_days_that_may_still_change_are_left_alone(tmp_path: Path) -> None:
     assert len(list(folder(engine).glob("*.parquet"))) == 4
 
 
-def test_a_warehouse_opened_before_answers_all_its_tables(engine: Engine) -> None:
+def test_a_warehouse_opened_before_answers_all_its_tables(engine: Engine, tmp_path: Path) -> None:
     """A report that runs while days are merged must not find its files gone."""
-    with site_of(engine).warehouse() as held:
-        before = {m: rows_of(held, m) for m, model in engine.models.items() if model.kind != "view"}
-        raw = rows_of(held, RAW)
+    with held(engine.settings.home, tmp_path / "held") as connection:
+        before = {m: rows_of(connection, m) for m, model in engine.models.items() if model.kind != "view"}
+        raw = rows_of(connection, RAW)
         compact_closed_days(engine.builder, engine.feeds)
         engine.warehouse.publish()
         engine.warehouse.clean()
-        assert {m: rows_of(held, m) for m in before} == before
-        assert rows_of(held, RAW) == raw
+        assert {m: rows_of(connection, m) for m in before} == before
+        assert rows_of(connection, RAW) == raw
 
 
 def test_a_segment_that_comes_after_the_merging_counts_and_is_merged_later(engine: Engine) -> None:

@@ -4,7 +4,8 @@
 with pages as (
     select
         source, segment, sequence, window_start, window_end, received_at, payload_sha256,
-        try(decode(payload)) as body,
+        -- Bytes that are no UTF-8 are shown escaped; as received they stay in the raw segment.
+        coalesce(try(decode(payload)), payload::varchar) as body,
         -- `try` because one bad byte must not lose the segment; a field of the wrong type becomes NULL by itself.
         try(from_json(try(decode(payload)), '{"results": [{
             "eventId": "VARCHAR", "nextEventId": "VARCHAR", "sessionId": "VARCHAR",
@@ -90,7 +91,7 @@ select
     reject_reason,                                        -- why the record cannot be used; NULL when it can
     case
         when reject_reason is null then null
-        when record = 0 then coalesce(body, '')
+        when record = 0 then body
         else coalesce(json_extract(body, '$.results[' || (record - 1) || ']')::varchar, '')
     end as reject_payload                                 -- the unreadable record, or page, as delivered
 from judged

@@ -1,0 +1,129 @@
+"""The warehouse as contract.md §5 promises it: columns, types, comments and macros."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.pipeline.site import opened
+from tests.pipeline.toy import filled
+
+SUMS = "staffed available handling wrap_up not_ready offline unobserved observed load capacity work_item"
+SECONDS = " ".join(f"{name}_seconds" for name in SUMS.split())
+COLUMNS = {
+    "marts.dim_agents": "source vendor agent_id agent_name person_id team site first_seen_at last_seen_at",
+    "marts.fct_agent_timeline": "date source agent_id started_at ended_at seconds state vendor_state reason_code reason "
+    "session_id state_started_at work_items load capacity direction is_open uncertainty_seconds evidence",
+    "marts.fct_agent_sessions": "source agent_id session_id logged_in_at logged_out_at seconds is_open ended_by",
+    "marts.fct_participation": "date source interaction_id agent_id joined_at left_at seconds role channel",
+    "marts.fct_transfers": "date source transfer_id interaction_id from_agent_id to_kind to_id started_at completed_at "
+    "seconds kind hop is_return",
+    "marts.fct_agent_intervals": f"date source agent_id interval_start {SECONDS} transfers_out transfers_in logins",
+    "marts.agg_agent_days": f"date source agent_id {SECONDS} transfers_out transfers_in logins first_login_at last_logout_at",
+    "marts.agg_not_ready_reasons": "source agent_id date reason seconds occurrences",
+    "marts.agg_transfer_pairs": "source date from_agent_id to_kind to_id transfers completed seconds returns",
+    "ops.feed_coverage": "date source feed window_start window_end status reason",
+    "ops.source_health": "source feed observed_until lag_seconds gap_seconds_7d hours_to_loss clock_drift_seconds "
+    "rejects_7d last_error",
+    "ops.capture_log": "source feed window_start window_end attempted_at status records vendor_time error",
+    "ops.broken_chains": "source agent_id missing_from missing_until missing_id",
+    "ops.rejects": "source feed segment sequence record reason payload",
+}
+TIMES = ("_at", "_from", "_until", "_start", "_end", "_time")
+COUNTS = set("work_items load capacity hop transfers_out transfers_in logins occurrences transfers completed returns "
+             "rejects_7d records open_records sequence record".split())  # fmt: skip
+MACROS = {
+    "occupancy(60, 20, 20)": 0.8,
+    "occupancy(60, null, 40)": 0.6,
+    "occupancy(0, 0, 0)": None,
+    "occupancy(null, 1, 1)": None,
+    "occupancy_low(60, 0, 20, 20)": 0.6,
+    "occupancy_high(60, 0, 20, 20)": 0.8,
+    "occupancy_of_staffed(30, 10, 80)": 0.5,
+    "load_ratio(1, 4)": 0.25,
+    "average_concurrency(120, 60)": 2.0,
+    "availability(20, 80)": 0.25,
+    "not_ready_share(20, 80)": 0.25,
+    "coverage(3, 1)": 0.75,
+    "coverage(0, 0)": None,
+    "transfer_rate(1, 4)": 0.25,
+    "transfers_per_interaction(6, 4)": 1.5,
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days of two agents."""
+    made = tmp_path_factory.mktemp("contract") / "home"
+    filled(made)
+    return made
+
+
+def described(home: Path, table: str) -> dict[str, str]:
+    """Columns and types of a table."""
+    with opened(home) as connection:
+        return {name: kind for name, kind, *_ in connection.execute(f"describe {table}").fetchall()}
+
+
+def expected(name: str) -> set[str]:
+    """The types that the contract allows a column of this name."""
+    if name == "date":
+        return {"DATE"}
+    if name.startswith("is_"):
+        return {"BOOLEAN"}
+    if name.endswith("seconds") or name in {"hours_to_loss", "gap_seconds_7d"}:
+        return {"DOUBLE"}
+    if name.endswith(TIMES):
+        return {"TIMESTAMP WITH TIME ZONE"}
+    return {"BIGINT", "INTEGER"} if name in COUNTS else {"VARCHAR"}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_each_public_table_has_its_columns_with_their_types(home: Path, table: str) -> None:
+    """A column renamed or of another type breaks scripts that nobody here can see."""
+    found = described(home, table)
+    assert [name for name in COLUMNS[table].split() if name not in found] == []
+    assert {name: kind for name, kind in found.items() if kind not in expected(name)} == {}
+
+
+def test_every_table_and_column_has_a_comment(home: Path) -> None:
+    """What is not described is guessed by whoever reads it."""
+    schemas = "schema_name in ('staging', 'intermediate', 'marts', 'ops', 'raw') and not internal"
+    with opened(home) as connection:
+        views = connection.execute(f"select view_name from duckdb_views() where {schemas} and comment is null").fetchall()
+        columns = connection.execute(
+            f"select table_name, column_name from duckdb_columns() where {schemas} and comment is null"
+        ).fetchall()
+        count = connection.execute(f"select count(*) from duckdb_views() where {schemas}").fetchall()
+    assert (views, columns) == ([], [])
+    assert count[0][0] >= len(COLUMNS)
+
+
+@pytest.mark.parametrize("call", MACROS)
+def test_macros_need_no_prefix_and_give_ratios_of_sums(home: Path, call: str) -> None:
+    """A macro in another schema, or NULL where there is a figure, breaks every report at once."""
+    with opened(home) as connection:
+        [value] = connection.execute(f"select {call}").fetchone() or ["nothing"]
+        schema = connection.execute(
+            "select distinct schema_name from duckdb_functions() where function_name = ?", [call.split("(")[0]]
+        ).fetchall()
+    assert value == pytest.approx(MACROS[call]) if MACROS[call] is not None else value is None
+    assert schema == [("main",)]
+
+
+def test_the_warehouse_cannot_be_written_by_those_who_read_it(home: Path) -> None:
+    """The command line opens it read-only: a slip of the finger must not change it."""
+    with opened(home) as connection, pytest.raises(duckdb.Error, match="read-only"):
+        connection.execute("create table x as select 1")
+
+
+def test_the_plain_tree_holds_the_same_rows_as_the_warehouse(home: Path) -> None:
+    """Whoever reads Parquet instead of the warehouse must not get other figures."""
+    with opened(home) as connection:
+        for table in [table for table in COLUMNS if table != "ops.source_health"]:
+            glob = home / "lake" / table.replace(".", "/") / "**" / "*.parquet"
+            names = ", ".join(f'"{name}"' for name in COLUMNS[table].split())
+            files = f"read_parquet('{glob}', hive_partitioning = true)"
+            [there] = connection.execute(f"select count(*) from (select {names} from {files} except all select {names} from {table})").fetchone() or [-1]
+            [back] = connection.execute(f"select count(*) from (select {names} from {table} except all select {names} from {files})").fetchone() or [-1]
+            assert (there, back) == (0, 0), table

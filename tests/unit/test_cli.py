@@ -1,0 +1,161 @@
+"""What the command line says, and the exit codes that people's schedulers act on; no vendor, no run."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from orchestration import cli
+from orchestration.resources import Engine
+from tests.pipeline.site import day
+from tests.pipeline.toy import engine_at, filled
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """A home with a warehouse."""
+    return filled(tmp_path_factory.mktemp("cli") / "home", 1)
+
+
+def run(engine: Engine, *words: str) -> Result:
+    """Type a command."""
+    settings = engine.settings
+    return CliRunner().invoke(cli.main, ["--home", str(settings.home), "--sources", str(settings.sources_file), *words])
+
+
+def said(result: Result) -> str:
+    """All that was printed, on one line."""
+    return " ".join((result.stdout + result.stderr).split())
+
+
+def test_help_is_everywhere(engine: Engine) -> None:
+    """Someone who types --help must never start anything."""
+    for name in ["", *cli.main.commands]:
+        result = run(engine, *filter(None, [name]), "--help")
+        assert result.exit_code == 0
+        assert "Usage" in result.stdout
+
+
+def test_a_range_the_wrong_way_round_is_refused(engine: Engine) -> None:
+    """A typing error must not look like a day without data."""
+    result = run(engine, "backfill", "--from", str(day(1)), "--to", str(day(0)))
+    assert result.exit_code == 1
+    assert "swap them" in said(result)
+
+
+def test_what_is_no_day_is_a_usage_error(engine: Engine) -> None:
+    """An unreadable day must not become today."""
+    result = run(engine, "backfill", "--from", "yesterday", "--to", str(day(0)))
+    assert result.exit_code == 2
+    assert "--from" in said(result)
+
+
+def test_an_unknown_source_is_refused_with_the_known_ones(engine: Engine) -> None:
+    """A typing error in a name must not look like a source without data."""
+    result = run(engine, "backfill", "--from", str(day(0)), "--to", str(day(0)), "--source", "cy")
+    assert result.exit_code == 1
+    assert "cy" in said(result)
+    assert "there are: cx" in said(result)
+
+
+def test_without_a_warehouse_the_way_to_one_is_told(tmp_path: Path) -> None:
+    """The first query before the first backfill must say what to do."""
+    result = run(engine_at(tmp_path / "home"), "sql", "select 1")
+    assert result.exit_code == 1
+    assert "shiftbook backfill" in said(result)
+
+
+def test_a_wrong_query_is_told_without_a_trace(engine: Engine) -> None:
+    """A misspelt column is no failure of ours."""
+    result = run(engine, "sql", "select nonsense from marts.dim_agents")
+    assert result.exit_code == 1
+    assert "nonsense" in said(result)
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_json_can_be_read_and_has_times_in_iso(engine: Engine) -> None:
+    """Scripts read what people do not."""
+    query = "select agent_id, first_seen_at, null as nothing, 1.5::double as x from marts.dim_agents order by 1"
+    rows = json.loads(run(engine, "sql", "--json", query).stdout)
+    assert [row["agent_id"] for row in rows] == ["ann", "bob"]
+    assert datetime.fromisoformat(rows[0]["first_seen_at"]) == datetime(2026, 11, 2, 8, tzinfo=UTC)
+    assert (rows[0]["nothing"], rows[0]["x"]) == (None, 1.5)
+
+
+def test_a_table_is_printed_whole(engine: Engine) -> None:
+    """Columns cut off in a pipe cannot be searched."""
+    result = run(engine, "sql", "select * from marts.dim_agents")
+    assert result.exit_code == 0
+    assert "Ann" in result.stdout
+    assert "no rows" in run(engine, "sql", "select 1 where false").stdout
+
+
+def test_a_source_never_captured_is_listed_and_not_well(tmp_path: Path) -> None:
+    """A source that nobody ever asked must not look healthy."""
+    result = run(engine_at(tmp_path / "home"), "sources", "--json")
+    assert result.exit_code == 1
+    [row] = json.loads(result.stdout)
+    assert (row["source"], row["feed"], row["last_error"]) == ("cx", "agent_states", "never captured")
+
+
+def test_healthy_sources_exit_with_0(engine: Engine) -> None:
+    """A monitor must be able to hang on the exit code."""
+    result = run(engine, "sources", "--json")
+    assert result.exit_code == 0, said(result)
+    [row] = json.loads(result.stdout)
+    assert row["observed_until"]
+
+
+def test_publishing_prints_where_to(engine: Engine) -> None:
+    """Scripts take the path from here."""
+    result = run(engine, "publish")
+    assert result.exit_code == 0
+    assert result.stdout.strip() == str(engine.settings.warehouse_path)
+
+
+def test_compacting_says_how_much(engine: Engine) -> None:
+    """Whoever runs it at night wants to see that it did something, or nothing."""
+    result = run(engine, "compact")
+    assert result.exit_code == 0
+    assert result.stdout.strip() == "0 days merged"
+
+
+def test_a_wrong_configuration_names_file_source_and_key(tmp_path: Path) -> None:
+    """An error that does not say where it is costs an hour."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"sources": [{"name": "cx", "vendor": "cxengage", "password": "hunter2"}]}))
+    result = CliRunner().invoke(cli.main, ["--sources", str(path), "sources"])
+    assert result.exit_code == 1
+    for word in ("mine.yaml", "source cx", "tenant_id", "password"):
+        assert word in said(result)
+    assert "hunter2" not in said(result)
+
+
+def test_a_sources_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """A misspelt path must not read as a configuration without sources."""
+    result = CliRunner().invoke(cli.main, ["--sources", str(tmp_path / "none.yaml"), "sources"])
+    assert result.exit_code == 1
+    assert "no such file" in said(result)
+
+
+def test_the_shell_runs_queries_until_the_end(engine: Engine) -> None:
+    """The interactive shell must outlive a wrong query."""
+    settings = engine.settings
+    words = ["--home", str(settings.home), "--sources", str(settings.sources_file), "sql"]
+    result = CliRunner().invoke(cli.main, words, input="select\n41 + 1;\nselect nope;\nselect 'still here';\n")
+    assert result.exit_code == 0
+    assert "42" in result.stdout
+    assert "nope" in result.stderr
+    assert "still here" in result.stdout
+
+
+def test_a_missing_variable_is_named_by_a_backfill(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commonest mistake must be found by its name, and not as a refused password."""
+    monkeypatch.delenv("TOY_USER", raising=False)
+    monkeypatch.delenv("TOY_PASSWORD", raising=False)
+    result = run(engine, "backfill", "--from", str(day(0)), "--to", str(day(0)), "--select", 'key:"raw/*"')
+    assert result.exit_code == 1
+    assert "TOY_USER" in said(result) or "TOY_PASSWORD" in said(result)

@@ -1,0 +1,131 @@
+"""What Dagster is told: loaded without network or secrets, with keys, descriptions, columns, lineage and checks."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from orchestration.definitions import build_defs
+from orchestration.resources import Engine
+from orchestration.settings import load_settings
+from tests.pipeline.site import FIRST, day
+from tests.pipeline.toy import ADDRESS
+
+Node = dg.AssetKey
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Two sources whose variables are not set and whose address nobody serves, one of them switched off."""
+    folder = tmp_path_factory.mktemp("definitions")
+    source = {
+        "vendor": "cxengage",
+        "base_url": ADDRESS,
+        "tenant_id": "00000000-0000-0000-0000-000000000000",
+        "username": "${NOT_SET_USER}",
+        "password": "${NOT_SET_PASSWORD}",
+        "since": str(FIRST),
+    }
+    sources = [{"name": "east", **source}, {"name": "west", **source}, {"name": "off", "enabled": False, **source}]
+    (folder / "sources.yaml").write_text(yaml.safe_dump({"sources": sources}))
+    return Engine(load_settings(folder / "home", folder / "sources.yaml", {}))
+
+
+@pytest.fixture(scope="module")
+def definitions(engine: Engine) -> dg.Definitions:
+    """The whole graph over three days."""
+    return build_defs(engine=engine, first_day=day(0), last_day=day(2))
+
+
+@pytest.fixture(scope="module")
+def specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    """What each asset says of itself, by its key."""
+    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def test_keys_and_groups_are_those_of_the_contract(engine: Engine, specs: dict[str, dg.AssetSpec]) -> None:
+    """Schedules, selections and links of users name assets by key and group."""
+    tables = {model.table.replace(".", "/"): model.schema for model in engine.models.values()}
+    raw = {f"raw/{name}/agent_states": "cxengage" for name in ("east", "west", "off")}
+    assert {key: spec.group_name for key, spec in specs.items()} == {**tables, **raw, "warehouse": "marts"}
+
+
+def test_nothing_is_made_on_disk_and_nobody_is_asked(engine: Engine, specs: dict[str, dg.AssetSpec]) -> None:
+    """Looking at the graph on a laptop must need neither credentials nor the vendors."""
+    assert specs
+    assert not (engine.settings.home / "warehouse.duckdb").exists()
+    assert not list(engine.settings.home.rglob("*.parquet"))
+
+
+def test_every_asset_says_what_it_is_and_whose(specs: dict[str, dg.AssetSpec]) -> None:
+    """An asset without words or owner is nobody's when it fails."""
+    for key, spec in specs.items():
+        assert len(spec.description or "") > 20, key
+        assert list(spec.owners) == ["team:operations"], key
+        assert spec.kinds, key
+
+
+def test_every_table_has_its_columns_described_and_links_to_its_sql(
+    engine: Engine, specs: dict[str, dg.AssetSpec]
+) -> None:
+    """Without columns and link, readers of the catalogue have to guess what a figure means."""
+    for model in engine.models.values():
+        metadata = specs[model.table.replace(".", "/")].metadata
+        columns = metadata["dagster/column_schema"].columns
+        assert [c.name for c in columns] == list(engine.builder.types[model.table])
+        assert [c.name for c in columns if not c.description] == [], model.table
+        [link] = metadata["dagster/code_references"].code_references
+        assert Path(link.file_path) == model.path
+        assert metadata["dagster/table_name"] == model.table
+
+
+def test_columns_of_the_timeline_descend_from_the_vendors_records(specs: dict[str, dg.AssetSpec]) -> None:
+    """Lineage that breaks on the way would leave the origin of a figure in the dark."""
+    waiting = [("marts/fct_agent_timeline", "reason")]
+    seen = set(waiting)
+    while waiting:
+        key, column = waiting.pop()
+        lineage = specs[key].metadata.get("dagster/column_lineage") if key in specs else None
+        for dep in lineage.deps_by_column.get(column, []) if lineage else []:
+            step = (dep.asset_key.to_user_string(), dep.column_name)
+            if step not in seen:
+                seen.add(step)
+                waiting.append(step)
+    assert ("staging/stg_cxengage__agent_states", "reason_name") in seen
+    assert ("raw/east/agent_states", "payload") in seen
+    assert ("raw/west/agent_states", "payload") in seen
+
+
+def test_tables_depend_on_what_their_sql_reads(definitions: dg.Definitions, engine: Engine) -> None:
+    """A missing edge would build a table before what it is made from."""
+    graph = definitions.resolve_asset_graph()
+    for model in engine.models.values():
+        parents = {key.to_user_string() for key in graph.get(Node(model.table.split("."))).parent_keys}
+        assert {p.replace(".", "/") for p in model.parents if p in engine.models} <= parents, model.table
+    assert "raw/east/agent_states" in {
+        key.to_user_string() for key in graph.get(Node(["staging", "stg_cxengage__agent_states"])).parent_keys
+    }
+
+
+def test_every_claim_is_a_check_with_words(definitions: dg.Definitions, engine: Engine) -> None:
+    """A claim that is not run protects nothing, and one without words helps nobody when it fails."""
+    graph = definitions.resolve_asset_graph()
+    found = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
+    claims = {
+        (table.replace(".", "/"), check.name) for table, checks in engine.checks.items() for check in checks
+    }
+    assert claims <= found
+    assert found - claims == {(f"raw/{name}/agent_states", "fetched_everything") for name in ("east", "west")}
+    assert [key for key in graph.asset_check_keys if not (graph.get_check_spec(key).description or "")] == []
+
+
+def test_days_run_from_the_first_configured_one(definitions: dg.Definitions) -> None:
+    """A day without a partition can be neither captured nor built."""
+    graph = definitions.resolve_asset_graph()
+    for path in (["raw", "east", "agent_states"], ["marts", "fct_agent_timeline"]):
+        partitions = graph.get(Node(path)).partitions_def
+        assert partitions is not None
+        keys = partitions.get_partition_keys()
+        assert {str(day(n)) for n in range(3)} <= set(keys)
+        assert max(keys) == str(day(2))

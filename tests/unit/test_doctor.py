@@ -1,0 +1,72 @@
+"""What ``shiftbook doctor`` finds without asking any vendor."""
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration.doctor import Finding, examine
+from orchestration.settings import Settings, load_settings
+from tests.pipeline.toy import ADDRESS
+
+Usage = namedtuple("Usage", "total used free")  # noqa: PYI024
+
+
+def settings(folder: Path, **keys: object) -> Settings:
+    """One source, switched off unless told."""
+    source = {
+        "name": "cx",
+        "vendor": "cxengage",
+        "base_url": ADDRESS,
+        "tenant_id": "00000000-0000-0000-0000-000000000000",
+        "username": "${DOC_USER}",
+        "password": "${DOC_PASSWORD}",
+        "enabled": False,
+        **keys,
+    }
+    (folder / "sources.yaml").write_text(yaml.safe_dump({"sources": [source]}))
+    return load_settings(folder / "home", folder / "sources.yaml", {})
+
+
+def found(settings: Settings) -> dict[tuple[str, str], Finding]:
+    """All findings by subject and check."""
+    return {(finding.subject, finding.check): finding for finding in examine(settings)}
+
+
+def test_a_healthy_home_and_a_source_switched_off_are_well(tmp_path: Path) -> None:
+    """A doctor who finds fault with everything is not listened to."""
+    findings = found(settings(tmp_path))
+    assert all(finding.ok for finding in findings.values())
+    assert "switched off" in findings["cx", "enabled"].message
+
+
+def test_no_source_at_all_is_said_with_the_way_out(tmp_path: Path) -> None:
+    """Someone who has not configured anything yet must learn where to begin."""
+    finding = found(Settings(tmp_path))["configuration", "sources"]
+    assert not finding.ok
+    assert "sources.yaml" in finding.message
+
+
+def test_a_missing_variable_is_named_and_no_secret_told(tmp_path: Path) -> None:
+    """The commonest mistake must be found by its name."""
+    bad = [finding for finding in examine(settings(tmp_path, enabled=True)) if not finding.ok]
+    assert bad
+    assert any("DOC_USER" in finding.message or "DOC_PASSWORD" in finding.message for finding in bad)
+
+
+def test_a_home_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """A capture that cannot write loses what the vendor forgets."""
+    (tmp_path / "home").write_text("a file")
+    finding = found(settings(tmp_path))["home", "writable"]
+    assert not finding.ok
+    assert str(tmp_path / "home") in finding.message
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room must be made before captures fail."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10, 10, 1024**3))
+    finding = found(settings(tmp_path))["home", "disk"]
+    assert not finding.ok
+    assert "1.0 GiB free" in finding.message

@@ -1,0 +1,124 @@
+"""The published warehouse: one moment, swapped in whole, and its builds kept as long as anyone may need them."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.resources import Engine
+from orchestration.warehouse import Warehouse
+from tests.pipeline.site import day, held, rows_of
+from tests.pipeline.toy import built, engine_at, filled, land, shift, site_of
+
+TIMELINE = "marts.fct_agent_timeline"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days, built once."""
+    made = tmp_path_factory.mktemp("warehouse") / "home"
+    filled(made)
+    return made
+
+
+@pytest.fixture
+def engine(home: Path, tmp_path: Path) -> Engine:
+    """A copy of it to work on."""
+    shutil.copytree(home, tmp_path / "home")
+    made = engine_at(tmp_path / "home")
+    made.warehouse.publish()
+    return made
+
+
+def agents(engine: Engine, number: int = 0) -> list[str]:
+    """Who has a timeline on a day, as a new connection sees it."""
+    sql = f"select distinct agent_id from {TIMELINE} where date = ? order by all"
+    return [row[0] for row in site_of(engine).ask(sql, day(number))]
+
+
+def build(engine: Engine, *tables: str) -> None:
+    """Build the first day of these tables, or of all."""
+    for model in engine.models.values():
+        if model.kind in {"day", "segment"} and (not tables or model.table in tables):
+            engine.build(model.table, [day(0)])
+
+
+def test_a_connection_keeps_its_moment_and_a_new_one_sees_the_newest(engine: Engine, tmp_path: Path) -> None:
+    """A report of several queries would mix two moments if tables changed under an open connection."""
+    with held(engine.settings.home, tmp_path / "held") as connection:
+        before = {m: rows_of(connection, m) for m, model in engine.models.items() if model.kind != "view"}
+        land(engine, day(0), shift("cat", day(0)), windows=1)
+        built(engine)
+        engine.warehouse.clean()
+        assert agents(engine) == ["ann", "bob", "cat"]
+        assert {m: rows_of(connection, m) for m in before} == before
+
+
+def test_a_day_in_the_midst_of_being_built_stays_as_it_was(engine: Engine) -> None:
+    """Tables of one day that disagree would show seconds of agents that no other table knows."""
+    land(engine, day(0), shift("cat", day(0)), windows=1)
+    staged = "staging.stg_cxengage__agent_states"
+    build(engine, staged, "intermediate.int_agent_records")
+    engine.warehouse.publish([day(0)])
+    assert agents(engine) == ["ann", "bob"]
+    assert len(site_of(engine).ask(f"select distinct agent_id from {staged} where date = ?", day(0))) == 2
+    build(engine)
+    engine.warehouse.publish([day(0)])
+    assert agents(engine) == ["ann", "bob", "cat"]
+
+
+def test_a_day_never_built_whole_is_not_published(engine: Engine) -> None:
+    """A day with some tables only would show agents without sums."""
+    land(engine, day(2), shift("ann", day(2)))
+    engine.build("staging.stg_cxengage__agent_states", [day(2)])
+    engine.build("intermediate.int_agent_records", [day(2)])
+    engine.warehouse.publish()
+    assert site_of(engine).ask("select max(date) from intermediate.int_agent_records") == [(day(1),)]
+
+
+def test_publishing_one_day_leaves_the_others_as_they_are_published(engine: Engine) -> None:
+    """A run over today must not take last month out of the warehouse."""
+    before = rows_of_day(engine, 1)
+    engine.warehouse.publish([day(0)])
+    assert rows_of_day(engine, 1) == before != []
+
+
+def rows_of_day(engine: Engine, number: int) -> list[tuple[object, ...]]:
+    """The timeline of a day."""
+    return site_of(engine).ask(f"select * from {TIMELINE} where date = ? order by all", day(number))
+
+
+def test_superseded_builds_go_after_their_grace_and_not_before(engine: Engine) -> None:
+    """Removed too early they break open connections; never removed they fill the disk."""
+    folder = engine.builder.builds.folder(TIMELINE, day(0))
+    land(engine, day(0), shift("cat", day(0)), windows=1)
+    built(engine)
+    assert len(list(folder.glob("*.parquet"))) == 2
+    assert engine.warehouse.clean() == 0
+    assert engine.warehouse.clean(grace=timedelta(seconds=-1)) > 0
+    assert len(list(folder.glob("*.parquet"))) == 1
+    assert agents(engine) == ["ann", "bob", "cat"]
+    assert site_of(engine).ask("select count(*) from raw.cxengage_agent_states")[0][0] == 9
+    assert set(built(engine)) == {"current"}
+
+
+def test_a_publication_that_fails_leaves_the_old_warehouse(engine: Engine, tmp_path: Path) -> None:
+    """A macro with a typing error must not take the warehouse away from everyone."""
+    (tmp_path / "wrong.sql").write_text("create macro nonsense(")
+    before = agents(engine)
+    with pytest.raises(duckdb.Error):
+        Warehouse(engine.settings.warehouse_path, engine.builder, tmp_path).publish()
+    assert agents(engine) == before
+    assert not [path for path in (engine.lake.root / ".tmp").iterdir() if path.name != "duckdb"]
+
+
+def test_an_empty_home_publishes_empty_tables(tmp_path: Path) -> None:
+    """A first look before the first capture must find the tables, not an error."""
+    engine = engine_at(tmp_path / "home")
+    engine.warehouse.publish()
+    for model in engine.models.values():
+        expected = 1 if model.table == "ops.source_health" else 0
+        found = site_of(engine).ask(f"select count(*) from {model.table}")[0][0]
+        assert found == expected or not model.parents or model.table == "intermediate.int_source_signals", model.table
