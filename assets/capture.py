@@ -254,12 +254,15 @@ class _Run:
         new = [one.attempt for one in self.done if one.landed]
         bad = [one.attempt for one in self.done if one.attempt.status != "ok"]
         kept = sum(one.attempt.segment is not None for one in self.done)
+        errors = [attempt.error or attempt.status for attempt in bad]
+        if isinstance(self.stopped_by, PermanentError):  # told also when no window was to be asked for
+            errors.append(str(self.stopped_by))
         return CaptureResult(
             planned=planned,
             landed=len(new),
             identical=kept - len(new),
             failed=len(bad),
-            errors=tuple(dict.fromkeys(attempt.error or attempt.status for attempt in bad)),
+            errors=tuple(dict.fromkeys(errors)),
             touched_days=tuple(sorted({attempt.window_start.date() for attempt in new})),
             segments=tuple(sorted(attempt.segment for attempt in new if attempt.segment)),
         )

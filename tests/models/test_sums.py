@@ -94,12 +94,17 @@ def test_buckets_of_a_vendor_that_counts_nothing_are_null(bench: Workbench) -> N
     assert (row["work_item_us"], row["load_us"], row["capacity_us"]) == (None, None, None)
 
 
+def test_a_sum_with_an_unknown_part_is_unknown(bench: Workbench) -> None:
+    """If this fails, a tenant whose counts come and go shows too few interactions."""
+    counted = told("08:00", "08:01", "handling", work_items=1, load=1, capacity=2)
+    [row] = buckets(bench, counted, told("08:01", "08:02", "handling"))
+    assert (row["work_item_us"], row["load_us"], row["capacity_us"]) == (None, None, None)
+
+
 def built(bench: Workbench, table: str, **fields: Any) -> Rows:
     """Intervals or days made of one bucket of 10 s in every state, with these signals."""
-    us = dict.fromkeys(
-        ["available_us", "handling_us", "wrap_up_us", "not_ready_us", "offline_us", "unobserved_us", "work_item_us"],
-        10_000_000,
-    )
+    states = ("available", "handling", "wrap_up", "not_ready", "offline", "unobserved", "work_item", "capacity")
+    us = {f"{name}_us": 10_000_000 for name in states}
     bucket = {"source": "cx", "agent_id": "ann", "interval_start": at("08:00"), **us, "load_us": 5_005_000}
     return bench.run(table, int_agent_buckets=[bucket], int_source_signals=[{**SIGNALS, **fields}])
 

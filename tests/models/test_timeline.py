@@ -303,3 +303,12 @@ def test_an_unmapped_state_is_unobserved_without_evidence(bench: Workbench) -> N
     chain = build(bench, [record("08:00", "09:00", presence="daydreaming", next_event_id="n")])
     [row] = chain.rows(TABLE, "vendor_state is not null")
     assert (row["state"], row["evidence"], row["vendor_state"]) == ("unobserved", "none", "daydreaming")
+
+
+def test_a_last_record_of_no_length_still_ends_its_session(bench: Workbench) -> None:
+    """If this fails, an agent whose last record has no length is unobserved, and windows are fetched in vain."""
+    staged = [record("08:00", "09:00", next_event_id="z"), record("09:00", "09:00", event_id="z")]
+    chain = build(bench, staged)
+    assert told(chain) == [
+        ("00:00", "unobserved"), ("08:00", "available"), ("09:00", "offline"), "24:00",
+    ]  # fmt: skip

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -95,7 +95,7 @@ class Site:
                 "tenant_id": self.server.tenant_id,
                 "username": "${CX_USER}",
                 "password": "${CX_PASS}",
-                "since": str(FIRST),
+                "since": str(server_day(self.servers)),
                 **changes,
             }
             for name, address in addresses.items()
@@ -107,7 +107,9 @@ class Site:
         """The product on this home."""
         return Engine(load_settings(self.home, self.config, self.environ))
 
-    def capture(self, now: datetime, days: Collection[date], source: str = SOURCE, page_limit: int = 2000) -> CaptureResult:
+    def capture(
+        self, now: datetime, days: Collection[date], source: str = SOURCE, page_limit: int = 2000
+    ) -> CaptureResult:
         """Capture days when the vendor's clock stands at ``now``, with a client that does not wait between tries."""
         server = self.servers[source]
         server.clock.set(now)
@@ -167,7 +169,9 @@ class Site:
 
     def run(self, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         """The command line as a process of its own."""
-        return subprocess.run(self.command(*words), env=self.env(**environ), capture_output=True, text=True, check=False)
+        return subprocess.run(
+            self.command(*words), env=self.env(**environ), capture_output=True, text=True, check=False
+        )
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """The same without waiting for its end."""
@@ -187,6 +191,11 @@ class Site:
     def env(self, **environ: str) -> dict[str, str]:
         """The environment of a command line."""
         return {**os.environ, **self.environ, **environ}
+
+
+def server_day(servers: Mapping[str, CxEngageServer]) -> date:
+    """The first day of the simulated centre."""
+    return min((server.centre.first_day for server in servers.values()), default=FIRST)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def test_every_page_twice_in_random_order_changes_no_row(make_site: MakeSite) ->
     assert site.ask("select count(*) from staging.stg_cxengage__agent_states") == [(staged * 3,)]
 
 
-def test_the_order_of_capture_makes_no_difference(make_site: MakeSite, tmp_path: object) -> None:
+def test_the_order_of_capture_makes_no_difference(make_site: MakeSite) -> None:
     """Days captured and built backwards or all at once must not differ from days taken as they come."""
     forth, back = make_site("forth"), make_site("back")
     forth.capture(after(0), [day(0)])
@@ -60,7 +60,7 @@ def test_the_order_of_capture_makes_no_difference(make_site: MakeSite, tmp_path:
     assert not differences(one, other)
 
 
-def test_building_again_finds_everything_current(make_site: MakeSite, tmp_path: object) -> None:
+def test_building_again_finds_everything_current(make_site: MakeSite) -> None:
     """A fingerprint that hangs on anything but rows and SQL would rebuild every day on every run."""
     site = make_site()
     site.fill(2)

@@ -52,8 +52,12 @@ def assert_equal_to(site: Site, real: Truth) -> None:
         one[5] += load
     states = "available_seconds, handling_seconds, wrap_up_seconds, not_ready_seconds"
     for table in ("agg_agent_days", "fct_agent_intervals"):
-        columns = ", ".join(f"sum(round({c} * 1e6)::bigint)" for c in f"{states}, work_item_seconds, load_seconds".split(", "))
-        rows = site.ask(f"select date, agent_id, {columns} from marts.{table} group by all having sum(staffed_seconds) > 0")
+        columns = ", ".join(
+            f"sum(round({c} * 1e6)::bigint)" for c in f"{states}, work_item_seconds, load_seconds".split(", ")
+        )
+        rows = site.ask(
+            f"select date, agent_id, {columns} from marts.{table} group by all having sum(staffed_seconds) > 0"
+        )
         assert not differences({(d, a): list(map(int, figures)) for d, a, *figures in rows}, sums), table
 
 

@@ -50,11 +50,8 @@ def test_a_dropped_hour_is_unknown_until_the_vendor_serves_it(
     known, happened = hourly_sums(timeline(site), START, END), hourly_sums(real.states, START, END)
     assert known != happened
     assert not [key for key, us in known.items() if us > happened.get(key, 0)]
-    assert site.ask(
-        "select count(*) from marts.fct_agent_timeline where state = 'unobserved' and started_at < ? and ended_at > ?",
-        END,
-        START,
-    )[0][0] >= 3
+    hidden = "from marts.fct_agent_timeline where state = 'unobserved' and started_at < ? and ended_at > ?"
+    assert site.ask(f"select count(*) {hidden}", END, START)[0][0] >= 3
     reason = {"empty": "broken_chain", "error": "not_fetched"}[mode]
     missing = "from ops.feed_coverage where status = 'missing'"
     assert site.ask(f"select distinct reason {missing}") == [(reason,)]
@@ -90,7 +87,8 @@ def test_what_the_vendor_has_forgotten_is_lost_and_said_so(make_site: MakeSite) 
     site.server.set_faults(Faults())
     site.capture(after(3, 15 * 60), [day(0), day(3)])
     site.build([day(n) for n in range(4)])
-    rows = site.ask("select status, reason, min(window_start), max(window_end) from ops.feed_coverage where date = ? and status <> 'observed' group by all", day(0))
+    gaps = "from ops.feed_coverage where date = ? and status <> 'observed'"
+    rows = site.ask(f"select status, reason, min(window_start), max(window_end) {gaps} group by all", day(0))
     assert rows == [("lost", "not_fetched", START, END)]
 
 

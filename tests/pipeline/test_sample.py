@@ -82,14 +82,28 @@ def test_the_printed_sample_is_kept_byte_for_byte_and_the_rest_goes_on(tmp_path:
         assert (result.planned, result.failed, result.landed) == (109, 1, 109)
         assert "2017-10-06T17:50" in result.errors[0]
         with opened(tmp_path / "home") as connection:
-            assert [bytes(row[0]) for row in connection.execute("select payload from raw.cxengage_agent_states where window_start = ?", [WINDOW]).fetchall()] == [BODY]
-            [(source, payload, reason)] = connection.execute("select source, payload, reason from ops.rejects").fetchall()
+            assert [
+                bytes(row[0])
+                for row in connection.execute(
+                    "select payload from raw.cxengage_agent_states where window_start = ?", [WINDOW]
+                ).fetchall()
+            ] == [BODY]
+            [(source, payload, reason)] = connection.execute(
+                "select source, payload, reason from ops.rejects"
+            ).fetchall()
             assert (source, payload.encode()) == ("cx", BODY)
             assert reason
             coverage = "select window_start, status, reason from ops.feed_coverage where status <> 'observed'"
             assert connection.execute(coverage).fetchall() == [(WINDOW, "missing", "not_fetched")]
         # It stays wanted, and is not counted twice when it comes again.
-        again = capture(VENDORS["cxengage"].connect(engine.settings.sources[0]), engine.lake, vendor="cxengage", source="cx", feed=AGENT_STATES, days=[DAY])
+        again = capture(
+            VENDORS["cxengage"].connect(engine.settings.sources[0]),
+            engine.lake,
+            vendor="cxengage",
+            source="cx",
+            feed=AGENT_STATES,
+            days=[DAY],
+        )
         assert (again.landed, again.failed) == (0, 1)
 
 
@@ -100,5 +114,7 @@ def test_the_sample_with_its_comma_is_one_record(tmp_path: Path) -> None:
     assert result.failed == 0
     with opened(tmp_path / "home") as connection:
         assert connection.execute("select count(*) from ops.rejects").fetchall() == [(0,)]
-        rows = connection.execute("select state, reason, seconds from marts.fct_agent_timeline where state = 'not_ready'").fetchall()
+        rows = connection.execute(
+            "select state, reason, seconds from marts.fct_agent_timeline where state = 'not_ready'"
+        ).fetchall()
     assert rows == [("not_ready", "Lunch", 1.779)]

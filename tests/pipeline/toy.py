@@ -6,6 +6,7 @@ For tests of what happens to files; no expectations here.
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def shift(agent: str, on: date, hours: Sequence[float] = (8, 12, 13, 17)) -> lis
             "loginTimestamp": edges[0].isoformat(),
             "capacity": [{"channels": {"voice": number % 2}, "allocation": "x", "load": 0.0, "capacity": 2}],
         }
-        for number, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for number, (start, end) in enumerate(pairwise(edges))
     ]
     started = edges[-1] - timedelta(minutes=10)
     rows[-1]["transfers"] = [
@@ -87,7 +88,18 @@ def land(
         segment = Segment("cxengage", "cx", "agent_states", start, start + step, (page,))
         engine.lake.land(segment)
         attempts.append(
-            Attempt("cx", "agent_states", start, start + step, heard, "ok", len(inside), heard, None, segment.name)
+            Attempt(
+                source="cx",
+                feed="agent_states",
+                window_start=start,
+                window_end=start + step,
+                attempted_at=heard,
+                status="ok",
+                records=len(inside),
+                vendor_time=heard,
+                segment=segment.name,
+                open_ids=tuple(row["eventId"] for row in inside if row["end"] is None),
+            )
         )
     for attempt in attempts:  # one by one, as small files
         engine.lake.log("cxengage", [attempt], DELAY)

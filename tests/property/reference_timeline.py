@@ -41,7 +41,10 @@ def observed_spans(attempts: Iterable[Mapping[str, Any]]) -> list[tuple[datetime
 
 
 def best_copies(copies: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Rule 2: a closed copy, then the later receipt, then the greater hash; records of no length say nothing."""
+    """Rule 2: a closed copy, then the later receipt, then the greater hash.
+
+    A record of no length gives way to any other of its instant: it says nothing about time, but may end a session.
+    """
     by_id: dict[str, list[Mapping[str, Any]]] = {}
     for copy in copies:
         by_id.setdefault(copy["event_id"], []).append(copy)
@@ -49,7 +52,10 @@ def best_copies(copies: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         max(same, key=lambda c: (c["ended_at"] is not None, c["received_at"], c["payload_sha256"]))
         for same in by_id.values()
     ]
-    return sorted((b for b in best if b["ended_at"] != b["started_at"]), key=lambda b: b["started_at"])
+    by_start: dict[datetime, Mapping[str, Any]] = {}
+    for record in sorted(best, key=lambda b: (b["ended_at"] != b["started_at"], b["event_id"])):
+        by_start[record["started_at"]] = record
+    return [by_start[start] for start in sorted(by_start)]
 
 
 def spans_of(

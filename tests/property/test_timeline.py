@@ -88,7 +88,7 @@ def agent_records(draw: st.DrawFn, agent: str, attempts: Sequence[Mapping[str, A
         spans = draw(st.lists(st.tuples(lengths, odd), min_size=1, max_size=4))
         for n, (length, extra) in enumerate(spans):
             is_last = n == len(spans) - 1
-            # A record of no length ends in the middle of a chain only: see the report on the last one of a session.
+            # A record of no length stands in the middle of a chain only; one that ends a session has a test of its own.
             end = (
                 now + (length + extra if is_last or length else timedelta(0)) + (MICROSECOND if is_last else 0 * MINUTE)
             )

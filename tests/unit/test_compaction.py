@@ -55,9 +55,8 @@ def everything(engine: Engine) -> dict[str, Rows]:
     with site_of(engine).warehouse() as connection:
         tables["raw"] = rows_of(connection, RAW)
     glob = engine.lake.root / "staging" / "stg_cxengage__agent_states" / "**" / "*.parquet"
-    tables["tree"] = duckdb.sql(f"select * from read_parquet('{glob}') order by all").fetchall()
-    glob = engine.lake.root / "raw" / "cxengage" / "**" / "*.parquet"
-    tables["attempts"] = sorted(map(str, attempts(engine)))
+    tables["tree"] = duckdb.execute(f"select * from read_parquet('{glob}') order by all").fetchall()
+    tables["attempts"] = sorted((str(attempt),) for attempt in attempts(engine))
     return tables
 
 
@@ -143,7 +142,7 @@ def cut(*_: Any, **__: Any) -> NoReturn:
         (compaction, "_swap_tree"),  # the merged staged file is kept, nothing names it
         (Builds, "put"),  # the plain tree shows it, the manifest does not
         (compaction, "_exchange"),  # before the log's folder is swapped
-        (compaction.shutil, "rmtree"),  # after it
+        (shutil, "rmtree"),  # after it
     ],
     ids=["raw", "staged", "swap", "manifest", "log", "tidy"],
 )

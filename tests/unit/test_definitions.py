@@ -112,9 +112,7 @@ def test_every_claim_is_a_check_with_words(definitions: dg.Definitions, engine: 
     """A claim that is not run protects nothing, and one without words helps nobody when it fails."""
     graph = definitions.resolve_asset_graph()
     found = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
-    claims = {
-        (table.replace(".", "/"), check.name) for table, checks in engine.checks.items() for check in checks
-    }
+    claims = {(table.replace(".", "/"), check.name) for table, checks in engine.checks.items() for check in checks}
     assert claims <= found
     assert found - claims == {(f"raw/{name}/agent_states", "fetched_everything") for name in ("east", "west")}
     assert [key for key in graph.asset_check_keys if not (graph.get_check_spec(key).description or "")] == []

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,7 +58,7 @@ def true_states(shift_seconds: int = 0) -> list[dict[str, object]]:
     for agent, hours in (("ann", (8, 12, 13, 17)), ("bob", (9, 11, 12, 20))):
         edges = [midnight(day(0)) + HOUR * hour for hour in hours]
         edges[1] += timedelta(seconds=shift_seconds)
-        for number, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for number, (start, end) in enumerate(pairwise(edges)):
             rows.append({"agent_id": agent, "started_at": start, "ended_at": end, "work_items": number % 2,
                          "state": "handling" if number == 1 else "available"})  # fmt: skip
     return rows
@@ -74,7 +75,9 @@ def true_transfers() -> list[dict[str, object]]:
     return rows
 
 
-def compared(engine: Engine, folder: Path, states: list[dict[str, object]], moved: list[dict[str, object]]) -> dict[str, object]:
+def compared(
+    engine: Engine, folder: Path, states: list[dict[str, object]], moved: list[dict[str, object]]
+) -> dict[str, object]:
     """What the demo's table says."""
     pq.write_table(pa.Table.from_pylist(states, STATES), folder / "agent_states.parquet")
     pq.write_table(pa.Table.from_pylist(moved, TRANSFERS), folder / "transfers.parquet")

@@ -81,8 +81,8 @@ def test_kinds_follow_from_schema_and_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("-- grain: source, id", "-- grian: source, id", "unknown header line 'grian: source, id'"),
-        ("-- check has_id:", "-- check:", "unknown header line"),
+        ("-- grain: source, id", "-- grian: source, id", "header line 'grian: source, id'"),
+        ("-- check has_id:", "-- check:", "header line"),
         ("-- grain: source, id\n", "", "names no grain"),
         ("-3 days .. +1 day", "3 days", "window '3 days' is not of the form"),
         ("-- What happened,\n-- in two lines.\n", "", "first comment must say"),
