@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -74,7 +74,7 @@ class Page:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Segment:
     """All pages of one fetched window ``[window_start, window_end)``, UTC."""
 
@@ -85,14 +85,16 @@ class Segment:
     window_end: datetime
     pages: tuple[Page, ...]
 
-    @property
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """sha256 of each page; cached, since hashing takes longer than writing."""
+        return tuple(hashlib.sha256(page.payload).hexdigest() for page in self.pages)
+
+    @cached_property
     def name(self) -> str:
         """``<source>-<feed>-<start>-<end>-<hash of payload>``: equal replies to equal windows have equal names."""
-        digest = hashlib.sha256()
-        for page in self.pages:
-            digest.update(hashlib.sha256(page.payload).digest())
-        start, end = stamp(self.window_start), stamp(self.window_end)
-        return f"{self.source}-{self.feed}-{start}-{end}-{digest.hexdigest()[:16]}"
+        digest = hashlib.sha256(b"".join(map(bytes.fromhex, self.digests))).hexdigest()
+        return f"{self.source}-{self.feed}-{stamp(self.window_start)}-{stamp(self.window_end)}-{digest[:16]}"
 
     @property
     def day(self) -> date:
@@ -178,24 +180,22 @@ class Lake:
         name = segment.name
         if name in segments_of(folder):
             return False
-        rows = [
-            {
-                "feed": segment.feed,
-                "segment": name,
-                "sequence": sequence,
-                "requested_at": page.requested_at,
-                "received_at": page.received_at,
-                "window_start": segment.window_start,
-                "window_end": segment.window_end,
-                "request": page.request,
-                "status": page.status,
-                "content_type": page.content_type,
-                "payload": page.payload,
-                "payload_sha256": hashlib.sha256(page.payload).hexdigest(),
-            }
-            for sequence, page in enumerate(segment.pages)
-        ]
-        table = pa.Table.from_pylist(rows, RAW_SCHEMA)
+        pages, count = segment.pages, len(segment.pages)
+        columns = {
+            "feed": [segment.feed] * count,
+            "segment": [name] * count,
+            "sequence": range(count),
+            "requested_at": [page.requested_at for page in pages],
+            "received_at": [page.received_at for page in pages],
+            "window_start": [segment.window_start] * count,
+            "window_end": [segment.window_end] * count,
+            "request": [page.request for page in pages],
+            "status": [page.status for page in pages],
+            "content_type": [page.content_type for page in pages],
+            "payload": [page.payload for page in pages],
+            "payload_sha256": segment.digests,
+        }
+        table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in RAW_SCHEMA}, RAW_SCHEMA)
         self.place(folder / f"{name}.parquet", lambda path: write_raw(table, path))
         return True
 
