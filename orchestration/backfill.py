@@ -72,7 +72,10 @@ class Runner:
         # What a capture touches lies at most as far before as any vendor keeps records.
         today = datetime.now(UTC).date()
         self.defs = build_defs(
-            engine=engine, first_day=first - timedelta(days=DELIVERED_AFTER), last_day=max(last, today)
+            engine=engine,
+            first_day=first - timedelta(days=DELIVERED_AFTER),
+            last_day=max(last, today),
+            lineage=False,
         )
         self.graph = self.defs.resolve_asset_graph()
         self.job = self.defs.resolve_implicit_global_asset_job_def()

@@ -22,6 +22,7 @@ def build_defs(
     engine: Engine | None = None,
     first_day: date | None = None,
     last_day: date | None = None,
+    lineage: bool = True,
 ) -> dg.Definitions:
     """Everything that Dagster runs.
 
@@ -30,6 +31,7 @@ def build_defs(
         engine: The tools, instead of settings.
         first_day: First UTC day of the partitions, if earlier than what configuration and lake call for.
         last_day: Last one; the running day unless given.
+        lineage: Whether to find where columns come from, which takes seconds and only the UI shows.
 
     Raises:
         SettingsError: The configuration is wrong; the message lists every problem.
@@ -58,7 +60,7 @@ def build_defs(
     with warnings.catch_warnings():
         # Links to the SQL and windows that reach before the first day are marked beta; dagster is pinned to 1.13.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        models = model_assets(engine, days)
+        models = model_assets(engine, days, lineage=lineage)
     return dg.Definitions(
         assets=[*raw, *kept, *models],
         jobs=[capture_and_build],

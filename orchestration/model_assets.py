@@ -18,14 +18,20 @@ from orchestration.resources import Engine
 OWNERS = ["team:operations"]
 
 
-def model_assets(engine: Engine, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    """One asset per model, and one step that publishes the warehouse with the whole tables."""
+def model_assets(
+    engine: Engine, days: dg.PartitionsDefinition[str], *, lineage: bool = True
+) -> list[dg.AssetsDefinition]:
+    """One asset per model, and one step that publishes the warehouse with the whole tables.
+
+    ``lineage`` of columns takes seconds to find, and only the UI shows it.
+    """
     ahead: list[Model] = []
     behind: list[Model] = []
     for model in engine.models.values():
         with_days = any(engine.models[p].kind != "whole" for p in model.parents if p in engine.models)
         (behind if model.kind in {"whole", "view"} and with_days else ahead).append(model)
-    return [_asset(engine, model, days) for model in ahead] + [_publishing(engine, behind)]
+    made = [_asset(engine, model, days, lineage=lineage) for model in ahead]
+    return [*made, _publishing(engine, behind, lineage=lineage)]
 
 
 def key_of(table: str) -> dg.AssetKey:
@@ -33,13 +39,13 @@ def key_of(table: str) -> dg.AssetKey:
     return dg.AssetKey(table.split("."))
 
 
-def _asset(engine: Engine, model: Model, days: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+def _asset(engine: Engine, model: Model, days: dg.PartitionsDefinition[str], *, lineage: bool) -> dg.AssetsDefinition:
     checks = engine.checks[model.table]
     partitioned = model.kind != "whole"
 
     @dg.multi_asset(
         name=model.table.replace(".", "__"),
-        specs=[_spec(engine, model, days if partitioned else None)],
+        specs=[_spec(engine, model, days if partitioned else None, lineage=lineage)],
         check_specs=[_check_spec(check) for check in checks],
         partitions_def=days if partitioned else None,
         backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
@@ -65,7 +71,7 @@ def _asset(engine: Engine, model: Model, days: dg.PartitionsDefinition[str]) -> 
     return build
 
 
-def _publishing(engine: Engine, models: Sequence[Model]) -> dg.AssetsDefinition:
+def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg.AssetsDefinition:
     last = [model.table for model in engine.models.values() if model not in models and model.kind == "day"]
     checks = [check for model in models for check in engine.checks[model.table]]
     warehouse = dg.AssetSpec(
@@ -80,7 +86,7 @@ def _publishing(engine: Engine, models: Sequence[Model]) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="publish",
-        specs=[*(_spec(engine, model, None) for model in models), warehouse],
+        specs=[*(_spec(engine, model, None, lineage=lineage) for model in models), warehouse],
         check_specs=[_check_spec(check) for check in checks],
     )
     def publish(
@@ -104,10 +110,10 @@ def _publishing(engine: Engine, models: Sequence[Model]) -> dg.AssetsDefinition:
     return publish
 
 
-def _spec(engine: Engine, model: Model, days: dg.PartitionsDefinition[str] | None) -> dg.AssetSpec:
+def _spec(engine: Engine, model: Model, days: dg.PartitionsDefinition[str] | None, *, lineage: bool) -> dg.AssetSpec:
     types = engine.builder.types
     known = {table: types[table] for table in model.parents if table in types}
-    lineage = column_lineage(model.sql, known)
+    found = column_lineage(model.sql, known) if lineage else {}
     return dg.AssetSpec(
         key_of(model.table),
         description=model.description,
@@ -121,7 +127,7 @@ def _spec(engine: Engine, model: Model, days: dg.PartitionsDefinition[str] | Non
             "grain": ", ".join(model.grain),
             "dagster/table_name": model.table,
             "dagster/column_schema": _columns(model, types[model.table]),
-            "dagster/column_lineage": _lineage(engine, lineage),
+            "dagster/column_lineage": _lineage(engine, found),
             "dagster/code_references": dg.CodeReferencesMetadataValue(
                 code_references=[
                     dg.LocalFileCodeReference(file_path=str(model.path), line_number=1, label=model.path.name)
