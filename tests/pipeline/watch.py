@@ -106,5 +106,5 @@ def new_connection(path: Path) -> Callable[[], str | None]:
 
 def agreeing(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The first way in which the tables of one connection do not agree, if any."""
-    rows = connection.execute(AGREE).fetchmany(1)
+    rows = connection.execute(AGREE).fetchmany(1) or connection.execute(NAMED).fetchmany(1)
     return str(rows[0]) if rows else None

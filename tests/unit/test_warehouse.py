@@ -11,8 +11,14 @@ from orchestration.resources import Engine
 from orchestration.warehouse import Warehouse
 from tests.pipeline.site import day, held, rows_of
 from tests.pipeline.toy import built, engine_at, filled, land, shift, site_of
+from tests.pipeline.watch import NAMED
 
 TIMELINE = "marts.fct_agent_timeline"
+EARLY = {
+    "ops.capture_log",
+    *(f"intermediate.{name}" for name in ("int_agent_records", "int_agent_day_close", "int_feed_windows")),
+    *(f"intermediate.{name}" for name in ("int_feed_gaps", "int_open_segments")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +128,19 @@ def test_an_empty_home_publishes_empty_tables(tmp_path: Path) -> None:
         expected = 1 if model.table == "ops.source_health" else 0
         found = site_of(engine).ask(f"select count(*) from {model.table}")[0][0]
         assert found == expected or not model.parents or model.table == "intermediate.int_source_signals", model.table
+
+
+def test_a_day_published_beside_a_half_built_one_names_its_own_sessions(tmp_path: Path) -> None:
+    """If this fails, a timeline carries a state in whose session and agent the same connection does not know."""
+    engine = engine_at(tmp_path / "home")
+    night = shift("cat", day(0), (20, 22, 23, 24))[:2]
+    night[1]["end"] = night[1]["nextEventId"] = None
+    land(engine, day(0), night)
+    land(engine, day(1), shift("ann", day(1)))
+    for model in engine.models.values():
+        if model.schema == "staging" or model.table in EARLY:
+            engine.build(model.table, [day(0)])
+    site_of(engine).build([day(1)])
+    with site_of(engine).warehouse() as connection:
+        assert connection.execute(NAMED).fetchall() == []
+        assert connection.execute("select count(*) from marts.fct_agent_sessions").fetchall() == [(2,)]
