@@ -3,25 +3,17 @@
 Each command parses its words, calls what does the work, prints a table or JSON, and exits with 0 only when all is well.
 """
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Never
 
 import click
 import duckdb
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from orchestration.console import ERR, OUT, progress_bar, show
 from orchestration.settings import Settings, SettingsError, home_of, load_settings
 
-# Into a pipe or a file a table is written as wide as it is, for people and greps alike.
-OUT = Console(width=None if sys.stdout.isatty() else 240)
-ERR = Console(stderr=True)
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
@@ -51,42 +43,6 @@ def fail(message: str) -> Never:
     """Say what is wrong and end with 1."""
     ERR.print(message, style="red", markup=False, highlight=False)
     sys.exit(1)
-
-
-def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -> None:
-    """Print rows as a table, or as JSON with times in ISO form."""
-    if as_json:
-        click.echo(json.dumps([dict(row) for row in rows], default=_plain, ensure_ascii=False, indent=2))
-        return
-    if not rows:
-        OUT.print("no rows", style="dim")
-        return
-    table = Table(title=title or None, title_justify="left", header_style="bold")
-    for name, value in rows[0].items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    OUT.print(table)
-
-
-@contextmanager
-def progress_bar(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """A progress bar on standard error; yields what to call after each step with its name."""
-    columns = [
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    ]
-    with Progress(*columns, console=ERR, disable=quiet or not ERR.is_terminal, transient=True) as progress:
-        task = progress.add_task(title, total=total)
-
-        def step(name: str) -> None:
-            progress.update(task, advance=1, description=f"{title}: {name}"[:70].ljust(70))
-
-        yield step
 
 
 @main.command()
@@ -272,15 +228,3 @@ def _shell(settings: Settings) -> None:
             except duckdb.Error as error:
                 ERR.print(str(error), style="red", markup=False)
             lines = []
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, date | datetime) else str(value)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    return f"{value:,.3f}" if isinstance(value, float) else str(value)

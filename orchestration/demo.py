@@ -17,18 +17,16 @@ from typing import Any
 
 import requests
 import yaml
-from rich.console import Console
 from simulator.server import serve as serve_simulator
 
 from orchestration.backfill import Runner
-from orchestration.cli import progress_bar, show
+from orchestration.console import ERR, progress_bar, show
 from orchestration.demo_truth import compare
 from orchestration.inputs import midnight
 from orchestration.resources import Engine
 from orchestration.settings import Settings, load_settings
 from orchestration.up import run as up
 
-ERR = Console(stderr=True)
 _EXAMPLE = (
     "select agent_name, occupancy(sum(handling_seconds), sum(wrap_up_seconds), sum(available_seconds)) as occupancy, "
     "sum(handling_seconds) / 3600 as handling_hours from marts.agg_agent_days join marts.dim_agents "

@@ -1,0 +1,68 @@
+"""What the commands print: tables, JSON, and progress bars on standard error.
+
+Knows rows, and nothing of what they are about; the commands are in ``cli.py``.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+# Into a pipe or a file a table is written as wide as it is, for people and greps alike.
+OUT = Console(width=None if sys.stdout.isatty() else 240)
+ERR = Console(stderr=True)
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -> None:
+    """Print rows as a table, or as JSON with times in ISO form."""
+    if as_json:
+        click.echo(json.dumps([dict(row) for row in rows], default=_plain, ensure_ascii=False, indent=2))
+        return
+    if not rows:
+        OUT.print("no rows", style="dim")
+        return
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for name, value in rows[0].items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    OUT.print(table)
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """A progress bar on standard error; yields what to call after each step with its name."""
+    columns = [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    ]
+    with Progress(*columns, console=ERR, disable=quiet or not ERR.is_terminal, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+
+        def step(name: str) -> None:
+            progress.update(task, advance=1, description=f"{title}: {name}"[:70].ljust(70))
+
+        yield step
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return f"{value:,.3f}" if isinstance(value, float) else str(value)
