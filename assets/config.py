@@ -258,6 +258,10 @@ class SourceConfig(Section):
     retain_raw_days: Annotated[int, Field(gt=0)] | None = None
     feeds: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
 
+    def captures(self, feed: str) -> bool:
+        """Whether a feed of the vendor is captured: it is named in ``feeds``, or nothing is named there."""
+        return self.feeds is None or feed in self.feeds
+
     @field_validator("base_url")
     @classmethod
     def _safe_address(cls, value: str, info: ValidationInfo) -> str:

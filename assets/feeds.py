@@ -13,6 +13,10 @@ class Feed:
 
     Attributes:
         name: Name of the feed, as in the lake's paths (``agent_states``).
+        client: ``module:Class`` of what asks for it, made with the source's configuration; imported when first
+            needed, so that reports need no HTTP library.
+        live: Only the present can be had, by a recorder (:class:`assets.live.LiveClient`); otherwise the past is
+            asked for by window (:class:`assets.capture.PullClient`).
         delay: How long the vendor holds an event back: nothing younger than this was observed.
         retention: How long the vendor keeps an event: older windows are lost.
         window: The longest stretch that one request may ask for, and the grid of coverage.
@@ -22,9 +26,11 @@ class Feed:
     """
 
     name: str
+    client: str
     delay: timedelta
     retention: timedelta
     window: timedelta
     recheck_after: timedelta
+    live: bool = False
     state_bearing: bool = True
     uncertainty: timedelta = timedelta(0)

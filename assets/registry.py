@@ -1,10 +1,10 @@
 """The one list of vendors: adding a vendor adds a line here. No requests, no settings, no Dagster."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.config import SourceConfig
 from assets.cxengage import AGENT_STATES
@@ -13,6 +13,7 @@ from assets.feeds import Feed
 
 if TYPE_CHECKING:
     from assets.capture import PullClient
+    from assets.live import LiveClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +24,31 @@ class Vendor:
         name: As in ``vendor:`` of a source and in the lake's paths.
         config: The keys that its sources have.
         feeds: The feeds that it offers.
-        client: ``module:Class`` of its client, imported when first needed, so that reports need no HTTP library.
     """
 
     name: str
     config: type[SourceConfig]
     feeds: tuple[Feed, ...]
-    client: str
 
-    def connect(self, source: SourceConfig) -> "PullClient":
-        """Make the client of one source; it reads secrets and asks the vendor only when used."""
-        module, name = self.client.split(":")
-        client: PullClient = getattr(import_module(module), name)(source)
-        return client
+
+def connect(source: SourceConfig, feed: Feed) -> "PullClient":
+    """Make the client of one pull feed of a source; it reads secrets and asks the vendor only when used."""
+    client: PullClient = _client(feed)(source)
+    return client
+
+
+def connect_live(source: SourceConfig, feed: Feed) -> "LiveClient":
+    """Make the client of one live feed of a source; it reads secrets and asks the vendor only when run."""
+    client: LiveClient = _client(feed)(source)
+    return client
+
+
+def _client(feed: Feed) -> Callable[[SourceConfig], Any]:
+    module, name = feed.client.split(":")
+    made: Callable[[SourceConfig], Any] = getattr(import_module(module), name)
+    return made
 
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
-    {
-        vendor.name: vendor
-        for vendor in (Vendor("cxengage", CxEngageConfig, (AGENT_STATES,), "assets.cxengage.client:CxEngageClient"),)
-    }
+    {vendor.name: vendor for vendor in (Vendor("cxengage", CxEngageConfig, (AGENT_STATES,)),)}
 )

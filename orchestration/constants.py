@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from assets.registry import VENDORS
+
 from orchestration.inputs import Input, midnight, rows_input
 from orchestration.lake import Lake, logs_of
 
@@ -82,8 +84,8 @@ class LakeConstants:
 
     @property
     def types(self) -> Mapping[str, Mapping[str, str]]:
-        """Columns and DuckDB types by table, raw tables of all configured feeds among them."""
-        raw = {f"raw.{row['vendor']}_{row['feed']}": RAW_TYPES for row in self.feeds}
+        """Columns and DuckDB types by table, raw tables of all feeds among them."""
+        raw = {f"raw.{vendor.name}_{feed.name}": RAW_TYPES for vendor in VENDORS.values() for feed in vendor.feeds}
         return {
             **raw,
             "raw.capture_attempts": _ATTEMPT_TYPES,

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.registry import VENDORS
+from assets.registry import connect, connect_live
 
-from orchestration.settings import Settings
+from orchestration.settings import Settings, feeds_of
 
 _ENOUGH_BYTES = 2 * 1024**3
 
@@ -43,9 +43,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding(source.name, "enabled", ok=True, message="switched off by 'enabled: false'")
             continue
         try:
-            client = VENDORS[source.vendor].connect(source)
-            for probe in client.probe():
-                yield Finding(source.name, probe.name, probe.ok, probe.message)
+            for feed in feeds_of(source):
+                client = connect_live(source, feed) if feed.live else connect(source, feed)
+                for probe in client.probe():
+                    yield Finding(source.name, f"{feed.name}: {probe.name}", probe.ok, probe.message)
         except (OSError, ValueError) as error:
             yield Finding(source.name, "client", ok=False, message=str(error))
 

@@ -97,8 +97,7 @@ class FeedRow(TypedDict):
 
 def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
     """The feeds that a source captures: those it names, else all of its vendor, in the vendor's order."""
-    offered = VENDORS[source.vendor].feeds
-    return tuple(feed for feed in offered if source.feeds is None or feed.name in source.feeds)
+    return tuple(feed for feed in VENDORS[source.vendor].feeds if source.captures(feed.name))
 
 
 def feed_rows(settings: Settings) -> list[FeedRow]:

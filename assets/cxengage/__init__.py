@@ -46,6 +46,7 @@ from assets.feeds import Feed
 
 AGENT_STATES = Feed(
     name="agent_states",
+    client="assets.cxengage.client:CxEngageClient",
     delay=timedelta(seconds=15),
     retention=timedelta(days=3),
     window=timedelta(minutes=10),

@@ -13,7 +13,7 @@ import yaml
 
 from assets.capture import CaptureResult, capture
 from assets.cxengage import AGENT_STATES
-from assets.registry import VENDORS
+from assets.registry import connect
 from orchestration.resources import Engine
 from orchestration.settings import load_settings
 from tests.pipeline.site import Site, opened
@@ -67,7 +67,7 @@ def captured(home: Path, address: str) -> tuple[Engine, CaptureResult]:
     config.write_text(yaml.safe_dump({"sources": [source]}))
     engine = Engine(load_settings(home, config, {"U": "u", "P": "p"}))
     [made] = engine.settings.sources
-    client = VENDORS["cxengage"].connect(made)
+    client = connect(made, AGENT_STATES)
     result = capture(client, engine.lake, vendor="cxengage", source="cx", feed=AGENT_STATES, days=[DAY])
     site = Site(home, {})
     site.__dict__["engine"] = engine
@@ -97,7 +97,7 @@ def test_the_printed_sample_is_kept_byte_for_byte_and_the_rest_goes_on(tmp_path:
             assert connection.execute(coverage).fetchall() == [(WINDOW, "missing", "not_fetched")]
         # It stays wanted, and is not counted twice when it comes again.
         again = capture(
-            VENDORS["cxengage"].connect(engine.settings.sources[0]),
+            connect(engine.settings.sources[0], AGENT_STATES),
             engine.lake,
             vendor="cxengage",
             source="cx",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from assets.capture import capture
 from assets.cxengage import AGENT_STATES
-from assets.registry import VENDORS
+from assets.registry import connect
 from orchestration.inputs import midnight
 from orchestration.resources import Engine
 from orchestration.settings import load_settings
@@ -22,7 +22,7 @@ def main(home: str, sources: str, first: str, last: str) -> None:
     begin, count = date.fromisoformat(first), (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
     days = [begin + timedelta(days=n) for n in range(count)]
     for source in engine.settings.sources:
-        client = VENDORS[source.vendor].connect(source)
+        client = connect(source, AGENT_STATES)
         engine.lake.request(source.vendor, AGENT_STATES.name, source.name, midnight(begin))
         capture(client, engine.lake, vendor=source.vendor, source=source.name, feed=AGENT_STATES, days=days)
     for model in engine.models.values():

@@ -15,6 +15,7 @@ from orchestration.lake import Attempt
 
 FEED = Feed(
     name="agent_states",
+    client="",
     delay=timedelta(seconds=15),
     retention=timedelta(hours=20),
     window=timedelta(minutes=60),

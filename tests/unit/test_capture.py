@@ -17,6 +17,7 @@ from orchestration.lake import Attempt, Page, Segment
 
 FEED = Feed(
     name="states",
+    client="",
     delay=timedelta(seconds=15),
     retention=timedelta(days=3),
     window=timedelta(minutes=10),

@@ -22,7 +22,7 @@ from assets.config import (
 from assets.cxengage import AGENT_STATES
 from assets.cxengage.client import CxEngageClient
 from assets.cxengage.config import CxEngageConfig
-from assets.registry import VENDORS
+from assets.registry import VENDORS, connect
 
 TENANT = "0b8a7c1e-5a3f-11e7-9f5c-0242ac110002"
 VALUES = {
@@ -295,6 +295,5 @@ def test_registry_keys_are_the_vendors_names() -> None:
 
 def test_registry_connects_cxengage() -> None:
     """The client's name in the registry, a text, would have gone stale."""
-    vendor = VENDORS["cxengage"]
-    assert vendor.feeds == (AGENT_STATES,)
-    assert isinstance(vendor.connect(load()), CxEngageClient)
+    assert VENDORS["cxengage"].feeds == (AGENT_STATES,)
+    assert isinstance(connect(load(), AGENT_STATES), CxEngageClient)

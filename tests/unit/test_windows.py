@@ -12,6 +12,7 @@ from orchestration.lake import Attempt
 
 FEED = Feed(
     name="agent_states",
+    client="",
     delay=timedelta(seconds=15),
     retention=timedelta(days=3),
     window=timedelta(minutes=10),
@@ -68,7 +69,7 @@ def test_the_grid_is_aligned_to_the_day() -> None:
 
 def test_a_grid_that_does_not_divide_the_day_ends_with_it() -> None:
     """A window would belong to two days."""
-    odd = Feed("x", FEED.delay, FEED.retention, timedelta(hours=7), FEED.recheck_after)
+    odd = Feed("x", "", FEED.delay, FEED.retention, timedelta(hours=7), FEED.recheck_after)
     assert [window.start.hour for window in grid(DAY, odd)] == [0, 7, 14, 21]
     assert list(grid(DAY, odd))[-1].end == at(0) + timedelta(days=1)
 

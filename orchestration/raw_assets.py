@@ -1,0 +1,91 @@
+"""The raw asset of one pull feed of one source: fetches what is missing or unsettled of some days.
+
+Where a vendor's own file (``assets/<vendor>/assets.py``) says what its feeds are, this runs them. How to ask belongs in
+the vendor's client, what to ask for in ``assets/windows.py``.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from assets.capture import CaptureError, CaptureResult, capture
+from assets.config import SourceConfig
+from assets.feeds import Feed
+from assets.registry import connect
+
+from orchestration.inputs import midnight
+from orchestration.partitions import days_of
+from orchestration.resources import Engine
+
+CHECK = "fetched_everything"
+
+
+def pull_asset(
+    source: SourceConfig, feed: Feed, days: dg.PartitionsDefinition[str], description: str
+) -> dg.AssetsDefinition:
+    """The raw asset of one pull feed, with a check that everything which the vendor still has was got."""
+    key = dg.AssetKey(["raw", source.name, feed.name])
+    spec = dg.AssetSpec(
+        key,
+        group_name=source.vendor,
+        kinds={"api", "parquet"},
+        owners=["team:operations"],
+        description=f"{description} Missing and unsettled windows are fetched, the others left alone.",
+    )
+    check = dg.AssetCheckSpec(
+        CHECK, asset=key, description="Protects against holes: every window that the vendor still has was got."
+    )
+
+    @dg.multi_asset(
+        name=f"capture__{source.name}__{feed.name}",
+        specs=[spec],
+        check_specs=[check],
+        partitions_def=days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def captured(
+        context: dg.AssetExecutionContext, engine: dg.ResourceParam[Engine]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        result = _capture(context, engine, source, feed)
+        errors = "\n".join(f"- {error}" for error in result.errors[:20])
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                "windows_asked_for": result.planned,
+                "segments_landed": result.landed,
+                "identical_replies": result.identical,
+                "windows_failed": result.failed,
+            },
+            # A vendor that is down must not stop the others, so it fails a check and not the run.
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=CHECK,
+                    passed=not result.errors,
+                    metadata={"windows_failed": result.failed, "errors": dg.MetadataValue.md(errors)},
+                )
+            ],
+        )
+
+    return captured
+
+
+def _capture(context: dg.AssetExecutionContext, engine: Engine, source: SourceConfig, feed: Feed) -> CaptureResult:
+    days = days_of(context)
+    since = midnight(source.since) if source.since else None
+    engine.lake.request(source.vendor, feed.name, source.name, max(midnight(days[0]), since or midnight(days[0])))
+    try:
+        result = capture(
+            connect(source, feed),
+            engine.lake,
+            vendor=source.vendor,
+            source=source.name,
+            feed=feed,
+            days=days,
+            suspect=engine.suspects(source.name, days[0]) if feed.state_bearing else (),
+            since=since,
+            on_window=lambda planned, _: engine.progress(f"{source.name} {planned.window.start:%Y-%m-%d %H:%M}"),
+        )
+    except CaptureError as error:
+        result = error.result  # it names the refusal among its errors
+    engine.touched.update(result.touched_days)
+    return result
