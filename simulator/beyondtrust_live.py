@@ -25,17 +25,18 @@ _PIECE_AT_RANDOM: Final = 700
 
 
 class Integrations:
-    """How many connections receive updates at this moment, and have since the start."""
+    """Counts: connections that receive updates now; refusals, messages and cut-off readers so far."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.receiving = 0
         self.refused = 0
         self.messages = 0
+        self.cut_off = 0
 
 
 @dataclass
-class Site:
+class Feed:
     """What the connections of one server share."""
 
     model: Model
@@ -49,13 +50,14 @@ class Site:
 class Connection:
     """One reader: takes in what it says, and gives out what is to be sent, as messages."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, feed: Feed) -> None:
         """Begin after the WebSocket opened, under the dialect of that moment."""
-        self._site = site
-        self._model = site.model
-        self._dialect: Dialect = site.model.dialect
+        self._feed = feed
+        self._model = feed.model
+        self._dialect: Dialect = feed.model.dialect
         self.phase: Phase = "choosing" if self._dialect.handshake == "ns01" else "authenticating"
         self._heard = b""
+        self._replies: list[bytes] = []
         self._tables: tuple[str, ...] = ()
         self._token = ""
         self._lifetime: Lifetime = (0, 0)
@@ -64,14 +66,12 @@ class Connection:
 
     # -- what the reader says -----------------------------------------------------------
 
-    def hear(self, data: bytes) -> list[bytes]:
-        """Take in bytes of any cut; return the replies to the messages they complete."""
+    def hear(self, data: bytes) -> None:
+        """Take in bytes of any cut; the replies to the messages they complete are due next."""
         self._heard += data
-        replies: list[bytes] = []
         while self.phase != "over" and (end := self._next_end()) is not None:
             line, self._heard = self._heard[:end], self._heard[end:]
-            replies += self._answer(line)
-        return replies
+            self._replies += self._answer(line)
 
     def _next_end(self) -> int | None:
         """Return where the next message ends; the old handshake is one of two lines."""
@@ -82,7 +82,7 @@ class Connection:
 
     def _answer(self, line: bytes) -> list[bytes]:
         if self.phase == "choosing":
-            wanted = f"NS01{self._site.tokens.account.company}\n{SUBPROTOCOL}\n".encode()
+            wanted = f"NS01{self._feed.tokens.account.company}\n{SUBPROTOCOL}\n".encode()
             self.phase = "authenticating" if line == wanted else "over"
             return [_CHOSEN] if line == wanted else []
         try:
@@ -96,7 +96,7 @@ class Connection:
         if granted:
             return [self._reply(kind, success=True)]
         self.close()
-        self._site.integrations.refused += 1
+        self._feed.integrations.refused += 1
         return [self._reply(kind, success=False)] if self._dialect.refusal == "reply" else []
 
     def _grant(self, message: dict[str, object]) -> bool:
@@ -108,9 +108,9 @@ class Connection:
         if not isinstance(credentials, dict) or "perm_real_time_state" in self._dialect.denied:
             return False
         token = str(credentials.get("bearer_token", ""))
-        account = self._site.tokens.account
+        account = self._feed.tokens.account
         known = (credentials.get("username"), credentials.get("password")) == (account.username, account.password)
-        if not self._site.tokens.valid(token, self._site.now()) and not (self._dialect.handshake == "ns01" and known):
+        if not self._feed.tokens.valid(token, self._feed.now()) and not (self._dialect.handshake == "ns01" and known):
             return False
         self._token = token
         self.phase = "subscribing"
@@ -120,11 +120,11 @@ class Connection:
         wanted = TABLES if tables == "all" else tables
         if not isinstance(wanted, list | tuple) or not wanted or not all(name in TABLES for name in wanted):
             return False
-        if self._site.integrations.receiving >= self._dialect.integrations:
+        if self._feed.integrations.receiving >= self._dialect.integrations:
             return False
         self._tables = tuple(wanted)
         self.phase = "receiving"
-        self._site.integrations.receiving += 1
+        self._feed.integrations.receiving += 1
         return True
 
     def _reply(self, kind: object, *, success: bool) -> bytes:
@@ -134,17 +134,19 @@ class Connection:
     # -- what the reader is told --------------------------------------------------------
 
     def due(self) -> Iterator[bytes]:
-        """Yield the messages due by now: the full copy first, then changes, restarts among them."""
+        """Yield the messages due by now: replies, the full copy, then changes, restarts among them."""
+        replies, self._replies = self._replies, []
+        yield from replies
         if self.phase != "receiving":
             return
-        now = self._site.now()
+        now = self._feed.now()
         if self._lifetime == (0, 0):
-            self._lifetime = self._site.restarts.at(now)
+            self._lifetime = self._feed.restarts.at(now)
             self._position = max(
                 bisect_right(self._model.told, now), bisect_right(self._model.times, self._lifetime[0])
             )
             yield self._copy()
-        while (restart := self._site.restarts.after(self._lifetime, now)) is not None:
+        while (restart := self._feed.restarts.after(self._lifetime, now)) is not None:
             yield from self._changes(restart[0])
             self._lifetime = restart
             self._position = bisect_right(self._model.times, restart[0])
@@ -154,7 +156,7 @@ class Connection:
             yield line_of({"type": "truncate_model"})
             yield self._copy()
         yield from self._changes(now)
-        if self._dialect.expiry_closes and self._token and not self._site.tokens.valid(self._token, now):
+        if self._dialect.expiry_closes and self._token and not self._feed.tokens.valid(self._token, now):
             self.close()
 
     def _copy(self) -> bytes:
@@ -173,7 +175,7 @@ class Connection:
 
     def churn(self, seconds: float) -> Iterator[bytes]:
         """Yield the meaningless changes asked for, for so many real seconds."""
-        churn = self._site.churn
+        churn = self._feed.churn
         if self.phase != "receiving" or churn.updates_per_second <= 0:
             return
         self._churned += seconds * churn.updates_per_second
@@ -188,7 +190,7 @@ class Connection:
     def close(self) -> None:
         """Give the reader's place back; nothing is said any more."""
         if self.phase == "receiving":
-            self._site.integrations.receiving -= 1
+            self._feed.integrations.receiving -= 1
         self.phase = "over"
 
 

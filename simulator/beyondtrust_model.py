@@ -71,6 +71,7 @@ class Model:
         self.entries: list[Entry] = entries_of(site, dialect)
         self.times = [entry.at for entry in self.entries]
         self.told = self._told()
+        self._lock = threading.Lock()
         self._checkpoints: list[dict[Place, Row]] = [{}]
         self._numbers: dict[Lifetime, dict[Place, int]] = {}
 
@@ -85,13 +86,14 @@ class Model:
     def rows(self, position: int) -> dict[Place, Row]:
         """Return the rows after the first so many entries."""
         whole = position // _CHECKPOINT
-        while len(self._checkpoints) <= whole:
-            rows = dict(self._checkpoints[-1])
-            done = (len(self._checkpoints) - 1) * _CHECKPOINT
-            for entry in self.entries[done : done + _CHECKPOINT]:
-                apply(rows, entry)
-            self._checkpoints.append(rows)
-        rows = dict(self._checkpoints[whole])
+        with self._lock:
+            while len(self._checkpoints) <= whole:
+                rows = dict(self._checkpoints[-1])
+                done = (len(self._checkpoints) - 1) * _CHECKPOINT
+                for entry in self.entries[done : done + _CHECKPOINT]:
+                    apply(rows, entry)
+                self._checkpoints.append(rows)
+            rows = dict(self._checkpoints[whole])
         for entry in self.entries[whole * _CHECKPOINT : position]:
             apply(rows, entry)
         return rows
