@@ -38,21 +38,25 @@ class ChurnOrder(msgspec.Struct, forbid_unknown_fields=True):
 class BeyondTrustApi:
     """Answers the HTTP side of an appliance: tokens, commands, reports, and the health probe."""
 
-    def __init__(self, site: Site, account: Account, clock: SimClock, seed: int, faults: Faults) -> None:
-        """Serve a site to one account; a dialect has to follow before the first request."""
+    def __init__(self, site: Site, clock: SimClock, seed: int, faults: Faults, dialect: Dialect) -> None:
+        """Serve a site to the one account of a seed."""
         self.site = site
-        self.faults = faults
         self.clock = clock
         self.seed = seed
-        self.tokens = Tokens(account, seed)
+        self.tokens = Tokens(Account.of(seed), seed)
         self.limits = Limits()
         self.restarts = Restarts(site.opened)
-        self.set_dialect(Dialect())
+        self.model = Model(site, dialect, seed)
+        self.set_faults(faults)
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect served."""
+        return self.model.dialect
 
     def set_dialect(self, dialect: Dialect) -> None:
         """Serve another reading of the vendor's documents."""
-        self.dialect = dialect
-        self.model = Model(self.site, dialect, self.seed)
+        self.model = Model(self.site, dialect, self.seed, self.model)
         self.set_faults(self.faults)
 
     def set_faults(self, faults: Faults) -> None:
@@ -112,9 +116,7 @@ class BeyondTrustServer:
         self.centre = centre
         self.clock = clock or SimClock(running=True)
         self._site = Site.of(centre, agents)
-        self.api = BeyondTrustApi(self._site, Account.of(centre.seed), self.clock, centre.seed, faults or Faults())
-        if dialect is not None:
-            self.api.set_dialect(dialect)
+        self.api = BeyondTrustApi(self._site, self.clock, centre.seed, faults or Faults(), dialect or Dialect())
         self.feed = Feed(self.api.model, self.api.restarts, self.api.tokens, self.clock.now_ms)
         self._wire = LiveWire(self.api, self.feed, self._admin(), port)
         self._wire.set_faults(faults or Faults())

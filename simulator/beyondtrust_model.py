@@ -48,6 +48,11 @@ class Restarts:
             insort(self._starts, begun)
             return begun
 
+    def clear(self) -> None:
+        """Forget all restarts but the first start."""
+        with self._lock:
+            del self._starts[1:]
+
     def at(self, now: int) -> Lifetime:
         """Return the lifetime an instant falls into: the last that had begun."""
         with self._lock:
@@ -64,11 +69,12 @@ class Restarts:
 class Model:
     """An appliance's rows from its opening on, under one dialect."""
 
-    def __init__(self, site: Site, dialect: Dialect, seed: int) -> None:
-        """Read the site's facts."""
+    def __init__(self, site: Site, dialect: Dialect, seed: int, before: Model | None = None) -> None:
+        """Read the site's facts; where the dialect has no say in them, those of the model before will do."""
         self.seed = seed
         self.dialect = dialect
-        self.entries: list[Entry] = entries_of(site, dialect)
+        known = before is not None and _reading(before.dialect) == _reading(dialect)
+        self.entries: list[Entry] = before.entries if before is not None and known else entries_of(site, dialect)
         self.times = [entry.at for entry in self.entries]
         self.told = self._told()
         self._lock = threading.Lock()
@@ -118,6 +124,11 @@ class Model:
             counts[place[0]] += 1
             numbers[place] = counts[place[0]]
         return numbers
+
+
+def _reading(dialect: Dialect) -> tuple[object, ...]:
+    """Return the knobs that decide what happens to the rows, not how it is told."""
+    return dialect.idle_seconds, dialect.held_queue
 
 
 def apply(rows: dict[Place, Row], entry: Entry) -> None:
