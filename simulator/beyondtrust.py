@@ -190,7 +190,10 @@ class BeyondTrustServer:
         return self.api.dialect
 
     def set_faults(self, faults: Faults) -> Faults:
-        """Serve other faults from the next request on; live connections know none."""
+        """Serve other faults from the next request on; live connections that stand know none.
+
+        What is paged or counted (`unstable_pages`, `wrong_total`, `stringly_limit`) is not in these APIs.
+        """
         self.api.set_faults(faults)
         self._wire.set_faults(faults)
         return faults

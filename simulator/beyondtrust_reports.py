@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from simulator.beyondtrust_archive import Archives
 from simulator.beyondtrust_model import Model, Restarts
@@ -97,13 +98,23 @@ class ReportingApi:
         found = [
             session
             for session in self._site.sessions
-            if session.created <= now
+            if session.created + self._late(session) <= now
             and (session.lsid in lsids if window is None else within(session, window, now))
             and not self._dropped(session)
         ]
+        found += [session for session in found if self._throw("twice", session) < self._faults.duplicate_rows]
         if self._faults.shuffled:
-            found.sort(key=lambda session: share(f"{self._faults.seed}/{session.lsid}"))
+            found.sort(key=partial(self._throw, "order"))
         return found[: int(given["limit"])] if given.get("limit") else found
+
+    def _throw(self, what: str, session: SupportSession) -> float:
+        return share(f"{self._faults.seed}/{what}/{session.lsid}")
+
+    def _late(self, session: SupportSession) -> float:
+        """Return how many milliseconds after its start a session comes to be reported."""
+        if self._throw("late", session) >= self._faults.late_rows:
+            return 0.0
+        return self._throw("how late", session) * self._faults.late_seconds * SECOND
 
     def _dropped(self, session: SupportSession) -> bool:
         return any(

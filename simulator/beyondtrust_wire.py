@@ -193,6 +193,13 @@ class LiveWire:
 
     async def _live_feed(self, asked: web.Request) -> web.StreamResponse:
         dialect = self._api.dialect
+        throw = self._dice.attempt("/nw")
+        if throw.hits("reset", self.faults.reset_rate):
+            self._reset(asked)
+            return web.Response()
+        broken = failure(self.faults, throw)
+        if broken is not None:
+            return self._response(broken)
         offered = [name.strip() for name in asked.headers.get("Sec-WebSocket-Protocol", "").split(",")]
         modern = dialect.handshake == "subprotocol"
         stranger = asked.headers.get("X-Ns-Company") != self._feed.tokens.account.company

@@ -16,13 +16,32 @@ import requests
 from defusedxml import ElementTree
 
 from simulator.beyondtrust import BeyondTrustServer
-from simulator.beyondtrust_dialect import SUBPROTOCOL
+from simulator.beyondtrust_dialect import SUBPROTOCOL, Dialect
+from simulator.faults import Faults
 
 FIRST = date(2026, 3, 2)
 NOON = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
+# Tests ask faster than a client may.
+CALM = Dialect(requests_per_second=10_000)
 Message = dict[str, Any]
 Tables = dict[str, dict[str, dict[str, Any]]]
 Told = TypeVar("Told")
+
+
+def dialect(**knobs: Any) -> Dialect:
+    """Return a dialect whose limits do not disturb the tests."""
+    return Dialect(**{**vars(CALM), **knobs})
+
+
+def at_noon(server: BeyondTrustServer) -> BeyondTrustServer:
+    """Return a server with its clock at noon of the second day, never restarted, and nothing wrong."""
+    server.clock.set(NOON, running=False)
+    server.api.restarts.clear()
+    server.churn(0)
+    server.set_faults(Faults())
+    if server.dialect != CALM:
+        server.set_dialect(CALM)
+    return server
 
 
 def ask_token(server: BeyondTrustServer, **more: Any) -> requests.Response:

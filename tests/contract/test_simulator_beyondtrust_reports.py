@@ -12,22 +12,16 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from simulator.beyondtrust import BeyondTrustServer
-from simulator.beyondtrust_dialect import TABLES, Dialect
+from simulator.beyondtrust_dialect import TABLES
 from simulator.beyondtrust_sessions import lsid_of
 from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.facts import SECOND
 from simulator.faults import Faults
-from tests.contract.appliance import FIRST, NOON, archive, ask, bare, follow, report
+from tests.contract.appliance import CALM, FIRST, NOON, archive, ask, at_noon, bare, dialect, follow, report
 
-CALM = Dialect(requests_per_second=10_000)
 HOUR = 3600
 NOON_SECONDS = int(NOON.timestamp())
-
-
-def dialect(**knobs: Any) -> Dialect:
-    """Return a dialect whose limits do not disturb the tests."""
-    return Dialect(**{**vars(CALM), **knobs})
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +33,8 @@ def running() -> Iterator[BeyondTrustServer]:
 
 @pytest.fixture
 def server(running: BeyondTrustServer) -> BeyondTrustServer:
-    """Return the server with its clock at noon of the second day, never restarted, and nothing wrong."""
-    running.clock.set(NOON, running=False)
-    running.api.restarts.clear()
-    running.set_faults(Faults())
-    if running.dialect != CALM:
-        running.set_dialect(CALM)
-    return running
+    """Return the server as it is at noon with nothing wrong."""
+    return at_noon(running)
 
 
 def seconds(element: Element | None) -> int:
@@ -134,6 +123,23 @@ def test_sequence_numbers_are_there_but_not_to_be_relied_on(server: BeyondTrustS
     mixed = [session.findtext("lseq") for session in report(server, "SupportSession", start_date=FIRST, duration=0)]
     assert plain != mixed
     assert sorted(plain, key=str) == sorted(mixed, key=str)
+
+
+def test_sessions_can_come_late_or_twice(server: BeyondTrustServer) -> None:
+    """If this failed, late and repeated deliveries would never be met."""
+
+    def names() -> list[str | None]:
+        found = report(server, "SupportSession", start_time=NOON_SECONDS - HOUR, duration=HOUR)
+        return [session.get("lsid") for session in found]
+
+    plain = names()
+    server.set_faults(Faults(seed=1, late_rows=0.5, late_seconds=7200))
+    assert set(names()) < set(plain)
+    server.clock.advance(timedelta(hours=2))
+    assert names() == plain
+    server.set_faults(Faults(seed=1, duplicate_rows=0.3))
+    assert len(plain) < len(names())
+    assert set(names()) == set(plain)
 
 
 def test_some_sessions_have_no_client_and_some_nobody(server: BeyondTrustServer) -> None:
