@@ -71,6 +71,7 @@ class Dialect:
     update_type: name of the messages with changes.
     foreign_keys, delete_ids, user_ids: JSON types of references to row ids, of ids in
         `delete`, and of the representative's lasting `user_id`.
+    full_copy: the copy after a subscription is 'one' message, or one 'per_table'; nothing marks its end.
     update_rows: updates carry the changed columns ('partial') or the whole row.
     framing: one 'message' to a WebSocket frame, all that is due 'packed' in one, each
         'split' over several, or cut anywhere at 'random' (seeded).
@@ -110,6 +111,7 @@ class Dialect:
     foreign_keys: Literal["string", "integer"] = "string"
     delete_ids: Literal["string", "integer"] = "string"
     user_ids: Literal["string", "integer"] = "integer"
+    full_copy: Literal["one", "per_table"] = "one"
     update_rows: Literal["partial", "whole"] = "partial"
     framing: Literal["message", "packed", "split", "random"] = "message"
     latency_seconds: float = 0.0

@@ -109,7 +109,7 @@ class Ledger:
         self._touched.clear()
         entry = self._entry
         if entry.inserts or entry.updates or entry.deletes:
-            # Most entries have one kind of change: sharing the empty rest saves half the memory.
+            # Most entries have one kind of change; for the rest one empty mapping will do.
             entry.inserts = entry.inserts or _NO_ROWS
             entry.updates = entry.updates or _NO_ROWS
             entry.after = entry.after or _NO_ROWS

@@ -145,7 +145,7 @@ class Connection:
             self._position = max(
                 bisect_right(self._model.told, now), bisect_right(self._model.times, self._lifetime[0])
             )
-            yield self._copy()
+            yield from self._copy()
         while (restart := self._feed.restarts.after(self._lifetime, now)) is not None:
             yield from self._changes(restart[0])
             self._lifetime = restart
@@ -154,14 +154,19 @@ class Connection:
                 self.close()
                 return
             yield line_of({"type": "truncate_model"})
-            yield self._copy()
+            yield from self._copy()
         yield from self._changes(now)
         if self._dialect.expiry_closes and self._token and not self._feed.tokens.valid(self._token, now):
             self.close()
 
-    def _copy(self) -> bytes:
+    def _copy(self) -> Iterator[bytes]:
         rows = self._model.rows(self._position)
-        return line_of(self._teller().inserts(rows))
+        groups: tuple[tuple[str, ...], ...] = (self._tables,)
+        if self._dialect.full_copy == "per_table":
+            groups = tuple((table,) for table in self._tables)
+        for tables in groups:
+            teller = Teller(self._model, self._lifetime, tables, archive=False)
+            yield line_of(teller.inserts(rows))
 
     def _changes(self, until: int) -> Iterator[bytes]:
         begin = self._position

@@ -30,6 +30,12 @@ Tables = dict[str, dict[str, dict[str, Any]]]
 instants = st.integers(BEGIN, BEGIN + 2 * DAY - MINUTE)
 steps = st.lists(st.integers(0, HOUR), min_size=1, max_size=4)
 held_queues = st.builds(Dialect, held_queue=st.sampled_from(["representative", "none", "kept"]))
+tellings = st.builds(
+    Dialect,
+    handshake=st.just("ns01"),
+    update_rows=st.sampled_from(["partial", "whole"]),
+    full_copy=st.sampled_from(["one", "per_table"]),
+)
 framings = st.builds(Dialect, framing=st.sampled_from(["message", "packed", "split", "random"]))
 
 
@@ -115,10 +121,10 @@ def test_frames_put_together_are_the_messages(messages: list[bytes], dialect: Di
 
 
 @QUICK
-@given(instants, steps, st.lists(st.integers(0, HOUR), max_size=2), st.sampled_from(["partial", "whole"]))
-def test_following_the_feed_gives_the_model(now: int, times: list[int], restarts: list[int], rows: str) -> None:
+@given(instants, steps, st.lists(st.integers(0, HOUR), max_size=2), tellings)
+def test_following_the_feed_gives_the_model(now: int, times: list[int], restarts: list[int], dialect: Dialect) -> None:
     """If this failed, a full copy and the changes after it would not be the state, restarts or not."""
-    dialect, started = old(update_rows=rows), Restarts(BEGIN)
+    started = Restarts(BEGIN)
     for after in restarts:
         started.add(now + after)
     follower = Follower(dialect, started)
