@@ -6,7 +6,7 @@ here. Facts about the vendor are in the package's docstring.
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -64,9 +64,9 @@ class _Read:
     error: str | None = None
 
     @property
-    def looks_cut(self) -> bool:
-        """Whether the count may be a cap."""
-        return bool(self.updates) and len(self.updates or ()) % ROUND == 0
+    def count(self) -> int:
+        """How many updates could be read."""
+        return len(self.updates or ())
 
     def knows_more(self, other: "_Read") -> bool:
         """Whether it holds an update that the other lacks, or cannot be read."""
@@ -107,7 +107,7 @@ class KoreClient:
         error = next((read.error for read in reads if read.error), None)
         return Fetched(
             pages=tuple(_page(read.reply) for read in reads),
-            records=None if unreadable else sum(len(read.updates or ()) for read in reads),
+            records=None if unreadable else sum(read.count for read in reads),
             vendor_time=reads[0].reply.vendor_time,
             status="unreadable" if unreadable else "failed" if error else "ok",
             error=f"{self._config.name}: window {_iso(window.start)} to {_iso(window.end)}: {error}" if error else None,
@@ -189,20 +189,24 @@ class KoreClient:
             return _Read(reply, None, f"the reply cannot be read ({error})")
 
     def _complete(self, window: Window, read: _Read, lane: Lane) -> list[_Read]:
-        """A reply, with those to the halves of its window where they know more, and so on down to single seconds."""
-        if not read.looks_cut:
+        """A reply, with those to parts of its window where its count may be a cap and they know more."""
+        if not read.count or read.count % ROUND:
             return [read]
+        parts = self._parts(window, read.count, lane)
+        return [read, *parts] if any(part.error or part.knows_more(read) for part in parts) else [read]
+
+    def _parts(self, window: Window, cap: int, lane: Lane) -> list[_Read]:
+        """Replies to the halves of a window, and to their halves where they hold as many updates, down to a second."""
         middle = window.start + (window.end - window.start) // SECOND // 2 * SECOND
-        if middle == window.start:
-            return [_Read(read.reply, read.updates, f"a reply is cut at {len(read.updates or ())} updates in a second")]
-        halves = [Window(window.start, middle), Window(middle, window.end)]
-        parts = [self._read(half, lane) for half in halves]
-        if not any(part.knows_more(read) for part in parts):
-            return [read]
-        return [
-            read,
-            *(one for half, part in zip(halves, parts, strict=True) for one in self._complete(half, part, lane)),
-        ]
+        parts = []
+        for half in (Window(window.start, middle), Window(middle, window.end)):
+            part = self._read(half, lane)
+            if part.count >= cap and half.end - half.start <= SECOND:
+                part = replace(part, error=f"a reply is cut at {cap} updates in a second")
+            parts.append(part)
+            if part.count >= cap and not part.error:
+                parts += self._parts(half, cap, lane)
+        return parts
 
 
 def _updates(reply: Reply) -> list[msgspec.Raw]:

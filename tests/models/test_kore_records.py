@@ -141,10 +141,12 @@ def test_agents_and_sources_do_not_mix(bench: Workbench) -> None:
     rows = bench.run(
         "intermediate.int_kore_records",
         stg_kore__agent_activity=[
-            *told("08:00 ready", "08:10 ready", agent_id="bob"), *told("08:05 logout"), *told("08:07 ready", source="k2"),
+            *told("08:00 ready", "08:10 ready", agent_id="bob"),
+            *told("08:05 logout"),
+            *told("08:07 ready", source="k2"),
         ],
         feed_clock=[kore_clock(), kore_clock() | {"source": "k2"}, kore_clock() | {"feed": "queues"}],
-    )  # fmt: skip
+    )
     assert rows.pick("source", "agent_id", "started_at") == [
         ("k2", "ann", "08:07"), ("kore_in", "ann", "08:05"), ("kore_in", "bob", "08:00"),
     ]  # fmt: skip
