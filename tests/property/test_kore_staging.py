@@ -16,12 +16,13 @@ from tests.models.workbench import Rows, Workbench
 STAGED = "staging.stg_kore__agent_activity"
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 
-scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8), st.sampled_from(
-        [said("08:00"), "11/03/2026 8:00:00", "2/30/2026 8:00:00", "01/01/0001 0:00:00", "12/31/9999 23:59:59",
-         "11/03/2026", "infinity", "\x00", "1e400", "11/03/-2026 8:00:00", "11/03/2026 8:00:00.5"]
-    )
+texts = st.sampled_from(
+    [said("08:00"), "11/03/2026 8:00:00", "2/30/2026 8:00:00", "01/01/0001 0:00:00", "12/31/9999 23:59:59",
+     "11/03/2026", "infinity", "\x00", "1e400", "11/03/-2026 8:00:00", "11/03/2026 8:00:00.5"]
 )  # fmt: skip
+# DuckDB reads Infinity, which is no JSON: the client then counts the window as unreadable and asks again.
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+scalars = st.none() | st.booleans() | numbers | st.text(max_size=8) | texts
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
