@@ -262,6 +262,10 @@ class SourceConfig(Section):
         """Whether a feed of the vendor is captured: it is named in ``feeds``, or nothing is named there."""
         return self.feeds is None or feed in self.feeds
 
+    def sample_seconds(self, _feed: str, /) -> float | None:
+        """How far apart the samples of a polled feed are, in seconds; None for a feed that tells of changes."""
+        return None
+
     @field_validator("base_url")
     @classmethod
     def _safe_address(cls, value: str, info: ValidationInfo) -> str:

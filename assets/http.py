@@ -175,6 +175,8 @@ class Options:
         max_requests_per_minute: Our own limit; none means no limit.
         headers: Sent with each request.
         ways_out: By status, what the reader of an error can do; goes before the general advice.
+        auth: What adds credentials to each request when it is sent, as a signature; Basic has its own argument.
+        transient: Statuses that this vendor gives for a while only, beside those that say so themselves.
     """
 
     timeout_seconds: float = 60.0
@@ -183,6 +185,8 @@ class Options:
     max_requests_per_minute: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ways_out: Mapping[int | None, str] = field(default_factory=dict)
+    auth: requests.auth.AuthBase | None = field(default=None, repr=False)
+    transient: frozenset[int] = frozenset()
 
 
 class Session:
@@ -220,7 +224,8 @@ class Session:
         self._pacer = Pacer(self.options.max_requests_per_minute, self.clock)
         self._chance = random.Random()
         self._http = requests.Session()
-        self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else _NoAuth()
+        other = self.options.auth or _NoAuth()
+        self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else other
         self._http.headers.update(self.options.headers)
         for scheme in ("http://", "https://"):
             self._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -329,7 +334,7 @@ class Session:
         said = self._excerpt(content[: 20 * EXCERPT_CHARACTERS].decode("utf-8", "replace"))
         return _Failure(
             what=f"answered {status}" + (f" ({said})" if said else ""),
-            transient=status in TRANSIENT,
+            transient=status in TRANSIENT or status in self.options.transient,
             status=status,
             retry_after=retry_after(response.headers.get("Retry-After"), vendor_time or self.clock.now()),
             vendor_time=vendor_time,

@@ -93,6 +93,7 @@ class FeedRow(TypedDict):
     window_seconds: float
     state_bearing: bool
     uncertainty_seconds: float
+    sample_seconds: float | None
 
 
 def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
@@ -112,6 +113,7 @@ def feed_rows(settings: Settings) -> list[FeedRow]:
             window_seconds=feed.window.total_seconds(),
             state_bearing=feed.state_bearing,
             uncertainty_seconds=feed.uncertainty.total_seconds(),
+            sample_seconds=source.sample_seconds(feed.name),
         )
         for source in settings.sources
         for feed in feeds_of(source)
