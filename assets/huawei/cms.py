@@ -51,8 +51,8 @@ class Envelope(msgspec.Struct, rename="camel", gc=False):
 
     result_code: str | int | None = None
     result: object = None
-    result_desc: msgspec.Raw | None = None
-    result_datas: msgspec.Raw | None = None
+    result_desc: msgspec.Raw = msgspec.Raw()
+    result_datas: msgspec.Raw = msgspec.Raw()
 
 
 _ENVELOPE = msgspec.json.Decoder(Envelope)
@@ -75,7 +75,7 @@ def rows_of(body: bytes) -> list[Row]:
         if str(code) not in SUCCESS:
             raise CmsError(f"resultCode {code}: see CC-CMS's list of error codes")
         for raw in (envelope.result_desc, envelope.result_datas):
-            if raw is not None and bytes(raw).lstrip().startswith(b"["):
+            if bytes(raw).lstrip().startswith(b"["):
                 return _ROWS.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise CmsError(f"the reply cannot be read ({error})") from None

@@ -54,7 +54,7 @@ class Reply(msgspec.Struct):
     """The envelope of every answer. The code is a text, in older versions perhaps a number."""
 
     retcode: str | int
-    event: msgspec.Raw | None = None
+    event: msgspec.Raw = msgspec.Raw()
 
 
 _DECODER = msgspec.json.Decoder(Reply)
@@ -67,7 +67,7 @@ def judge(body: bytes) -> tuple[Verdict, str, bool]:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return Verdict.UNREADABLE, "", False
     code = str(reply.retcode)
-    has_event = reply.event is not None and bytes(reply.event) != b"null"
+    has_event = bytes(reply.event) not in {b"", b"null"}
     return VERDICTS.get(code, Verdict.GIVE_UP), code, has_event
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ class Vendor:
     scripts: dict[str, list[Reply]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     respond: Callable[[Asked], Reply | None] = lambda _: None
-    url: str = ""
+    silent: str = "(nothing)"
 
     def paths(self, part: str = "") -> list[str]:
         """What was asked for, as ``GET /path``, where it contains a part."""
@@ -58,13 +58,14 @@ class Vendor:
         """Answer by script."""
         asked = Asked(request.method, request.path, dict(request.headers), await request.read())
         self.asked.append(asked)
+        if self.silent in asked.path:
+            await asyncio.sleep(60)
         reply = self.respond(asked)
         if reply is None:
             script = self.scripts.get(f"{request.method} {request.path}", [web.Response(status=404)])
             reply = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(reply, web.Response):
-            copy = web.Response(status=reply.status, body=reply.body, headers=reply.headers)
-            return copy
+            return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
         headers = reply.pop("headers", {}) if "headers" in reply else {}
         return web.Response(text=json.dumps(reply), content_type="application/json", headers=headers)
 
@@ -125,7 +126,6 @@ def play(
     vendor: Vendor,
     make: Callable[[str], LiveClient],
     enough: Callable[[Notes], bool],
-    then: Callable[[], Awaitable[None] | None] = lambda: None,
     seconds: float = 10.0,
 ) -> Notes:
     """Run a client against the vendor until the notes are enough, then cancel it.
@@ -137,19 +137,17 @@ def play(
     async def main() -> Notes:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", vendor.handle)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.05)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         host, port = runner.addresses[0][:2]
-        vendor.url = f"http://{host}:{port}"
         notes = Notes()
-        running = asyncio.create_task(make(vendor.url).run(notes))
+        running = asyncio.create_task(make(f"http://{host}:{port}").run(notes))
         try:
             async with asyncio.timeout(seconds):
                 while not enough(notes) and not running.done():
-                    await asyncio.sleep(0.005)
-            then()
+                    await asyncio.wait([running], timeout=0.005)
             if running.done():
                 running.result()
             return notes
