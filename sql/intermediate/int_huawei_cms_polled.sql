@@ -101,31 +101,37 @@ stretches as (
                 then coalesce(c.next_missed_at, c.next_at)
             when c.next_at is not null then c.last_before_next
             when n.any_last_at - n.last_at > c.patience then n.last_at
-        end as ended_at,
-        -- Of the time in which nobody looked, only what the vendor says of it is known, so it ends at the sample.
-        case when c.is_gap then c.received_at else c.began_at end as held_from
+        end as ended_at
     from changes as c
     inner join newest as n on c.source = n.source and c.agent_id = n.agent_id
 ),
 
+-- An open state holds only while somebody watches. Where it began before the watching, what the vendor says of that time
+-- is a stretch of its own, which ends at the sample.
+split as (
+    select *, is_gap and ended_at is null as is_split,
+        case when is_gap and ended_at is null then received_at else began_at end as held_from
+    from stretches
+),
+
 told as (
     select source, agent_id, held_from as started_at, ended_at, last_at, state::varchar as vendor_state, reason, logged_in_at,
-        case when is_gap then 0 else uncertainty_us end as uncertainty_us, is_gap as is_derived,
+        case when is_split then 0 else uncertainty_us end as uncertainty_us, is_split or not is_change as is_derived,
         segment, window_start, received_at, payload_sha256
-    from stretches
+    from split
     union all
     select source, agent_id, began_at, received_at, received_at, state::varchar, reason, logged_in_at,
         uncertainty_us, began_at = $partition_start, segment, window_start, received_at, payload_sha256
-    from stretches where is_gap and is_change and began_at < received_at
+    from split where is_split and is_change and began_at < received_at
     union all
     select source, agent_id, missed_at, began_at, began_at, prev_state::varchar, null, null,
         uncertainty_us + 500000, true, segment, window_start, received_at, payload_sha256
-    from stretches where missed_at < began_at
+    from split where missed_at < began_at
     union all
     -- What was carried over midnight and is not told any more would go on without end.
     select source, agent_id, last_at, null, last_at, 'unknown', null, null, 0, true,
         segment, window_start, last_at, payload_sha256
-    from stretches where held_from < $partition_start and ended_at = last_at and next_at is distinct from last_at
+    from split where held_from < $partition_start and ended_at = last_at and next_at is distinct from last_at
 )
 
 select
