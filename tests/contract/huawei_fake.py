@@ -21,7 +21,7 @@ ENVIRON = {"PASSWORD": "hunter2", "AK": "the-access-key", "SK": "the-secret-key"
 Reply = dict[str, Any] | web.Response
 
 
-def state(code: int = 4, *, working: bool = False) -> Reply:
+def state(code: int = 4, *, working: bool = False) -> dict[str, Any]:
     """A reply that tells a state."""
     return {"message": "", "retcode": "0", "result": {"agentState": code, "isWorking": working}}
 
@@ -106,10 +106,10 @@ class Notes:
             newest = word
 
 
-def config(url: str, folder: Path = Path("/conf"), **keys: object) -> HuaweiConfig:
+def config(url: str, **keys: object) -> HuaweiConfig:
     """A source at this address, polled quickly."""
     values = {"name": "aicc", "vendor": "huawei", "base_url": url, "poll_seconds": 0.05, **keys}
-    return HuaweiConfig.model_validate(values, context=Origin(folder / "sources.yaml", "source aicc", ENVIRON))
+    return HuaweiConfig.model_validate(values, context=Origin(Path("/conf/sources.yaml"), "source aicc", ENVIRON))
 
 
 def seats(*ids: str) -> list[dict[str, str]]:

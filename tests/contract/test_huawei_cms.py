@@ -210,9 +210,9 @@ def test_a_day_is_captured_and_a_second_time_only_what_is_unsettled(tmp_path: Pa
     day = (now - timedelta(hours=4)).date()
     with serving(operations) as url:
         client = CmsHistoryClient(config(url, cms=cms()))
-        how = {"vendor": "huawei", "source": "aicc", "feed": CMS_HISTORY, "days": [day]}
-        first = capture(client, lake, **how)
-        second = capture(client, lake, **how)
+        first, second = (
+            capture(client, lake, vendor="huawei", source="aicc", feed=CMS_HISTORY, days=[day]) for _ in range(2)
+        )
     assert first.failed == 0
     assert first.landed == first.planned > 0
     assert second.planned < first.planned

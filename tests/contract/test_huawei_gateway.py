@@ -122,7 +122,7 @@ def test_a_file_written_by_half_keeps_the_seats_of_before(tmp_path: Path, caplog
 
 def test_cookies_and_new_guids_are_sent_back_by_the_seat_that_got_them(tmp_path: Path) -> None:
     """If this fails, a load balancer sends an agent's requests to a node that does not know it."""
-    reply = {
+    reply: Reply = {
         **state(),
         "headers": {"Set-Cookie": "NODE=7; Path=/; HttpOnly", "Set-GUID": "JSESSIONID=second.AgentGateway0"},
     }
