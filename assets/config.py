@@ -268,6 +268,10 @@ class SourceConfig(Section):
         """A feed as this source has it; a vendor whose promises are not the same everywhere changes them here."""
         return feed
 
+    def sample_seconds(self, _feed: str, /) -> float | None:
+        """How far apart the samples of a polled feed are, in seconds; None for a feed that tells of changes."""
+        return None
+
     @field_validator("base_url")
     @classmethod
     def _safe_address(cls, value: str, info: ValidationInfo) -> str:

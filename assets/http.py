@@ -174,10 +174,11 @@ class Options:
         retry: When to try again.
         max_requests_per_minute: Our own limit; none means no limit.
         pacer: Spaces requests in place of that limit.
-        auth: Signs each request, where Basic authentication will not do.
+        auth: What adds credentials to each request when it is sent, as a signature; Basic has its own argument.
         headers: Sent with each request.
         ways_out: By status, what the reader of an error can do; goes before the general advice.
         meaning: The status that a status and body stand for, where a vendor tells its errors in the body.
+        transient: Statuses that this vendor gives for a while only, beside those that say so themselves.
     """
 
     timeout_seconds: float = 60.0
@@ -185,10 +186,11 @@ class Options:
     retry: Retry = field(default_factory=Retry)
     max_requests_per_minute: int | None = None
     pacer: Pacer | None = None
-    auth: requests.auth.AuthBase | None = None
+    auth: requests.auth.AuthBase | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ways_out: Mapping[int | None, str] = field(default_factory=dict)
     meaning: Callable[[int, bytes], int] = lambda status, _: status
+    transient: frozenset[int] = frozenset()
 
 
 class Session:
@@ -338,7 +340,7 @@ class Session:
         said = self._excerpt(content[: 20 * EXCERPT_CHARACTERS].decode("utf-8", "replace"))
         return _Failure(
             what=f"answered {response.status_code}" + (f" ({said})" if said else ""),
-            transient=status in TRANSIENT,
+            transient=status in TRANSIENT or status in self.options.transient,
             status=status,
             retry_after=retry_after(response.headers.get("Retry-After"), vendor_time or self.clock.now()),
             vendor_time=vendor_time,

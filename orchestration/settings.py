@@ -94,6 +94,7 @@ class FeedRow(TypedDict):
     state_bearing: bool
     uncertainty_seconds: float
     event_timezone: str
+    sample_seconds: float | None
 
 
 def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
@@ -114,6 +115,7 @@ def feed_rows(settings: Settings) -> list[FeedRow]:
             state_bearing=feed.state_bearing,
             uncertainty_seconds=feed.uncertainty.total_seconds(),
             event_timezone=feed.event_timezone,
+            sample_seconds=source.sample_seconds(feed.name),
         )
         for source in settings.sources
         for feed in feeds_of(source)

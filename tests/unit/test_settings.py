@@ -303,6 +303,7 @@ def test_feed_rows(tmp_path: Path) -> None:
         "state_bearing": True,
         "uncertainty_seconds": 0.0,
         "event_timezone": "UTC",
+        "sample_seconds": None,
     }
 
 
