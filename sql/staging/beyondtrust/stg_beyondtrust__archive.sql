@@ -119,16 +119,28 @@ judged as (
 
 -- Inside one event inserts come first, then updates, then deletions, as in live messages.
 operations as (
-    select * exclude (line, inserted, updated, deleted), 1 as place, 'insert' as kind, inserted as content from judged
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256,
+        archive_type, archive_date, archive_index,
+        happened_at, line_number, 1 as place, 'insert' as kind, inserted as content
+    from judged
     where inserted is not null and line_reason is null
     union all
-    select * exclude (line, inserted, updated, deleted), 2, 'update', updated from judged
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256,
+        archive_type, archive_date, archive_index,
+        happened_at, line_number, 2, 'update', updated
+    from judged
     where updated is not null and line_reason is null
     union all
-    select * exclude (line, inserted, updated, deleted), 3, 'delete', deleted from judged
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256,
+        archive_type, archive_date, archive_index,
+        happened_at, line_number, 3, 'delete', deleted
+    from judged
     where deleted is not null and line_reason is null
-    union all by name
-    select * exclude (body), 0 as line_number, 1 as place, 'insert' as kind from copies
+    union all
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256,
+        archive_type, archive_date, archive_index,
+        happened_at, 0, 1, 'insert', content
+    from copies
     where happened_at is not null and json_type(content) = 'OBJECT'
 ),
 
@@ -144,35 +156,47 @@ tabled as (
     )
 ),
 
+listed_rows as (
+    select * exclude (t), t.key as table_name,
+        case
+            when t.key is null then [{'key': null::varchar, 'value': t.value}]
+            when kind = 'delete' then coalesce(
+                list_transform(try(from_json(t.value, '["VARCHAR"]')), lambda i: {'key': i, 'value': null::json}),
+                [{'key': null::varchar, 'value': t.value}]
+            )
+            else coalesce(
+                map_entries(try(from_json(t.value, '"MAP(VARCHAR, JSON)"'))), [{'key': null::varchar, 'value': t.value}]
+            )
+        end as entries
+    from tabled
+    -- An empty table is written as null.
+    where t.key is null or t.value is not null
+),
+
 changes as (
-    select * exclude (entries), unnest(entries) as e, generate_subscripts(entries, 1) as row_place
-    from (
-        select * exclude (t), t.key as table_name,
-            case
-                when t.key is null then [{'key': null::varchar, 'value': t.value}]
-                when kind = 'delete' then coalesce(
-                    list_transform(try(from_json(t.value, '["VARCHAR"]')), lambda i: {'key': i, 'value': null::json}),
-                    [{'key': null::varchar, 'value': t.value}]
-                )
-                else coalesce(
-                    map_entries(try(from_json(t.value, '"MAP(VARCHAR, JSON)"'))),
-                    [{'key': null::varchar, 'value': t.value}]
-                )
-            end as entries
-        from tabled
-        -- An empty table is written as null.
-        where t.key is null or t.value is not null
-    )
-    union all by name
-    select * exclude (body, content), 0 as line_number, 0 as place, 'snapshot' as kind from copies
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256,
+        archive_type, archive_date, archive_index,
+        happened_at, line_number, place, kind, table_place, generate_subscripts(entries, 1) as row_place, table_name,
+        unnest(entries) as e, null::varchar as line, null::varchar as line_reason
+    from listed_rows
+    union all
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256,
+        archive_type, archive_date, archive_index,
+        happened_at, 0, 0, 'snapshot', 0, 0, null, null, null, null
+    from copies
     where happened_at is not null and json_type(content) = 'OBJECT'
-    union all by name
-    select * exclude (line, inserted, updated, deleted), 0 as place, 'truncate' as kind from judged
+    union all
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256,
+        archive_type, archive_date, archive_index,
+        happened_at, line_number, 0, 'truncate', 0, 0, null, null, null, null
+    from judged
     where is_truncation and line_reason is null
-    union all by name
-    select * exclude (line, inserted, updated, deleted, happened_at),
-        4 as place, {'key': null::varchar, 'value': null::json} as e, line as rejected
-    from judged where line_reason is not null
+    union all
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256,
+        archive_type, archive_date, archive_index,
+        null, line_number, 0, null, 0, 0, null, null, line, line_reason
+    from judged
+    where line_reason is not null
 ),
 
 records as (
@@ -189,7 +213,7 @@ records as (
             when e.key is null then 'the table''s "' || kind || '" names no rows'
             when kind <> 'delete' and json_type(e.value) is distinct from 'OBJECT' then 'the row is no JSON object'
         end as reject_reason,
-        coalesce(rejected, e.value::varchar) as reject_payload
+        coalesce(line, e.value::varchar) as reject_payload
     from changes
     union all
     select source, segment, sequence, window_start, window_end, received_at, payload_sha256,

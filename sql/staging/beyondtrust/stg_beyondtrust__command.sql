@@ -57,12 +57,13 @@ members as (
 ),
 
 records as (
-    select * exclude (f, root_text),
-        0 as member_place, null::varchar as team_id, f."@id" as id, f."#text" as text_value,
-        case when element = 'error' then null else coalesce(
+    select source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256, action, root,
+        kind_place, element_place, 0 as member_place, element, fields, null::varchar as team_id, f."@id" as id,
+        f."#text" as text_value,
+        coalesce(
             f.private_display_name[1]."#text", f.name[1]."#text", f.public_display_name[1]."#text",
             f.display_name[1]."#text"
-        ) end as name,
+        ) as name,
         f.type[1]."#text" as rep_type,
         try_cast(f.support_session_count[1]."#text" as bigint) as support_sessions,
         try_cast(f.showing_on_rep_list[1]."#text" as boolean) as is_on_rep_list,
@@ -70,22 +71,22 @@ records as (
         f.logged_in_since[1]."#text" as since_text,
         f is null as is_unread
     from typed
-    union all by name
-    select * exclude (f, root_text, element, fields, member),
-        'team_member' as element, to_json(member)::json as fields,
-        f."@id" as team_id, member."@id" as id, member."#text" as name, false as is_unread
+    union all
+    select source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256, action, root,
+        kind_place, element_place, member_place, 'team_member', to_json(member), f."@id", member."@id",
+        null, member."#text", null, null, null, null, null, false
     from members
-    union all by name
+    union all
     -- An error may be the root itself, at HTTP 200, in the site's language.
-    select * exclude (body, content, root_text), 'error' as element, root_text as text_value, content as fields,
-        0 as kind_place, false as is_unread
+    select source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256, action, root,
+        0, 0, 0, 'error', content, null, null, root_text, null, null, null, null, null, null, false
     from roots
     where root = 'error' and root_text is not null
 ),
 
 numbered as (
     select *, row_number() over (
-        partition by segment, sequence order by kind_place, element_place, member_place nulls first
+        partition by segment, sequence order by kind_place, element_place, member_place
     ) as record
     from records
 )

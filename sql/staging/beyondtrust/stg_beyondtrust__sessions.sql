@@ -93,18 +93,29 @@ events as (
             "data": [{"value": [{"@name": "VARCHAR", "@value": "VARCHAR"}]}]
         }')) as v
         from (
-            select * exclude (s, fields, representative_id, gsnumber, name, entries),
+            select source, segment, sequence, window_start, window_end, received_at, payload_sha256, report,
+                place, lsid, session_type, started_at, ended_at, null::varchar as team_id, null::varchar as team_name,
                 unnest(entries) as fields, generate_subscripts(entries, 1) as part_place
             from (select *, flatten(list_transform(s.session_details, lambda l: l.event)) as entries from sessions)
-            union all by name
-            select * exclude (entries), unnest(entries) as fields, generate_subscripts(entries, 1) as part_place
+            union all
+            select source, segment, sequence, window_start, window_end, received_at, payload_sha256, report,
+                place, null, null, null, null, team_id, team_name,
+                unnest(entries), generate_subscripts(entries, 1)
             from teams
         )
     )
 ),
 
 records as (
-    select * exclude (s), 'session' as kind, 0 as part, 0 as part_place,
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256, report,
+        'session' as kind, place, 0 as part, 0 as part_place, fields, null::varchar as message,
+        lsid, session_type, started_at, ended_at, representative_id, gsnumber, name,
+        null::boolean as is_owner, null::bigint as seconds_involved, null::varchar as team_id, null::varchar as team_name,
+        null::varchar as event_type, null::timestamptz as event_at,
+        null::varchar as performed_by_type, null::varchar as performed_by_gsnumber, null::varchar as performed_by_id,
+        null::varchar as performed_by, null::varchar as destination_type, null::varchar as destination_gsnumber,
+        null::varchar as destination_id, null::varchar as destination,
+        null::struct(name varchar, "value" varchar)[] as data,
         coalesce(started_at, ended_at) as low, coalesce(ended_at, started_at) as high,
         case
             when lsid is null then 'the session has no lsid'
@@ -112,31 +123,41 @@ records as (
             when ended_at < started_at then 'end_time lies before start_time'
         end as reject_reason
     from sessions
-    union all by name
-    select *, 'representative' as kind, 1 as part, started_at as low, coalesce(ended_at, started_at) as high,
+    union all
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256, report,
+        'representative', place, 1, part_place, fields, null,
+        lsid, session_type, started_at, ended_at, representative_id, gsnumber, name, is_owner, seconds_involved,
+        null, null, null, null, null, null, null, null, null, null, null, null, null,
+        started_at, coalesce(ended_at, started_at),
         case
             when representative_id is null then 'the representative has no id'
             when lsid is null then 'the session has no lsid'
             when not coalesce(isfinite(started_at), false) then 'start_time is missing or no time'
-        end as reject_reason
+        end
     from representatives
-    union all by name
-    select *, case when report = 'SupportTeam' or lsid is null then 'team_event' else 'event' end as kind, 2 as part,
-        event_at as low, event_at as high,
+    union all
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256, report,
+        case when lsid is null then 'team_event' else 'event' end, place, 2, part_place, fields, null,
+        lsid, session_type, started_at, ended_at, null, null, null, null, null, team_id, team_name, event_type, event_at,
+        performed_by_type, performed_by_gsnumber, performed_by_id, performed_by,
+        destination_type, destination_gsnumber, destination_id, destination, data,
+        event_at, event_at,
         case
             when event_type is null then 'the event has no event_type'
             when not coalesce(isfinite(event_at), false) then 'timestamp is missing or no time'
-        end as reject_reason
+        end
     from events
-    union all by name
+    union all
     -- That nothing was found is told as an error, at HTTP 200, in the site's language.
-    select * exclude (body, root, content), 'error' as kind, 0 as place, 0 as part, 0 as part_place,
-        coalesce(content.error[1]."#text", content."#text", '') as message
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256, report,
+        'error', 0, 0, 0, null, coalesce(content.error[1]."#text", content."#text", ''), null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+        null, null, null
     from roots
     where root = 'error' or content.error is not null
-    union all by name
-    select * exclude (body, root, content), null as kind, -1 as place, 0 as part, 0 as part_place,
-        to_json(body) as fields, 'the reply is no report in XML, or declares entities' as reject_reason
+    union all
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256, report,
+        null, -1, 0, 0, to_json(body), null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+        null, null, 'the reply is no report in XML, or declares entities'
     from roots
     where root is null or content is null
         or (root <> 'error' and content.error is null and root not in ('session_list', 'team_activity_list'))

@@ -25,12 +25,20 @@ read as (
 
 -- Inside one message inserts come first, then updates, then deletions, as the vendor's own client applies them.
 operations as (
-    select * exclude (body, inserted, updated, deleted), 1 as place, 'insert' as kind, inserted as content from read
+    select source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256, message_type,
+        1 as place, 'insert' as kind, inserted as content
+    from read
     where inserted is not null
     union all
-    select * exclude (body, inserted, updated, deleted), 2, 'update', updated from read where updated is not null
+    select source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256, message_type,
+        2, 'update', updated
+    from read
+    where updated is not null
     union all
-    select * exclude (body, inserted, updated, deleted), 3, 'delete', deleted from read where deleted is not null
+    select source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256, message_type,
+        3, 'delete', deleted
+    from read
+    where deleted is not null
 ),
 
 listed as (
@@ -64,9 +72,14 @@ split as (
 ),
 
 changes as (
-    select * exclude (entries), unnest(entries) as e, generate_subscripts(entries, 1) as row_place from split
-    union all by name
-    select * exclude (body, inserted, updated, deleted), 0 as place, 'truncate' as kind from read where is_truncation
+    select source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256, message_type,
+        place, kind, table_place, generate_subscripts(entries, 1) as row_place, table_name, unnest(entries) as e
+    from split
+    union all
+    select source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256, message_type,
+        0, 'truncate', 0, 0, null, null
+    from read
+    where is_truncation
 ),
 
 records as (
