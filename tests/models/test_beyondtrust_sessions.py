@@ -189,7 +189,9 @@ def test_a_session_that_only_waits_is_not_transferred(bench: Workbench) -> None:
     assert transfers(replay) == []
 
 
-EVENT = '<event timestamp="{}" event_type="{}"><performed_by type="representative" gsnumber="{}">x</performed_by>{}</event>'
+EVENT = (
+    '<event timestamp="{}" event_type="{}"><performed_by type="representative" gsnumber="{}">x</performed_by>{}</event>'
+)
 
 
 def report(*events: tuple[str, str, int, str], lsid: str = B, ended: str = "10:00") -> dict[str, Any]:
@@ -234,7 +236,12 @@ def test_reported_hand_overs(bench: Workbench) -> None:
         ("09:00", OWNER, 0, TO_21),
         ("09:05", ADDED, 22, ""),
         ("09:10", OWNER, 21, TO_22),
-        ("09:20", "Session Transferred to Queue", 22, '<destination type="queue" gsnumber="0">Second line</destination>'),
+        (
+            "09:20",
+            "Session Transferred to Queue",
+            22,
+            '<destination type="queue" gsnumber="0">Second line</destination>',
+        ),
         ("09:30", OWNER, 21, TO_21),
     )
     assert transfers(Replay(bench, sessions=[report(*events)])) == [
