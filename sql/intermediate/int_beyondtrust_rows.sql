@@ -3,7 +3,7 @@
 -- Only tables and columns that models read are here; the rest stays in staging.
 -- grain: source, feed, epoch_at, table_name, row_id, life, changed_at
 -- window: -1 days .. 0 days
--- warn representatives_are_users: table_name <> 'representative' or user_id is not null
+-- warn representatives_are_users: kind = 'delete' or table_name <> 'representative' or user_id is not null
 with delivered as (
     select source, 'state' as feed, connected_at, received_at as told_at, kind, table_name, row_id, fields,
         0 as file_number, sequence as place, record, payload_sha256 as batch, segment, window_start, received_at,

@@ -9,7 +9,6 @@ from typing import Any
 
 from orchestration.inputs import midnight
 from orchestration.models import Model
-
 from tests.models.workbench import DAY, Rows, Workbench, at
 
 STATE = "staging.stg_beyondtrust__state"
@@ -48,7 +47,8 @@ _TIMES = {"requested_at", "window_start", "window_end"}
 
 def stage(bench: Workbench, table: str, pages: Iterable[Mapping[str, Any]]) -> Rows:
     """What a staging model makes of these pages."""
-    return bench.run(table, **{bench.models[table].parents[0].split(".")[1]: list(pages)})
+    raw: dict[str, Any] = {bench.models[table].parents[0].split(".")[1]: list(pages)}
+    return bench.run(table, **raw)
 
 
 def change(**operations: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""BeyondTrust's live messages and archive become state records: replay, sign-ins, copies, and which feed is followed."""
+"""BeyondTrust's live messages and archive become state records: replay, copies, and which feed is followed."""
 
 import json
 import random
@@ -67,7 +67,7 @@ def test_an_update_that_changes_nothing_begins_nothing(bench: Workbench) -> None
 
 
 def test_sessions_are_counted_and_handling_does_not_come_from_busy(bench: Workbench) -> None:
-    """If this fails, an agent at capacity passes for one who works, or one who works below capacity for one who waits."""
+    """If this fails, an agent at capacity passes for one who works, or one who works for one who waits."""
     replay = Replay(
         bench,
         told(

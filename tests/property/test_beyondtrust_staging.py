@@ -39,7 +39,7 @@ values = st.recursive(
 )
 tables = st.dictionaries(
     st.sampled_from(["representative", "queue", "x", ""]),
-    st.one_of(st.dictionaries(st.text(max_size=3), st.one_of(st.dictionaries(st.text(max_size=3), values), values)), values),
+    st.dictionaries(st.text(max_size=3), st.dictionaries(st.text(max_size=3), values) | values) | values,
     max_size=3,
 )  # fmt: skip
 messages = st.one_of(
@@ -66,8 +66,9 @@ attributes = st.dictionaries(
     st.sampled_from(["1", "", "1e999", "-5", "infinity", "99999999999999999", "x"]),
     max_size=3,
 )
+texts = st.sampled_from(["", "7", "inf"])
 elements = st.recursive(
-    st.builds(lambda name, attrs, text: _element(name, attrs, [text]), names, attributes, st.sampled_from(["", "7", "inf"])),
+    st.builds(lambda name, attrs, text: _element(name, attrs, [text]), names, attributes, texts),
     lambda inner: st.builds(_element, names, attributes, st.lists(inner, max_size=3)),
     max_leaves=8,
 )  # fmt: skip
