@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 from urllib.parse import quote, urlencode
 
 import requests
@@ -127,6 +127,16 @@ class Retry:
         return wait if asked is None else max(wait, min(asked, self.longest_wait))
 
 
+class Pace(Protocol):
+    """When a session may ask: ``wait`` before each try, then ``note`` what a vendor's answer says of its limits."""
+
+    def wait(self) -> None:
+        """Wait for the next free place, in any thread."""
+
+    def note(self, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer; ``headers`` are found in any case."""
+
+
 class Pacer:
     """Spaces requests evenly, across threads: never more than so many in any minute; none means no limit."""
 
@@ -146,6 +156,9 @@ class Pacer:
             self._next = place + self._interval
         if place > now:
             self._clock.sleep(place - now)
+
+    def note(self, status: int, headers: Mapping[str, str]) -> None:
+        """Learn nothing: the limit is ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +208,7 @@ class Session:
         secrets: Whatever else must not appear in a message.
         options: Time limits, retries and the like.
         clock: The clock to measure and wait with.
+        pace: When to ask, where the options' own limit does not do; sessions can share one.
 
     Attributes:
         drift_seconds: The vendor's clock minus ours, by the newest answer; None before any.
@@ -209,6 +223,7 @@ class Session:
         secrets: Iterable[str] = (),
         options: Options | None = None,
         clock: Clock | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.source = source
         self.base_url = base_url.rstrip("/")
@@ -217,7 +232,7 @@ class Session:
         self.drift_seconds: float | None = None
         own = (*basic, ":".join(basic)) if basic else ()
         self._redact = Redactor([*own, *secrets])
-        self._pacer = Pacer(self.options.max_requests_per_minute, self.clock)
+        self._pace = pace or Pacer(self.options.max_requests_per_minute, self.clock)
         self._chance = random.Random()
         self._http = requests.Session()
         self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else _NoAuth()
@@ -267,7 +282,7 @@ class Session:
         policy = retry or self.options.retry
         began = self.clock.monotonic()
         for tried in itertools.count(1):
-            self._pacer.wait()
+            self._pace.wait()
             outcome = self._ask(method, target, asked, body)
             if isinstance(outcome, Reply):
                 return outcome
@@ -294,6 +309,7 @@ class Session:
                 verify=str(verify) if isinstance(verify, Path) else verify,
             ) as response:
                 vendor_time = self._note_date(response.headers.get("Date"))
+                self._pace.note(response.status_code, response.headers)
                 # requests' own .content reads in small chunks and is several times slower than one read.
                 content: bytes = response.raw.read(decode_content=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -301,8 +317,7 @@ class Session:
         if response.status_code not in SUCCESS:
             return self._refused(response, content, vendor_time)
         content_type = response.headers.get("Content-Type")
-        received_at = self.clock.now()
-        return Reply(asked, response.status_code, content_type, vendor_time, requested_at, received_at, content)
+        return Reply(asked, response.status_code, content_type, vendor_time, requested_at, self.clock.now(), content)
 
     def _note_date(self, header: str | None) -> datetime | None:
         """Measure the drift when the head of an answer arrives.

@@ -6,6 +6,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from assets.beyondtrust import ARCHIVE, COMMAND, SESSIONS, STATE
+from assets.beyondtrust.config import BeyondTrustConfig
 from assets.config import SourceConfig
 from assets.cxengage import AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
@@ -50,5 +52,11 @@ def _client(feed: Feed) -> Callable[[SourceConfig], Any]:
 
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
-    {vendor.name: vendor for vendor in (Vendor("cxengage", CxEngageConfig, (AGENT_STATES,)),)}
+    {
+        vendor.name: vendor
+        for vendor in (
+            Vendor("cxengage", CxEngageConfig, (AGENT_STATES,)),
+            Vendor("beyondtrust", BeyondTrustConfig, (STATE, ARCHIVE, COMMAND, SESSIONS)),
+        )
+    }
 )
