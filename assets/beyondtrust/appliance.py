@@ -166,6 +166,11 @@ class Appliance:
         needs_command = permission == "perm_command"
         held = None
         try:
+            self._tokens.secrets()
+        except PermanentError as error:
+            yield Probe("credentials", ok=False, message=str(error))
+            return
+        try:
             self.token()
             yield Probe("reachability", ok=True, message=f"{self.config.base_url} answers")
             yield Probe("credentials", ok=True, message="accepted")
