@@ -39,7 +39,7 @@ NOT_THERE = (
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class File:
     """A listed file: when it begins, what it is, and by which date and index it is asked for."""
 
@@ -97,7 +97,8 @@ class ArchiveClient:
             HttpError: A listing could not be had, or the account may not read archives.
         """
         listings = self._listings_of(window)
-        files = sorted({file for one in listings for file in one.files if _overlaps(file, window)})
+        found = {file for one in listings for file in one.files if _overlaps(file, window)}
+        files = sorted(found, key=lambda file: (file.start, file.type == "event", file.date))
         pages = [page(one.reply) for one in listings]
         trouble = _trouble(window, listings, files, listings[0].reply.vendor_time or self._appliance.vendor_now())
         unreadable = [f"listing: {one.answer.says}" for one in listings if one.answer.kind is Kind.UNREADABLE]
