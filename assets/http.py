@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 from urllib.parse import quote, urlencode
 
 import requests
@@ -127,16 +127,6 @@ class Retry:
         return wait if asked is None else max(wait, min(asked, self.longest_wait))
 
 
-class Pace(Protocol):
-    """When a session may ask: ``wait`` before each try, then ``note`` what a vendor's answer says of its limits."""
-
-    def wait(self) -> None:
-        """Wait for the next free place, in any thread."""
-
-    def note(self, status: int, headers: Mapping[str, str]) -> None:
-        """Learn from an answer; ``headers`` are found in any case."""
-
-
 class Pacer:
     """Spaces requests evenly, across threads: never more than so many in any minute; none means no limit."""
 
@@ -158,7 +148,7 @@ class Pacer:
             self._clock.sleep(place - now)
 
     def note(self, status: int, headers: Mapping[str, str]) -> None:
-        """Learn nothing: the limit is ours."""
+        """Learn from an answer of any status; this one's limit is ours alone. ``headers`` are found in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +176,7 @@ class Options:
         verify: Whether the vendor's certificate is verified, or a PEM file of authorities to trust.
         retry: When to try again.
         max_requests_per_minute: Our own limit; none means no limit.
+        pacer: Spaces requests in place of that limit.
         headers: Sent with each request.
         ways_out: By status, what the reader of an error can do; goes before the general advice.
     """
@@ -194,6 +185,7 @@ class Options:
     verify: bool | Path = True
     retry: Retry = field(default_factory=Retry)
     max_requests_per_minute: int | None = None
+    pacer: Pacer | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ways_out: Mapping[int | None, str] = field(default_factory=dict)
 
@@ -208,7 +200,6 @@ class Session:
         secrets: Whatever else must not appear in a message.
         options: Time limits, retries and the like.
         clock: The clock to measure and wait with.
-        pace: When to ask, where the options' own limit does not do; sessions can share one.
 
     Attributes:
         drift_seconds: The vendor's clock minus ours, by the newest answer; None before any.
@@ -223,7 +214,6 @@ class Session:
         secrets: Iterable[str] = (),
         options: Options | None = None,
         clock: Clock | None = None,
-        pace: Pace | None = None,
     ) -> None:
         self.source = source
         self.base_url = base_url.rstrip("/")
@@ -232,7 +222,7 @@ class Session:
         self.drift_seconds: float | None = None
         own = (*basic, ":".join(basic)) if basic else ()
         self._redact = Redactor([*own, *secrets])
-        self._pace = pace or Pacer(self.options.max_requests_per_minute, self.clock)
+        self._pacer = self.options.pacer or Pacer(self.options.max_requests_per_minute, self.clock)
         self._chance = random.Random()
         self._http = requests.Session()
         self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else _NoAuth()
@@ -282,7 +272,7 @@ class Session:
         policy = retry or self.options.retry
         began = self.clock.monotonic()
         for tried in itertools.count(1):
-            self._pace.wait()
+            self._pacer.wait()
             outcome = self._ask(method, target, asked, body)
             if isinstance(outcome, Reply):
                 return outcome
@@ -309,7 +299,7 @@ class Session:
                 verify=str(verify) if isinstance(verify, Path) else verify,
             ) as response:
                 vendor_time = self._note_date(response.headers.get("Date"))
-                self._pace.note(response.status_code, response.headers)
+                self._pacer.note(response.status_code, response.headers)
                 # requests' own .content reads in small chunks and is several times slower than one read.
                 content: bytes = response.raw.read(decode_content=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:

@@ -15,7 +15,7 @@ from assets.beyondtrust import xml
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.oauth import Tokens
 from assets.capture import Probe
-from assets.http import Clock, HttpError, Options, PermanentError, Reply, Retry, Session, retry_after
+from assets.http import Clock, HttpError, Options, Pacer, PermanentError, Reply, Retry, Session, retry_after
 from orchestration.lake import Page
 
 T = TypeVar("T")
@@ -48,8 +48,8 @@ WAYS_OUT: Mapping[int | None, str] = {
 }
 
 
-class Budget:
-    """The account's limits, shared by all feeds of a source in this process; a pace of :class:`assets.http.Session`.
+class Budget(Pacer):
+    """The account's limits, shared by all feeds of a source in this process.
 
     Args:
         per_minute: A limit of our own, in requests per minute; none means the vendor's alone.
@@ -57,20 +57,8 @@ class Budget:
     """
 
     def __init__(self, per_minute: int | None, clock: Clock) -> None:
-        self._least = max(INTERVAL_SECONDS, 60.0 / per_minute if per_minute else 0.0)
-        self._interval = self._least
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._next = float("-inf")
-
-    def wait(self) -> None:
-        """Wait for the next free place."""
-        with self._lock:
-            now = self._clock.monotonic()
-            place = max(now, self._next)
-            self._next = place + self._interval
-        if place > now:
-            self._clock.sleep(place - now)
+        super().__init__(per_minute, clock)
+        self._interval = self._least = max(INTERVAL_SECONDS, self._interval)
 
     def note(self, status: int, headers: Mapping[str, str]) -> None:
         """Learn from ``X-RateLimit-Remaining`` how fast to go on, and pause after a 429."""
@@ -149,12 +137,11 @@ class Appliance:
                 "Accept-Encoding": "identity",
                 "Connection": "close",
             },
+            pacer=self.budget,
             ways_out=WAYS_OUT,
         )
         secrets = (token, *self._tokens.secrets())
-        return Session(
-            config.name, config.base_url, secrets=secrets, options=options, clock=self.clock, pace=self.budget
-        )
+        return Session(config.name, config.base_url, secrets=secrets, options=options, clock=self.clock)
 
     def examine(self, permission: str, needed: str) -> Iterator[Probe]:
         """Look at reachability, credentials, permission and clock, in this order, until one is wrong.

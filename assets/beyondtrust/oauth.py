@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.config import MissingVariableError
-from assets.http import Clock, Options, Pace, PermanentError, Session
+from assets.http import Clock, Options, Pacer, PermanentError, Session
 
 PATH = "/oauth2/token"
 BODY = b"grant_type=client_credentials"
@@ -44,13 +44,13 @@ class Tokens:
 
     Args:
         config: The source.
-        pace: When to ask; shared with all other requests of the account.
+        pacer: When to ask; shared with all other requests of the account.
         clock: The clock to measure with.
     """
 
-    def __init__(self, config: BeyondTrustConfig, pace: Pace, clock: Clock) -> None:
+    def __init__(self, config: BeyondTrustConfig, pacer: Pacer, clock: Clock) -> None:
         self._config = config
-        self._pace = pace
+        self._pacer = pacer
         self._clock = clock
         self._lock = threading.Lock()
         self._token: Token | None = None
@@ -91,12 +91,12 @@ class Tokens:
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Connection": "close",
             },
+            pacer=self._pacer,
             ways_out=WAYS_OUT,
         )
         asked_at = self._clock.monotonic()
-        with Session(
-            config.name, config.base_url, basic=(client_id, secret), options=options, clock=self._clock, pace=self._pace
-        ) as session:
+        basic = (client_id, secret)
+        with Session(config.name, config.base_url, basic=basic, options=options, clock=self._clock) as session:
             reply = session.request("POST", PATH, body=BODY)
         value, seconds = _read(reply.body)
         if value is None:

@@ -88,6 +88,9 @@ class StateClient:
                 while True:
                     await self._until(due, watch)
                     watch, due = await self._renewed(http, sink, watch)
+            except LiveError as error:
+                sink.lost(watch.heard_at, str(error))
+                raise
             finally:
                 await watch.close()
 
@@ -259,9 +262,10 @@ class _Watch:
         try:
             await self._read()
         except LiveError:
-            # What was cut off in the middle is kept, too, and shown among the rejects.
+            # What was cut off in the middle is kept, too, and shown among the rejects. It proves nothing about the time
+            # since, in which the connection may have been dead.
             if self.socket.torn:
-                await self._keep(self.socket.torn, self._now())
+                await self._keep(self.socket.torn, self.heard_at)
             raise
 
     async def _read(self) -> None:

@@ -258,6 +258,10 @@ def test_a_connection_that_ends_is_told_with_what_was_cut(fake: FakeAppliance) -
     error, heard = ended(client(fake), fake.drop)
     assert "code 1001" in str(error)
     assert heard.lines == [COPY, b'{"type":"upd']
+    # What was cut proves nothing about the time since.
+    assert heard.events[-1][0] == "lost"
+    assert heard.events[-1][1] == heard.pages[-1].received_at <= datetime.now(UTC)
+    assert heard.events[-1][2] == str(error)
 
 
 def test_a_refusal_in_the_midst_is_kept_and_ends_the_connection(fake: FakeAppliance) -> None:
