@@ -21,7 +21,7 @@ from assets.http import HttpError, PermanentError
 from assets.live import LiveError
 from assets.windows import Window
 from orchestration.lake import Page
-from tests.contract.appliance import SECRET, Answer, Asked, FakeAppliance, answer
+from tests.contract.fake_appliance import SECRET, Answer, Asked, FakeAppliance, answer
 
 INFO = {"action": "get_api_info"}
 KNOWN = b'<get_api_info xmlns="urn:x"><company_name>acme</company_name></get_api_info>'

@@ -12,7 +12,7 @@ import pytest
 from assets.beyondtrust.state import StateClient, Timing
 from assets.live import LiveError
 from orchestration.lake import Page
-from tests.contract.appliance import COPY, DENIED, SECRET, FakeAppliance
+from tests.contract.fake_appliance import COPY, DENIED, SECRET, FakeAppliance
 
 BRISK = Timing(renewal=3600.0, overlap=0.1, copy=0.3, retry=0.05, ping=0.05, silence=60.0)
 UPDATE = b'{"type":"model_update","update":{"representative":{"12":{"routing_busy":1}}}}\n'
