@@ -38,6 +38,7 @@ class Faults:
     wrong_total: added to the total of every answer.
     truncated_rate: share of answers whose JSON stops in the middle.
     short_rate: share of answers shorter than their Content-Length.
+    rubbish_rate: share of answers that are somebody else's sign-in page, with status 200.
     stringly_limit: the limit comes back as a string.
     """
 
@@ -59,6 +60,7 @@ class Faults:
     wrong_total: int = 0
     truncated_rate: float = 0.0
     short_rate: float = 0.0
+    rubbish_rate: float = 0.0
     stringly_limit: bool = False
 
 
