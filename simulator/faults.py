@@ -40,6 +40,8 @@ class Faults:
     short_rate: share of answers shorter than their Content-Length.
     rubbish_rate: share of answers that are somebody else's sign-in page, with status 200.
     stringly_limit: the limit comes back as a string.
+    refused_rate, retcodes: share of requests that a vendor who fails with status 200 (Huawei's
+        CC-Gateway) refuses, and with which of its own codes.
     """
 
     seed: int = 0
@@ -62,6 +64,8 @@ class Faults:
     short_rate: float = 0.0
     rubbish_rate: float = 0.0
     stringly_limit: bool = False
+    refused_rate: float = 0.0
+    retcodes: tuple[str, ...] = ("000-003", "000-004", "000-007", "100-006")
 
 
 Knobs = TypeVar("Knobs")

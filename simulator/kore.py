@@ -89,9 +89,9 @@ class KoreApi:
         """Return why a request is not even looked at, if so: token, scope, account, rate, stream."""
         claims = claims_of(request.headers.get("auth", ""), self._account.client_secret)
         apps = {self._account.app_id, self._account.unscoped_app_id}
-        if claims is None or claims.appId not in apps or (self._dialect.subject_required and not claims.sub):
+        if claims is None or claims.app_id not in apps or (self._dialect.subject_required and not claims.sub):
             return _json(self._dialect.denied_status, DENIED)
-        if claims.appId == self._account.unscoped_app_id:
+        if claims.app_id == self._account.unscoped_app_id:
             return opaque(HTTPStatus.FORBIDDEN)
         if account_id != self._account.account_id:
             return opaque(HTTPStatus.NOT_FOUND)

@@ -55,10 +55,10 @@ class _Head(msgspec.Struct):
     alg: str
 
 
-class Claims(msgspec.Struct):
+class Claims(msgspec.Struct, rename="camel"):
     """What a token claims: the key of the app must be spelt exactly `appId`."""
 
-    appId: str  # noqa: N815 - the vendor's spelling, which the check depends on
+    app_id: str
     sub: str | None = None
     exp: float | None = None
 
