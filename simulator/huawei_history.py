@@ -89,16 +89,14 @@ class History:
     def select(self, number: int, start: int, end: int, now: int) -> list[tuple[int, Operation]]:
         """Return an agent's records of [start, end) (milliseconds UTC) as known at `now`, numbered.
 
-        A record is written when what it records has ended, and forgotten a day after it began.
+        A record is written when what it records has ended, and forgotten a day later.
         """
         seen = now - int(self._dialect.state_lag_seconds * SECOND)
         by_end = self._dialect.history_by == "end"
         return [
             (place, operation)
             for place, operation in enumerate(self._operations(number))
-            if start <= (operation.end if by_end else operation.begin) < end
-            and operation.end <= seen
-            and operation.begin >= now - DAY
+            if start <= (operation.end if by_end else operation.begin) < end and now - DAY <= operation.end <= seen
         ]
 
     def _operations(self, number: int) -> list[Operation]:

@@ -19,6 +19,7 @@ FIRST = date(2026, 3, 2)
 MIDNIGHT = datetime(2026, 3, 3, tzinfo=UTC)
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 QUICK = HuaweiDialect(poll_wait_seconds=0)
+TOTAL = "/rest/cmsapp/v1/openapi/vdn/totalagentstate"
 Rows = list[dict[str, Any]]
 
 
