@@ -26,8 +26,8 @@ from simulator.huawei_files import PREFIX as FILES
 from simulator.huawei_files import Files
 from simulator.huawei_gateway import PREFIX as GATEWAY
 from simulator.huawei_gateway import Gateway, work_number
-from simulator.huawei_history import History, call_ids
-from simulator.huawei_states import REASON_CAUSES, HuaweiDialect, StateBook
+from simulator.huawei_history import Reading, call_ids
+from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
 from simulator.serving import VendorServer, employed
 from simulator.wire import Reply, Request, opaque
 
@@ -52,24 +52,21 @@ class HuaweiApi:
         self._people = people
         self.call_ids = call_ids(centre)
         self.passwords = {number: _password(centre.seed, number) for number in people}
-        self.gateway = Gateway(centre, clock, people, self.passwords, faults)
-        self._cms = Cms(clock, account, people, faults)
-        self._files = Files(clock, account)
-        self.set_dialect(dialect)
+        self._reading = Reading.of(centre, people, self.call_ids, dialect)
+        self.gateway = Gateway(centre, clock, people, self.passwords, self._reading, faults)
+        self._cms = Cms(clock, account, people, self._reading, faults)
+        self._files = Files(clock, account, self._reading)
 
     @property
     def dialect(self) -> HuaweiDialect:
         """Return the dialect served."""
-        return self._dialect
+        return self._reading.dialect
 
     def set_dialect(self, dialect: HuaweiDialect) -> None:
         """Serve another reading of the vendor's documents; seats stay signed in."""
-        book = StateBook(self._centre, tuple(self._people.values()), dialect)
-        history = History(self._centre, self._people, book, self.call_ids, dialect)
-        self.gateway.set_dialect(dialect, book)
-        self._cms.set_dialect(dialect, book, history)
-        self._files.set_history(history)
-        self._dialect = dialect
+        self._reading = Reading.of(self._centre, self._people, self.call_ids, dialect)
+        self.gateway.set_reading(self._reading)
+        self._cms.reading = self._files.reading = self._reading
 
     def set_faults(self, faults: Faults) -> None:
         """Serve with other faults."""

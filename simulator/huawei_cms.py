@@ -18,9 +18,9 @@ import msgspec
 from simulator.clock import SimClock
 from simulator.facts import DAY, MINUTE, SECOND, Agent, millis
 from simulator.faults import Faults
-from simulator.huawei_history import History
+from simulator.huawei_history import Reading
 from simulator.huawei_signature import is_signed
-from simulator.huawei_states import REST, HuaweiDialect, StateBook, Stretch
+from simulator.huawei_states import REST, Stretch
 from simulator.wire import Reply, Request, opaque
 
 PREFIX: Final = "/rest/cmsapp/v1/openapi/"
@@ -89,10 +89,13 @@ class _Past(_Where, rename="camel"):
 
 
 class Cms:
-    """Answers CC-CMS's requests as of the simulated clock."""
+    """Answers CC-CMS's requests as of the simulated clock, in the reading it is given."""
 
-    def __init__(self, clock: SimClock, account: HuaweiAccount, people: Mapping[int, Agent], faults: Faults) -> None:
+    def __init__(
+        self, clock: SimClock, account: HuaweiAccount, people: Mapping[int, Agent], reading: Reading, faults: Faults
+    ) -> None:
         """Serve these people, given by work number, to one account."""
+        self.reading = reading
         self._clock = clock
         self._account = account
         self._people = people
@@ -106,10 +109,6 @@ class Cms:
             "agentgroup/agentbyworkno": lambda body, now: self._person(body, now, lower=True),
             "agent/agentoprinfo": self._past,
         }
-
-    def set_dialect(self, dialect: HuaweiDialect, book: StateBook, history: History) -> None:
-        """Serve another dialect, its states and its records."""
-        self._dialect, self._book, self._history = dialect, book, history
 
     def set_faults(self, faults: Faults) -> None:
         """Serve with other faults."""
@@ -171,7 +170,7 @@ class Cms:
         return self._rows([{name.lower(): value for name, value in row.items()} if lower else row])
 
     def _stretch(self, number: int, now: int) -> Stretch:
-        return self._book.at(self._people[number], now - int(self._dialect.state_lag_seconds * SECOND))
+        return self.reading.book.at(self._people[number], now - int(self.reading.dialect.state_lag_seconds * SECOND))
 
     def _state(self, number: int, now: int, name: str = "state") -> dict[str, object]:
         return {"agentId": self._id(number), name: self._stretch(number, now).cti}
@@ -182,9 +181,9 @@ class Cms:
 
     def _info(self, number: int, now: int) -> dict[str, object]:
         agent = self._people[number]
-        seen = now - int(self._dialect.state_lag_seconds * SECOND)
-        stretches = self._book.stretches(agent)
-        place = self._book.place(agent, seen)
+        seen = now - int(self.reading.dialect.state_lag_seconds * SECOND)
+        stretches = self.reading.book.stretches(agent)
+        place = self.reading.book.place(agent, seen)
         stretch, before = stretches[place], stretches[max(place - 1, 0)]
         return self._state(number, now, "currentState") | {
             "currentStateTime": self._age(number, now),
@@ -199,10 +198,10 @@ class Cms:
 
     def _signed_in(self, stretch: Stretch) -> int | str:
         at = NEVER_SIGNED_IN if stretch.session is None else stretch.session.started
-        return str(at) if self._dialect.stringly_epochs else at
+        return str(at) if self.reading.dialect.stringly_epochs else at
 
     def _id(self, number: int) -> int | str:
-        return number if self._dialect.numeric_ids else str(number)
+        return number if self.reading.dialect.numeric_ids else str(number)
 
     # -- records ------------------------------------------------------------------------
 
@@ -215,14 +214,14 @@ class Cms:
             raise RefusedError("currentAgentId")
         if length <= 0 or length > DAY or length % _QUARTER:
             raise RefusedError("endTime")
-        if self._dialect.retention == "error" and start < now - DAY:
+        if self.reading.dialect.retention == "error" and start < now - DAY:
             raise RefusedError("beginTime")
-        found = self._history.select(number, start, end, now)
+        found = self.reading.history.select(number, start, end, now)
         if wish.operate_type is not None:
             found = [one for one in found if one[1].kind == int(wish.operate_type)]
         if self._faults.dropped_mode == "empty":
             found = [one for one in found if not self._dropped(one[1].begin)]
-        return self._rows(self._history.rows(number, found))
+        return self._rows(self.reading.history.rows(number, found))
 
     # -- the envelope -------------------------------------------------------------------
 
@@ -241,9 +240,9 @@ class Cms:
 
     def _rows(self, rows: list[dict[str, object]], more: dict[str, object] | None = None) -> Reply:
         told: dict[str, object] = {"result": "0", "resultCode": _SUCCEEDED} | (more or {})
-        if self._dialect.envelope != "legacy":
+        if self.reading.dialect.envelope != "legacy":
             told["resultDesc"] = rows
-        if self._dialect.envelope != "new":
+        if self.reading.dialect.envelope != "new":
             told["resultDatas"] = rows
         return _json(told)
 

@@ -22,7 +22,7 @@ import msgspec
 from simulator.clock import SimClock
 from simulator.facts import DAY, millis
 from simulator.huawei_cms import HuaweiAccount
-from simulator.huawei_history import History
+from simulator.huawei_history import Reading
 from simulator.huawei_signature import is_signed
 from simulator.wire import Reply, Request, opaque
 
@@ -45,18 +45,15 @@ class _Download(msgspec.Struct, rename="camel"):
 
 
 class Files:
-    """Answers CC-FS's requests as of the simulated clock."""
+    """Answers CC-FS's requests as of the simulated clock, in the reading it is given."""
 
-    def __init__(self, clock: SimClock, account: HuaweiAccount) -> None:
-        """Serve one account."""
+    def __init__(self, clock: SimClock, account: HuaweiAccount, reading: Reading) -> None:
+        """Serve one account; files already made stay as they are when `reading` changes."""
+        self.reading = reading
         self._clock = clock
         self._account = account
         self._made: dict[str, bytes] = {}
         self._lock = threading.Lock()
-
-    def set_history(self, history: History) -> None:
-        """Serve these records; files already made stay as they are."""
-        self._history = history
 
     def answer(self, request: Request) -> Reply:
         """Answer one signed request; without a valid signature 401 and an opaque body."""
@@ -82,7 +79,7 @@ class Files:
         now = self._clock.now()
         with self._lock:
             name = f"{now:%Y%m%d%H%M%S}{now.microsecond // 1000:03d}{len(self._made):03d}_agentOprInfo_0"
-            self._made[name] = _zipped(f"{name}.csv", self._history.table(start, end, millis(now)))
+            self._made[name] = _zipped(f"{name}.csv", self.reading.history.table(start, end, millis(now)))
         news = msgspec.json.encode({"resultCode": "0", "fileName": f"{name}.zip"})
         threading.Thread(target=_announce, args=(where.port, where.path, news), daemon=True).start()
         return Reply(HTTPStatus.OK, msgspec.json.encode({"resultCode": "0", "resultDesc": ""}))

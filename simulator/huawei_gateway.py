@@ -19,8 +19,9 @@ from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.facts import Agent, millis
 from simulator.faults import Dice, Faults
+from simulator.huawei_history import Reading
 from simulator.huawei_seats import Seat, Seats, Told, desktop_accepts, desktop_guid
-from simulator.huawei_states import BUSY, IDLE, SIGNED_OUT, WORKING, HuaweiDialect, StateBook, Stretch
+from simulator.huawei_states import BUSY, IDLE, SIGNED_OUT, WORKING, Stretch
 from simulator.wire import Reply, Request, opaque
 
 PREFIX: Final = "/agentgateway/"
@@ -58,6 +59,7 @@ class Gateway:
         clock: SimClock,
         people: Mapping[int, Agent],
         passwords: Mapping[int, str],
+        reading: Reading,
         faults: Faults,
     ) -> None:
         """Serve these people, given by work number."""
@@ -67,16 +69,15 @@ class Gateway:
         self._passwords = passwords
         self._lock = threading.Lock()
         self._seats = Seats(centre.seed)
-        self._dialect = HuaweiDialect()
-        self._book = StateBook(centre, (), self._dialect)
-        self._bodies: dict[tuple[int, bool], bytes] = {}
         self.closing = threading.Event()
+        self.set_reading(reading)
         self.set_faults(faults)
 
-    def set_dialect(self, dialect: HuaweiDialect, book: StateBook) -> None:
-        """Serve another dialect and its states; seats stay signed in."""
+    def set_reading(self, reading: Reading) -> None:
+        """Serve another reading of the documents; seats stay signed in."""
         with self._lock:
-            self._dialect, self._book, self._bodies = dialect, book, {}
+            self._dialect, self._book = reading.dialect, reading.book
+            self._bodies: dict[tuple[int, bool], bytes] = {}
 
     def set_faults(self, faults: Faults) -> None:
         """Serve with other faults; their dice start afresh."""

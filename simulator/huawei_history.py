@@ -186,6 +186,21 @@ class History:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of the vendor's documents, and what a centre looks like in it."""
+
+    dialect: HuaweiDialect
+    book: StateBook
+    history: History
+
+    @staticmethod
+    def of(centre: Centre, people: Mapping[int, Agent], call_ids: Mapping[str, str], dialect: HuaweiDialect) -> Reading:
+        """Read a centre's work of these people, given by work number."""
+        book = StateBook(centre, tuple(people.values()), dialect)
+        return Reading(dialect, book, History(centre, people, book, call_ids, dialect))
+
+
 def call_ids(centre: Centre) -> dict[str, str]:
     """Return the vendor's call id, `<time>-<n>`, of every interaction by its id."""
     found: dict[str, str] = {}

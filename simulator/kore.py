@@ -51,12 +51,11 @@ class KoreApi:
         dialect: KoreDialect,
     ) -> None:
         """Serve the work of these people, given with the vendor's ids."""
+        self._centre = centre
         self._clock = clock
         self._account = account
         self._people = people
         self._faults = faults
-        self._limit = RateLimit()
-        self._index = EventIndex(tuple(people), centre, {agent.agent_id: name for agent, name in people.items()})
         self.set_dialect(dialect)
 
     @property
@@ -66,7 +65,8 @@ class KoreApi:
 
     def set_dialect(self, dialect: KoreDialect) -> None:
         """Serve another reading of the vendor's documents; the rate limit starts afresh."""
-        self._index.set_dialect(dialect)
+        names = {agent.agent_id: name for agent, name in self._people.items()}
+        self._index = EventIndex(tuple(self._people), self._centre, names, dialect)
         self._dialect = dialect
         self._limit = RateLimit()
 

@@ -154,21 +154,14 @@ def _away(reason: Reason | None, dialect: KoreDialect) -> tuple[str, str | None]
 class EventIndex:
     """All events of an account in order, found by window and by when they became visible."""
 
-    def __init__(self, agents: tuple[Agent, ...], centre: Centre, names: Mapping[str, str]) -> None:
-        """Index the events of these agents; `names` gives the vendor's id of each agent id."""
-        self._agents = agents
-        self._centre = centre
+    def __init__(
+        self, agents: tuple[Agent, ...], centre: Centre, names: Mapping[str, str], dialect: KoreDialect
+    ) -> None:
+        """Index the events of these agents in one dialect; `names` gives the vendor's id of each agent id."""
         self._names = names
-        self._events: list[Event] = []
-        self._times: list[int] = []
-        self._dialect = KoreDialect()
-        self._zone = ZoneInfo("UTC")
-
-    def set_dialect(self, dialect: KoreDialect) -> None:
-        """Tell the events in another dialect."""
         self._dialect = dialect
         self._zone = ZoneInfo(dialect.event_zone)
-        self._events = events_of(self._agents, self._centre, dialect)
+        self._events = events_of(agents, centre, dialect)
         self._times = [event.at for event in self._events]
 
     def select(self, start: int, end: int, now: int, faults: Faults) -> list[Event]:

@@ -51,9 +51,8 @@ def centre() -> Centre:
 
 def index(dialect: KoreDialect) -> EventIndex:
     """Index that centre in a dialect."""
-    found = EventIndex(centre().agents, centre(), {agent.agent_id: f"a-{agent.number}" for agent in centre().agents})
-    found.set_dialect(dialect)
-    return found
+    names = {agent.agent_id: f"a-{agent.number}" for agent in centre().agents}
+    return EventIndex(centre().agents, centre(), names, dialect)
 
 
 @cache
