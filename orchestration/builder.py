@@ -4,6 +4,7 @@ One partition at a time under a lock that other processes honour; readers never 
 Dagster (``model_assets.py``), what the files are called to ``builds.py``, what an analyst sees to ``warehouse.py``.
 """
 
+import json
 import shutil
 import threading
 import time
@@ -21,6 +22,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerprint
+from orchestration.cache import Cache
 from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
 from orchestration.inputs import Constants, Input, find_inputs
 from orchestration.lake import Lake, segments_of
@@ -78,8 +80,14 @@ class Builder:
     @cached_property
     def types(self) -> dict[str, dict[str, str]]:
         """Columns and DuckDB types of every model and of what models read, found without running any."""
-        with connect(self.lake, 1, self.memory_limit) as connection:
-            return infer_types(connection, self.models, self.constants)
+
+        def find() -> dict[str, dict[str, str]]:
+            with connect(self.lake, 1, self.memory_limit) as connection:
+                return infer_types(connection, self.models, self.constants)
+
+        models = [(model.table, model.kind, model.sql) for model in self.models.values()]
+        question = json.dumps([duckdb.__version__, models, dict(self.constants.types)])
+        return Cache(self.lake.cache_dir).get(dict[str, dict[str, str]], question, find)
 
     def build_days(
         self, table: str, days: Sequence[date], done: Callable[[Outcome], None] | None = None
