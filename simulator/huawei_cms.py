@@ -216,7 +216,7 @@ class Cms:
             raise RefusedError("endTime")
         if self.reading.dialect.retention == "error" and start < now - DAY:
             raise RefusedError("beginTime")
-        found = self.reading.history.select(number, start, end, now)
+        found = self.reading.history.select(number, start, end, now, self._faults)
         if wish.operate_type is not None:
             found = [one for one in found if one[1].kind == int(wish.operate_type)]
         if self._faults.dropped_mode == "empty":
@@ -236,7 +236,7 @@ class Cms:
         if not 0 < wish.limit <= _LONGEST_PAGE or wish.offset < 0 or wish.offset % wish.limit:
             raise RefusedError("limit, offset")
         numbers = list(self._people)[wish.offset : wish.offset + wish.limit]
-        return self._rows([row(number) for number in numbers], {"count": len(self._people)})
+        return self._rows([row(number) for number in numbers], {"count": len(self._people) + self._faults.wrong_total})
 
     def _rows(self, rows: list[dict[str, object]], more: dict[str, object] | None = None) -> Reply:
         told: dict[str, object] = {"result": "0", "resultCode": _SUCCEEDED} | (more or {})

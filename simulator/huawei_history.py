@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from simulator.centre import Centre
 from simulator.facts import DAY, MINUTE, SECOND, Agent, Participation, Transfer
-from simulator.faults import share
+from simulator.faults import Faults, disturbed, lateness, share
 from simulator.huawei_states import BUSY, IDLE, REST, WORKING, HuaweiDialect, StateBook
 
 SIGN_OUT: Final = 0
@@ -86,18 +86,20 @@ class History:
             self._sent.setdefault(transfer.sender.number, []).append(transfer)
         self._found: dict[int, list[Operation]] = {}
 
-    def select(self, number: int, start: int, end: int, now: int) -> list[tuple[int, Operation]]:
+    def select(self, number: int, start: int, end: int, now: int, faults: Faults) -> list[tuple[int, Operation]]:
         """Return an agent's records of [start, end) (milliseconds UTC) as known at `now`, numbered.
 
-        A record is written when what it records has ended, and forgotten a day later.
+        A record is written when what it records has ended, perhaps late, and forgotten a day after that end.
         """
         seen = now - int(self._dialect.state_lag_seconds * SECOND)
         by_end = self._dialect.history_by == "end"
-        return [
+        found = [
             (place, operation)
             for place, operation in enumerate(self._operations(number))
-            if start <= (operation.end if by_end else operation.begin) < end and now - DAY <= operation.end <= seen
+            if start <= (operation.end if by_end else operation.begin) < end
+            and now - DAY <= operation.end <= seen - lateness(faults, f"{number}/{place}")
         ]
+        return disturbed(found, faults, lambda one: f"{number}/{one[0]}", f"{start}/{end}")
 
     def _operations(self, number: int) -> list[Operation]:
         found = self._found.get(number)
@@ -170,7 +172,7 @@ class History:
         writer.writerow(COLUMNS)
         zone = ZoneInfo(self._dialect.files_zone)
         for number in self._people:
-            for one in self.select(number, start, end, now):
+            for one in self.select(number, start, end, now, Faults()):
                 writer.writerow(self._values(number, one, ABSENT_FILES, zone))
         return text.getvalue().encode()
 

@@ -18,7 +18,7 @@ import msgspec
 
 from simulator.centre import Centre
 from simulator.facts import SECOND, Agent, Change, Reason, Session, millis
-from simulator.faults import Faults, share
+from simulator.faults import Faults, disturbed, lateness
 from simulator.people import (
     AFTER_CALL_WORK,
     BREAK,
@@ -172,20 +172,13 @@ class EventIndex:
         if faults.dropped_mode == "empty":
             gaps = [(millis(since), millis(until)) for since, until in faults.dropped]
             seen = [event for event in seen if not any(a <= event.at < b for a, b in gaps)]
-        if faults.duplicate_rows > 0:
-            seen += [event for event in seen if _luck(faults, "twice", event) < faults.duplicate_rows]
-            seen.sort(key=lambda event: event.at)
-        if faults.shuffled:
-            seen.sort(key=lambda event: _luck(faults, f"{start}/{end}", event))
-        return seen
+        return disturbed(seen, faults, _name, f"{start}/{end}")
 
     def _visible(self, event: Event, faults: Faults) -> int:
         """Return from when on an event is told (milliseconds UTC): with the next stack, perhaps late."""
         stack = int(self._dialect.stack_seconds * SECOND)
         told = event.at if stack == 0 else (event.at // stack + 1) * stack
-        if faults.late_rows > 0 and _luck(faults, "late", event) < faults.late_rows:
-            told += int(_luck(faults, "by", event) * faults.late_seconds * SECOND) + 1
-        return told
+        return told + lateness(faults, _name(event))
 
     def page(self, account_id: str, events: list[Event]) -> bytes:
         """Return a reply's body; an empty one in the dialect's shape."""
@@ -215,5 +208,5 @@ class EventIndex:
         return f"{local.month}/{local.day}/{local.year} {local.hour}:{local.minute:02d}:{local.second:02d}"
 
 
-def _luck(faults: Faults, what: str, event: Event) -> float:
-    return share(f"{faults.seed}/{what}/{event.agent.agent_id}/{event.at}/{event.activity}")
+def _name(event: Event) -> str:
+    return f"{event.agent.agent_id}/{event.at}/{event.activity}"

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from simulator.facts import millis, moment_of
+from simulator.faults import Faults
 from simulator.huawei import HuaweiServer
 from simulator.huawei_cms import NEVER_SIGNED_IN
 from simulator.huawei_signature import canonical
@@ -143,6 +144,12 @@ def test_pages_give_every_agent_once(aicc: HuaweiServer, path: str, limit: int) 
     assert [row["agentId"] for row in found] == [int(number) for number in aicc.agent_ids.values()]
     states = {row["agentId"]: row["state"] for row in rows(aicc, "vdn/totalagentstate")}
     assert {row["agentId"]: row.get("state", row.get("currentState")) for row in found} == states
+
+
+def test_the_count_can_lie(aicc: HuaweiServer) -> None:
+    """If this failed, a count could be trusted blindly."""
+    aicc.set_faults(Faults(wrong_total=7))
+    assert cms(aicc, "vdn/totalagentdynamicinfo", limit=10, offset=0)["count"] == 27
 
 
 def test_one_agent_is_told_in_both_numberings(aicc: HuaweiServer) -> None:

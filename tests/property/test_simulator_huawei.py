@@ -55,11 +55,9 @@ def history(dialect: HuaweiDialect) -> History:
 def written(dialect: HuaweiDialect, number: int) -> list[Operation]:
     """Return all of an agent's records, asked for hour by hour so that none is forgotten yet."""
     found = history(dialect)
-    days = [
-        found.select(number, BEGIN + day * HOUR, BEGIN + (day + 1) * HOUR, BEGIN + (day + 24) * HOUR)
-        for day in range(72)
-    ]
-    return [operation for day in days for _, operation in day]
+    hours = [BEGIN + hour * HOUR for hour in range(72)]
+    pieces = [found.select(number, hour, hour + HOUR, hour + DAY, Faults()) for hour in hours]
+    return [operation for piece in pieces for _, operation in piece]
 
 
 @settings(max_examples=10, deadline=None)
@@ -135,8 +133,33 @@ def test_neighbouring_windows_partition_time(dialect: HuaweiDialect, number: int
     for cut in cuts:
         edges.append(edges[-1] + cut * 15 * MINUTE)
     found, now = history(dialect), start + DAY
-    pieces = [one for a, b in pairwise(edges) for one in found.select(number, a, b, now)]
-    assert sorted(pieces, key=lambda one: one[0]) == found.select(number, edges[0], edges[-1], now)
+    pieces = [one for a, b in pairwise(edges) for one in found.select(number, a, b, now, Faults())]
+    assert sorted(pieces, key=lambda one: one[0]) == found.select(number, edges[0], edges[-1], now, Faults())
+
+
+@QUICK
+@given(
+    start=instants,
+    quarters=st.integers(1, 96),
+    faults=st.builds(
+        Faults,
+        seed=st.integers(0, 1000),
+        duplicate_rows=st.sampled_from([0.0, 0.3]),
+        late_rows=st.sampled_from([0.0, 0.3]),
+        shuffled=st.booleans(),
+    ),
+)
+def test_faults_disturb_but_do_not_invent(start: int, quarters: int, faults: Faults) -> None:
+    """If this failed, faults would change what is true and not only how it is told."""
+    found, end = history(HuaweiDialect()), start + quarters * 15 * MINUTE
+    clean = found.select(101, start, end, end, Faults())
+    told = found.select(101, start, end, end, faults)
+    assert told == found.select(101, start, end, end, faults)
+    assert set(told) <= set(clean)
+    if faults.late_rows == 0:
+        assert set(told) == set(clean)
+        if not faults.shuffled and faults.duplicate_rows == 0:
+            assert told == clean
 
 
 @QUICK
