@@ -88,6 +88,8 @@ def test_whoever_is_signed_in_must_be_forced(aicc: HuaweiServer) -> None:
     desktop = aicc.guids()[number]
     assert sign_in(aicc, number).json()["retcode"] == "100-002"
     assert status(aicc, number, desktop)["retcode"] == "0"
+    own = away(aicc)
+    assert [sign_in(aicc, own).json()["retcode"] for _ in range(2)] == ["0", "100-002"]
     forced = sign_in(aicc, number, "/forcelogin")
     assert forced.json()["retcode"] == "0"
     assert status(aicc, number, guid_of(forced))["retcode"] == "0"
