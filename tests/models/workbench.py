@@ -30,6 +30,7 @@ FEED = {
     "window_seconds": 600.0,
     "state_bearing": True,
     "uncertainty_seconds": 0.0,
+    "event_timezone": "UTC",
 }
 STAGED = "staging.stg_cxengage__agent_states"
 _SHORT = re.compile(r"(?:([+-]\d+)d )?(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?$")
