@@ -87,7 +87,7 @@ class KoreApi:
 
     def _refusal(self, request: Request, account_id: str) -> Reply | None:
         """Return why a request is not even looked at, if so: token, scope, account, rate, stream."""
-        claims = claims_of(request.headers.get("auth", ""), self._account.client_secret)
+        claims = claims_of(request.headers.get("auth", ""), self._account.client_secret, self._clock.now().timestamp())
         apps = {self._account.app_id, self._account.unscoped_app_id}
         if claims is None or claims.app_id not in apps or (self._dialect.subject_required and not claims.sub):
             return _json(self._dialect.denied_status, DENIED)

@@ -63,11 +63,12 @@ class Claims(msgspec.Struct, rename="camel"):
     exp: float | None = None
 
 
-def claims_of(token: str, secret: str) -> Claims | None:
+def claims_of(token: str, secret: str, now: float) -> Claims | None:
     """Return a token's claims, or None where it is not a valid one of this secret.
 
-    Only HS256 is accepted, as for the vendor's scoped apps.  Expiry is judged by real
-    time: tokens are made by processes that live in it, wherever the simulation is.
+    Only HS256 is accepted, as for the vendor's scoped apps.  A token has expired when it
+    has both by `now`, the simulated time (seconds since the epoch), and by real time: a
+    client goes by the one or the other.
     """
     parts = token.split(".")
     if len(parts) != _PARTS:
@@ -82,7 +83,7 @@ def claims_of(token: str, secret: str) -> Claims | None:
     wanted = hmac.new(secret.encode(), f"{head}.{payload}".encode(), hashlib.sha256).digest()
     if algorithm != "HS256" or not hmac.compare_digest(given, wanted):
         return None
-    return None if claims.exp is not None and claims.exp <= time.time() else claims
+    return None if claims.exp is not None and claims.exp <= min(now, time.time()) else claims
 
 
 def _decoded(part: str) -> bytes:

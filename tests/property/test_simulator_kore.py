@@ -151,7 +151,7 @@ def test_no_minute_has_more_than_its_requests(gaps: list[float], limit: int) -> 
 @given(token=st.text() | st.from_regex(r"\A[\w-]{0,9}\.[\w-]{0,9}\.[\w-]{0,9}\Z"))
 def test_no_made_up_token_is_believed(token: str) -> None:
     """If this failed, nonsense would be let in, or break the server."""
-    assert claims_of(token, "secret") is None
+    assert claims_of(token, "secret", 0) is None
 
 
 @QUICK
