@@ -147,6 +147,9 @@ class Pacer:
         if place > now:
             self._clock.sleep(place - now)
 
+    def note(self, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer of any status; this one's limit is ours alone. ``headers`` are found in any case."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
@@ -303,6 +306,7 @@ class Session:
                 verify=str(verify) if isinstance(verify, Path) else verify,
             ) as response:
                 vendor_time = self._note_date(response.headers.get("Date"))
+                self._pacer.note(response.status_code, response.headers)
                 # requests' own .content reads in small chunks and is several times slower than one read.
                 content: bytes = response.raw.read(decode_content=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -311,8 +315,7 @@ class Session:
         if meant not in SUCCESS:
             return self._refused(meant, response, content, vendor_time)
         content_type = response.headers.get("Content-Type")
-        received_at = self.clock.now()
-        return Reply(asked, response.status_code, content_type, vendor_time, requested_at, received_at, content)
+        return Reply(asked, response.status_code, content_type, vendor_time, requested_at, self.clock.now(), content)
 
     def _note_date(self, header: str | None) -> datetime | None:
         """Measure the drift when the head of an answer arrives.

@@ -6,6 +6,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from assets.beyondtrust import ARCHIVE, COMMAND, SESSIONS, STATE
+from assets.beyondtrust.config import BeyondTrustConfig
 from assets.config import SourceConfig
 from assets.cxengage import AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
@@ -60,6 +62,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
             Vendor("cxengage", CxEngageConfig, (AGENT_STATES,)),
             Vendor("kore", KoreConfig, (AGENT_ACTIVITY,)),
             Vendor("huawei", HuaweiConfig, (AGENT_STATUS, CMS_STATUS, CMS_HISTORY)),
+            Vendor("beyondtrust", BeyondTrustConfig, (STATE, ARCHIVE, COMMAND, SESSIONS)),
         )
     }
 )

@@ -18,6 +18,18 @@ with rejected as (
     union all
     select source, 'cms_history', segment, sequence, record, reject_reason, reject_payload
     from staging.stg_huawei__cms_history where reject_reason is not null
+    union all
+    select source, 'state', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_beyondtrust__state where reject_reason is not null
+    union all
+    select source, 'archive', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_beyondtrust__archive where reject_reason is not null
+    union all
+    select source, 'command', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_beyondtrust__command where reject_reason is not null
+    union all
+    select source, 'sessions', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_beyondtrust__sessions where reject_reason is not null
 )
 
 select

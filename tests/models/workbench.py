@@ -15,6 +15,7 @@ import duckdb
 
 from orchestration.constants import LakeConstants, _within
 from orchestration.duck import infer_types, parameters
+from orchestration.functions import add_functions
 from orchestration.inputs import midnight
 from orchestration.lake import Lake
 from orchestration.models import Model, read_models
@@ -89,6 +90,7 @@ class Workbench:
         self.state_map = constants.state_map
         self.connection = duckdb.connect(config={"threads": 1})
         self.connection.execute("set timezone = 'UTC'")
+        add_functions(self.connection)
         self.types = infer_types(self.connection, self.models, constants)
         self.connection.execute("create schema given")
         for table in self.types:
