@@ -3,8 +3,9 @@
 -- its length give a change that was missed.
 -- grain: source, agent_id, started_at
 -- window: 0 days .. 0 days
+-- Narrow rows, since a day may have tens of millions: where a change came from is looked up at the end.
 with samples as (
-    select s.source, s.agent_id, s.requested_at, s.received_at, s.window_start, s.window_end, s.segment, s.payload_sha256,
+    select s.source, s.agent_id, s.requested_at, s.received_at, s.window_start, s.window_end,
         -- Without a sign-in there is no state but signed out.
         case when s.logon_ms = 4294967295000 then 0 else s.current_state end as state,
         case when s.current_state = 8 and s.current_state_reason <> 65535 then s.current_state_reason end as reason,
@@ -32,7 +33,7 @@ following as (
     from samples
     window succession as (
         partition by source, agent_id
-        order by received_at, state, reason, seconds, window_start, segment, payload_sha256
+        order by received_at, state, reason, seconds, requested_at, window_start
     )
 ),
 
@@ -83,7 +84,7 @@ changes as (
         lead(previous_at) over succession as last_before_next,
         lead(is_proven) over succession as next_is_proven
     from missed
-    window succession as (partition by source, agent_id order by received_at, state, reason, seconds, segment)
+    window succession as (partition by source, agent_id order by received_at, state, reason, seconds, requested_at, window_start)
 ),
 
 newest as (
@@ -117,38 +118,49 @@ split as (
 told as (
     select source, agent_id, held_from as started_at, ended_at, last_at, state::varchar as vendor_state, reason, logged_in_at,
         case when is_split then 0 else uncertainty_us end as uncertainty_us, is_split or not is_change as is_derived,
-        segment, window_start, received_at, payload_sha256
+        window_start, received_at
     from split
     union all
     select source, agent_id, began_at, received_at, received_at, state::varchar, reason, logged_in_at,
-        uncertainty_us, began_at = $partition_start, segment, window_start, received_at, payload_sha256
+        uncertainty_us, began_at = $partition_start, window_start, received_at
     from split where is_split and is_change and began_at < received_at
     union all
     select source, agent_id, missed_at, began_at, began_at, prev_state::varchar, null, null,
-        uncertainty_us + 500000, true, segment, window_start, received_at, payload_sha256
+        uncertainty_us + 500000, true, window_start, received_at
     from split where missed_at < began_at
     union all
     -- What was carried over midnight and is not told any more would go on without end.
-    select source, agent_id, last_at, null, last_at, 'unknown', null, null, 0, true,
-        segment, window_start, last_at, payload_sha256
+    select source, agent_id, last_at, null, last_at, 'unknown', null, null, 0, true, window_start, last_at
     from split where held_from < $partition_start and ended_at = last_at and next_at is distinct from last_at
+),
+
+delivered as (
+    select t.source, t.agent_id, t.received_at,
+        min(s.segment) as segment, arg_min(s.payload_sha256, (s.segment, s.sequence)) as payload_sha256
+    from (select distinct source, agent_id, received_at from told) as t
+    inner join staging.stg_huawei__cms_status as s
+        on t.source = s.source and t.agent_id = s.agent_id and t.received_at = s.received_at
+    where s.reject_reason is null
+    group by t.source, t.agent_id, t.received_at
 )
 
 select
-    source,                                       -- name of the source in sources.yaml
-    agent_id,                                     -- the agent's work number
-    started_at,                                   -- when the state began
-    ended_at,                                     -- when it ended; NULL when the day's last sample shows it still
-    last_at,                                      -- the last instant that is known to lie in it
-    vendor_state,                                 -- CTI code; unknown when nothing is told of the agent any more
-    reason::varchar as reason,                    -- reason of a rest
-    logged_in_at,                                 -- sign-in as the vendor says, by its clock
-    uncertainty_us,                               -- how far started_at may be from the true instant, in microseconds
-    is_derived,                                   -- a missed change, or the resumption after a gap
-    segment,                                      -- raw segment of the first sample
-    window_start,                                 -- start of the stretch watched
-    received_at,                                  -- when the first sample was received
-    payload_sha256                                -- sha256 of the first sample
-from told
-where started_at >= $partition_start and started_at < $partition_end and (ended_at is null or ended_at > started_at)
-order by source, agent_id, started_at
+    t.source,                                       -- name of the source in sources.yaml
+    t.agent_id,                                     -- the agent's work number
+    t.started_at,                                   -- when the state began
+    t.ended_at,                                     -- when it ended; NULL when the day's last sample shows it still
+    t.last_at,                                      -- the last instant that is known to lie in it
+    t.vendor_state,                                 -- CTI code; unknown when nothing is told of the agent any more
+    t.reason::varchar as reason,                    -- reason of a rest
+    t.logged_in_at,                                 -- sign-in as the vendor says, by its clock
+    t.uncertainty_us,                               -- how far started_at may be from the true instant, in microseconds
+    t.is_derived,                                   -- a missed change, or the resumption after a gap
+    d.segment,                                      -- raw segment of the first sample
+    t.window_start,                                 -- start of the stretch watched
+    t.received_at,                                  -- when the first sample was received
+    d.payload_sha256                                -- sha256 of the first sample
+from told as t
+inner join delivered as d on t.source = d.source and t.agent_id = d.agent_id and t.received_at = d.received_at
+where t.started_at >= $partition_start and t.started_at < $partition_end
+    and (t.ended_at is null or t.ended_at > t.started_at)
+order by t.source, t.agent_id, t.started_at

@@ -17,61 +17,61 @@ with told as (
     from intermediate.int_huawei_polled
 ),
 
--- An open stretch is evidence as far as it was seen.
-known as (
-    select *, coalesce(ended_at, last_at) as until_at, ended_at is null as is_open,
-        vendor_state not in ('unknown', 'error') as is_known
-    from told
-),
-
+-- An open stretch is evidence as far as it was seen. Stretches of one feed do not overlap, so of each feed the last one
+-- that began is the one that may speak.
 edges as (
-    select source, agent_id, started_at as edge from known
-    union
-    select source, agent_id, until_at from known
+    select source, agent_id, edge,
+        any_value(stretch) filter (rank = 1) as h, any_value(stretch) filter (rank = 2) as c,
+        any_value(stretch) filter (rank = 3) as g
+    from (
+        select source, agent_id, started_at as edge, rank, {
+            'from': started_at, 'until': coalesce(ended_at, last_at), 'open': ended_at is null,
+            'known': vendor_state not in ('unknown', 'error')
+        } as stretch
+        from told
+        union all
+        select source, agent_id, coalesce(ended_at, last_at), null, null from told
+    )
+    group by source, agent_id, edge
 ),
 
+-- Windows and not asof joins: DuckDB falls to loops over all pairs where it takes a side for small.
 pieces as (
-    select source, agent_id, edge as piece_from, lead(edge) over (partition by source, agent_id order by edge) as piece_until
+    select source, agent_id, edge as piece_from,
+        lead(edge) over (partition by source, agent_id order by edge) as piece_until,
+        last_value(h ignore nulls) over reached as h, last_value(c ignore nulls) over reached as c,
+        last_value(g ignore nulls) over reached as g
     from edges
+    window reached as (partition by source, agent_id order by edge rows between unbounded preceding and current row)
 ),
 
--- Stretches of one feed do not overlap, so of each feed the last one that began is the one that may speak.
 candidates as (
-    select p.*,
-        h.started_at as h_at, h.until_at as h_until, h.is_open as h_open,
-        h.until_at > p.piece_from or (h.is_open and h.started_at = p.piece_from) as h_covers,
-        c.started_at as c_at, c.until_at as c_until, c.is_open as c_open, c.is_known as c_known,
-        c.until_at > p.piece_from or (c.is_open and c.started_at = p.piece_from) as c_covers,
-        g.started_at as g_at, g.until_at as g_until, g.is_open as g_open, g.is_known as g_known,
-        g.until_at > p.piece_from or (g.is_open and g.started_at = p.piece_from) as g_covers
-    from pieces as p
-    asof left join (select * from known where rank = 1) as h
-        on p.source = h.source and p.agent_id = h.agent_id and p.piece_from >= h.started_at
-    asof left join (select * from known where rank = 2) as c
-        on p.source = c.source and p.agent_id = c.agent_id and p.piece_from >= c.started_at
-    asof left join (select * from known where rank = 3) as g
-        on p.source = g.source and p.agent_id = g.agent_id and p.piece_from >= g.started_at
+    select *, greatest(h."until", c."until", g."until") as seen_until,
+        h."until" > piece_from or (h."open" and h."from" = piece_from) as h_covers,
+        c."until" > piece_from or (c."open" and c."from" = piece_from) as c_covers,
+        g."until" > piece_from or (g."open" and g."from" = piece_from) as g_covers
+    from pieces
 ),
 
 chosen as (
     select *,
         case
             when h_covers then 1
-            when c_covers and c_known then 2
-            when g_covers and g_known then 3
+            when c_covers and c.known then 2
+            when g_covers and g.known then 3
             when c_covers then 2
             when g_covers then 3
             -- Beyond what was seen a state lasts, unless another feed saw something after it.
-            when h_open and h_until >= greatest(h_until, c_until, g_until) then 1
-            when c_open and c_until >= greatest(h_until, c_until, g_until) then 2
-            when g_open and g_until >= greatest(h_until, c_until, g_until) then 3
+            when h."open" and h."until" >= seen_until then 1
+            when c."open" and c."until" >= seen_until then 2
+            when g."open" and g."until" >= seen_until then 3
         end as rank
     from candidates
 ),
 
 spoken as (
     select source, agent_id, rank, piece_from, piece_until,
-        case rank when 1 then h_at when 2 then c_at else g_at end as told_at
+        case rank when 1 then h."from" when 2 then c."from" else g."from" end as told_at
     from chosen
     where rank is not null
 ),
