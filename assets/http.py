@@ -10,7 +10,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -177,8 +177,11 @@ class Options:
         retry: When to try again.
         max_requests_per_minute: Our own limit; none means no limit.
         pacer: Spaces requests in place of that limit.
+        auth: What adds credentials to each request when it is sent, as a signature; Basic has its own argument.
         headers: Sent with each request.
         ways_out: By status, what the reader of an error can do; goes before the general advice.
+        meaning: The status that a status and body stand for, where a vendor tells its errors in the body.
+        transient: Statuses that this vendor gives for a while only, beside those that say so themselves.
     """
 
     timeout_seconds: float = 60.0
@@ -186,8 +189,11 @@ class Options:
     retry: Retry = field(default_factory=Retry)
     max_requests_per_minute: int | None = None
     pacer: Pacer | None = None
+    auth: requests.auth.AuthBase | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ways_out: Mapping[int | None, str] = field(default_factory=dict)
+    meaning: Callable[[int, bytes], int] = lambda status, _: status
+    transient: frozenset[int] = frozenset()
 
 
 class Session:
@@ -225,7 +231,8 @@ class Session:
         self._pacer = self.options.pacer or Pacer(self.options.max_requests_per_minute, self.clock)
         self._chance = random.Random()
         self._http = requests.Session()
-        self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else _NoAuth()
+        other = self.options.auth or _NoAuth()
+        self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else other
         self._http.headers.update(self.options.headers)
         for scheme in ("http://", "https://"):
             self._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -304,8 +311,9 @@ class Session:
                 content: bytes = response.raw.read(decode_content=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return self._unanswered(error)
-        if response.status_code not in SUCCESS:
-            return self._refused(response, content, vendor_time)
+        meant = self.options.meaning(response.status_code, content)
+        if meant not in SUCCESS:
+            return self._refused(meant, response, content, vendor_time)
         content_type = response.headers.get("Content-Type")
         return Reply(asked, response.status_code, content_type, vendor_time, requested_at, self.clock.now(), content)
 
@@ -329,12 +337,13 @@ class Session:
         # A malformed address or header is a ValueError in requests and in urllib3, and stays malformed.
         return _Failure(f"gave no answer: {what}", transient=not isinstance(error, ValueError))
 
-    def _refused(self, response: requests.Response, content: bytes, vendor_time: datetime | None) -> _Failure:
-        status = response.status_code
+    def _refused(
+        self, status: int, response: requests.Response, content: bytes, vendor_time: datetime | None
+    ) -> _Failure:
         said = self._excerpt(content[: 20 * EXCERPT_CHARACTERS].decode("utf-8", "replace"))
         return _Failure(
-            what=f"answered {status}" + (f" ({said})" if said else ""),
-            transient=status in TRANSIENT,
+            what=f"answered {response.status_code}" + (f" ({said})" if said else ""),
+            transient=status in TRANSIENT or status in self.options.transient,
             status=status,
             retry_after=retry_after(response.headers.get("Retry-After"), vendor_time or self.clock.now()),
             vendor_time=vendor_time,

@@ -5,7 +5,7 @@ select
     source,                                       -- name of the source in sources.yaml
     agent_id,                                     -- the vendor's id of the agent
     session_id,                                   -- the vendor's id of the sign-in
-    record_id,                                    -- the vendor's id of the record
+    ends_session,                                 -- the record names no successor
     next_record_id,                               -- id of the record that follows, as this one names it
     logged_in_at,                                 -- when the session began
     started_at,                                   -- when the state began

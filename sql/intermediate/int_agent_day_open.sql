@@ -5,7 +5,6 @@
 -- window int_agent_day_close: -35 days .. -1 days
 with firsts as (
     select source, agent_id, min(started_at) as following_started_at,
-        arg_min(record_id, started_at) as following_record_id,
         arg_min(session_id, started_at) as following_session_id,
         arg_min(logged_in_at, started_at) as following_logged_in_at
     from intermediate.int_agent_records
@@ -21,7 +20,7 @@ select
     coalesce(c.source, f.source) as source,       -- name of the source in sources.yaml
     coalesce(c.agent_id, f.agent_id) as agent_id, -- the vendor's id of the agent
     c.session_id,                                 -- the vendor's id of the sign-in
-    c.record_id,                                  -- the vendor's id of the last record before the day
+    c.ends_session,                               -- the last record before the day names no successor
     c.next_record_id,                             -- id of the record that follows, as that one names it
     c.logged_in_at,                               -- when the session began
     c.started_at,                                 -- when the state began; NULL when the agent was not known before
@@ -37,9 +36,9 @@ select
     c.segment,                                    -- raw segment that delivered the copy used
     c.window_start,                               -- start of the window in which it was delivered
     f.following_started_at,                       -- start of the agent's first record on the day; NULL when there is none
-    f.following_record_id,                        -- id of that record
-    f.following_session_id,                       -- session of that record
-    f.following_logged_in_at                      -- sign-in of that record
+    c.started_at is not null and f.following_started_at is not null and f.following_session_id is not distinct from c.session_id as session_goes_on, -- that record is of the same session
+    case when not session_goes_on then f.following_session_id end as following_session_id, -- session of that record where it is another
+    case when not session_goes_on then f.following_logged_in_at end as following_logged_in_at -- sign-in of that session
 from carried as c
 full join firsts as f on c.source = f.source and c.agent_id = f.agent_id
 order by 1, 2

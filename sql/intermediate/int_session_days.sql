@@ -3,10 +3,10 @@
 -- grain: source, session_id
 -- window: 0 days .. 0 days
 with records as (
-    select source, session_id, agent_id, logged_in_at, started_at, ended_at, next_record_id
+    select source, session_id, agent_id, logged_in_at, started_at, ended_at, ends_session
     from intermediate.int_agent_records
     union all
-    select source, session_id, agent_id, logged_in_at, started_at, ended_at, next_record_id
+    select source, session_id, agent_id, logged_in_at, started_at, ended_at, ends_session
     from intermediate.int_agent_day_open
 )
 
@@ -17,7 +17,7 @@ select
     min(coalesce(logged_in_at, started_at)) as logged_in_at, -- when the session began
     max(started_at) as last_started_at,           -- start of its last record by the end of the day
     arg_max(coalesce(ended_at, 'infinity'::timestamptz), started_at) as last_ended_at, -- end of that record; infinity while open
-    arg_max(next_record_id is null, started_at) as is_last -- that record names no successor
+    arg_max(ends_session, started_at) as is_last -- that record names no successor
 from records
 where session_id is not null and started_at is not null
 group by source, session_id

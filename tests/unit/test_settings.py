@@ -302,6 +302,8 @@ def test_feed_rows(tmp_path: Path) -> None:
         "window_seconds": 600.0,
         "state_bearing": True,
         "uncertainty_seconds": 0.0,
+        "event_timezone": "UTC",
+        "sample_seconds": None,
     }
 
 
