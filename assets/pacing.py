@@ -13,6 +13,7 @@ from assets.http import Clock, Pacer
 
 LOGGER = logging.getLogger(__name__)
 MINUTE = 60.0
+BURST = 10
 FORGOTTEN = 3600.0  # places further ahead are from before the machine was started anew
 
 
@@ -25,7 +26,9 @@ def pace_dir() -> Path:
 
 
 class SharedPacer(Pacer):
-    """Never more than so many requests in any 60 seconds, across threads and processes; short bursts are allowed.
+    """Never more than so many requests in any 60 seconds, across threads and processes.
+
+    Ten may go at once, the others follow evenly: a few windows come without delay, and a backfill makes no peaks.
 
     Each request takes its place under a file lock and then waits for it, so whoever came first goes first. The file
     holds the places last given, in seconds of the machine's monotonic clock, which all its processes share. Where it
@@ -74,10 +77,12 @@ class SharedPacer(Pacer):
         return place
 
     def _give(self, given: list[float], now: float) -> tuple[list[float], float]:
-        """The places given, the new one last: the place before the last so many must be a minute old."""
+        """The places given, the new one last: so many places before it lies a minute, ten before it their share."""
         given = sorted(place for place in given if place <= now + FORGOTTEN)[-self._per_minute :]
-        full = len(given) == self._per_minute
-        place = max(now, given[0] + MINUTE) if full else max([now, *given[-1:]])
+        place = max([now, *given[-1:]])
+        for many in {self._per_minute, min(BURST, self._per_minute)}:
+            if len(given) >= many:
+                place = max(place, given[-many] + MINUTE * many / self._per_minute)
         return [*given, place][-self._per_minute :], place
 
 

@@ -26,10 +26,12 @@ UNAUTHORISED, TOO_MANY = 401, 429
 PATIENT = Retry(base=15.0)
 """The vendor counts by the minute and names no time to wait: five tries reach beyond one."""
 
-RATE_LIMITED = re.compile(rb"per-minute rate limit|rate limit exceeded|exceeded the rate limit", re.IGNORECASE)
+RATE_LIMITED = re.compile(rb"exceeded the ([a-z-]+ )?rate limit|rate limit exceeded", re.IGNORECASE)
 REFUSED = re.compile(rb'invalid sdk credentials|"code"\s*:\s*"?4002\b', re.IGNORECASE)
 UPDATES = re.compile(rb'"agentupdates"\s*:\s*\[', re.IGNORECASE)
+HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 WAYS_OUT: Mapping[int | None, str] = {
+    400: "set stream_id of this source in sources.yaml, which newer accounts may need, and check its account_id",
     401: "check app_id and client_secret of this source in sources.yaml, the environment variables that they name, "
     "that the app signs with HS256, and this machine's clock",
     403: 'the app lacks the scope "WFM Integration"; have it selected, saved and published',
@@ -82,7 +84,7 @@ def connect(config: KoreConfig, lane: Lane = "past") -> Session:
         retry=PATIENT,
         pacer=_pacer(config, lane),
         auth=auth,
-        headers={"Accept": "application/json"} | ({"iId": config.stream_id} if config.stream_id else {}),
+        headers=HEADERS | ({"iId": config.stream_id} if config.stream_id else {}),
         ways_out=WAYS_OUT,
         meaning=meaning,
     )

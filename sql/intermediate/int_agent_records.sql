@@ -25,7 +25,8 @@ with cxengage as not materialized (
         end as work_items,
         list_sum(list_transform(capacity, lambda c: round(c.load * c.capacity)::bigint))::bigint as load,
         list_sum(list_transform(capacity, lambda c: c.capacity))::bigint as capacity,
-        allocation <> 'not-allocated' as is_allocated,
+        coalesce(work_items > 0, allocation <> 'not-allocated') as is_handling,
+        next_event_id is null as ends_session, false as is_watched, null::bigint as uncertainty_us, false as is_derived,
         segment, window_start, received_at, payload_sha256
     from staging.stg_cxengage__agent_states
     where reject_reason is null and started_at >= $partition_start and started_at < $partition_end
@@ -33,6 +34,12 @@ with cxengage as not materialized (
 
 everything as not materialized (
     select * from cxengage
+    union all by name
+    select *, true as is_watched from intermediate.int_kore_records
+    union all by name
+    select *, true as is_watched from intermediate.int_huawei_records
+    union all by name
+    select *, true as is_watched from intermediate.int_beyondtrust_records
 ),
 
 -- A record of no length says nothing about time, and its open copies say something wrong: it gives way to any other
@@ -60,7 +67,15 @@ mapped as (
 ),
 
 delivered as not materialized (
-    select e.* replace (case when e.ended_at is null then e.segment end as segment),
+    select e.* replace (
+            case when e.ended_at is null then e.segment end as segment,
+            -- A vendor without ids of sign-ins may still say when they were.
+            coalesce(e.session_id, case
+                when m.state = 'offline' then 'offline'
+                when e.logged_in_at is not null then
+                    e.agent_id || '|' || replace(strftime(e.logged_in_at, '%Y-%m-%dT%H:%M:%S.%fZ'), '.000000Z', 'Z')
+            end) as session_id
+        ),
         m.state as mapped_state, n.record_id is not null as is_nothing
     from everything as e
     left join mapped as m
@@ -87,18 +102,18 @@ select
     source,                                       -- name of the source in sources.yaml
     agent_id,                                     -- the vendor's id of the agent
     agent_name,                                   -- the agent's name as the record has it
-    session_id,                                   -- the vendor's id of the sign-in
+    nullif(session_id, 'offline') as session_id,  -- id of the sign-in: the vendor's, or agent and instant; NULL when signed out, or signed in on an earlier day
     logged_in_at,                                 -- when the session began
     started_at,                                   -- when the state began
     ended_at,                                     -- when it ended, as reported; NULL while open
-    next_record_id is null as ends_session,       -- the record names no successor: its end, if there is one, is the session's
+    ends_session,                                 -- its end, if there is one, is the session's: the record names no successor
     case when coalesce(following_started_at > ended_at, true) then next_record_id end as next_record_id, -- id of the record that follows, as this one names it; NULL where a record was delivered that begins as this one ends
     following_started_at,                         -- start of the agent's next record on the day; NULL for the last
     following_started_at is not null and following_session_id is not distinct from session_id as session_goes_on, -- that record is of the same session
-    case when not session_goes_on then following_session_id end as following_session_id, -- session of that record where it is another
+    case when not session_goes_on then nullif(following_session_id, 'offline') end as following_session_id, -- session of that record where it is another
     case when not session_goes_on then following_logged_in_at end as following_logged_in_at, -- sign-in of that session
     case
-        when work_items > 0 or (work_items is null and is_allocated) then 'handling'
+        when is_handling then 'handling'
         else coalesce(mapped_state, 'unobserved')
     end as state,                                 -- available, handling, wrap_up, not_ready, offline; unobserved when the word is not in the map
     mapped_state is null as is_unmapped,          -- the vendor's word is not in the map
@@ -109,6 +124,9 @@ select
     load,                                         -- items the vendor counts towards capacity
     capacity,                                     -- items that the agent may handle at once
     direction,                                    -- inbound or outbound
+    is_watched,                                   -- an open record lasts as long as the feed is watched; else as far as it was delivered as open
+    uncertainty_us,                               -- how far started_at may be from the true instant, in microseconds; NULL: as the feed has it
+    is_derived,                                   -- a boundary or the state was inferred
     segment,                                      -- raw segment that delivered the copy used, of an open record
     window_start                                  -- start of the window in which it was delivered
 from ordered

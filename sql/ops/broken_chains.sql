@@ -8,10 +8,12 @@ with records as (
     select source, agent_id, session_id, next_record_id, ended_at, following_started_at, following_session_id,
         session_goes_on, following_logged_in_at
     from intermediate.int_agent_records
+    where not is_watched
     union all
     select source, agent_id, session_id, next_record_id, ended_at, following_started_at, following_session_id,
         session_goes_on, following_logged_in_at
     from intermediate.int_agent_day_open
+    where not coalesce(is_watched, false)
 ),
 
 broken as (

@@ -62,15 +62,16 @@ def test_no_minute_ever_holds_more_than_the_limit(
     assert all(later - sooner >= 60 - 1e-6 for sooner, later in zip(sent, sent[limit:], strict=False))
 
 
-def test_a_burst_is_sent_at_once(tmp_path: Path) -> None:
-    """A single day would take half a minute to ask for, however idle the account is."""
+def test_a_burst_is_sent_at_once_and_the_rest_evenly(tmp_path: Path) -> None:
+    """A few windows would wait on an idle account, or a backfill would make peaks, which the vendor asks us not to."""
     clock = Stepping()
     pacer = SharedPacer(tmp_path / "a" / "kore", 40, clock)
-    for _ in range(40):
+    sent = []
+    for _ in range(45):
         pacer.wait()
-    assert clock.at == 1000.0
-    pacer.wait()
-    assert clock.at == 1060.0
+        sent.append(clock.at - 1000.0)
+    assert sent[:11] == [0.0] * 10 + [15.0]
+    assert sent[39:42] == [45.0, 60.0, 60.0]
 
 
 def test_waiting_requests_take_places_one_after_the_other(tmp_path: Path) -> None:

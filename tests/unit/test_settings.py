@@ -335,3 +335,4 @@ def test_the_commented_keys_of_the_example_load_too(tmp_path: Path) -> None:
     settings = load(tmp_path, "\n".join(keys))
     assert settings.report_timezone == "Europe/Berlin"
     assert settings.sources[0].retain_raw_days == 400
+    assert {source.vendor for source in settings.sources} == VENDORS.keys()
