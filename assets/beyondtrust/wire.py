@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from yarl import URL
 
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.live import LiveError
@@ -160,7 +160,7 @@ async def connect(http: aiohttp.ClientSession, config: BeyondTrustConfig, place:
     Raises:
         LiveError: There is no connection; lasting when the appliance, or what stands before it, refuses ``/nw``.
     """
-    url = URL("ws" + config.base_url.removeprefix("http") + "/nw")
+    url = "ws" + config.base_url.removeprefix("http") + "/nw"
     modern = config.handshake == "subprotocol"
     try:
         # The context is read anew each time, so that a ca_bundle that was mended is seen.
@@ -258,11 +258,12 @@ def _excerpt(line: bytes, token: str) -> str:
     return repr(line.decode("utf-8", "replace").strip().replace(token, "***")[:200])
 
 
-def _proxy(url: URL) -> str | None:
+def _proxy(url: str) -> str | None:
     """The machine's proxy for an address. aiohttp's own look at it would send what a ``.netrc`` holds, too."""
-    if proxy_bypass(url.host or ""):
+    address = urlsplit(url)
+    if proxy_bypass(address.hostname or ""):
         return None
-    return getproxies().get("https" if url.scheme == "wss" else "http")
+    return getproxies().get("https" if address.scheme == "wss" else "http")
 
 
 def _tls(config: BeyondTrustConfig) -> ssl.SSLContext | bool:

@@ -176,6 +176,23 @@ def test_the_registry_connects_every_feed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "proxy"),
+    [
+        ("wss://support.example.com/nw", "http://proxy:3128"),
+        ("ws://support.example.com/nw", None),
+        ("wss://inside.example.com/nw", None),
+    ],
+)
+def test_the_machines_proxy_is_used_for_nw(monkeypatch: pytest.MonkeyPatch, address: str, proxy: str | None) -> None:
+    """Reports would be read through the proxy, and the live state not be reached at all."""
+    for name in ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "inside.example.com")
+    assert wire._proxy(address) == proxy
+
+
+@pytest.mark.parametrize(
     ("line", "model", "refused"),
     [
         (b'{"type":"update_model","insert":{}}\n', True, False),
