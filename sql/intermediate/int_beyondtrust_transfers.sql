@@ -195,11 +195,28 @@ owned as (
     ), so_far as (partition by source, interaction_id order by event_at, record)
 ),
 
+-- A queue that bears the name of one who took part is that representative's own.
+named as (
+    select source, lsid, name, max(representative_id) as agent_id from reports
+    where kind = 'representative' and name is not null
+    group by source, lsid, name
+    having count(distinct representative_id) = 1
+),
+
 told as (
-    select source, interaction_id, coalesce(agent_id, nullif(owner, '')) as from_agent_id, 'queue' as to_kind,
-        destination as to_id, event_at as started_at, event_at as completed_at, 'blind' as kind
-    from owned
-    where event_type = 'Session Transferred to Queue'
+    select o.source, o.interaction_id, coalesce(o.agent_id, nullif(o.owner, '')) as from_agent_id,
+        case when n.agent_id is null then 'queue' else 'agent' end as to_kind,
+        coalesce(n.agent_id, o.destination) as to_id, o.event_at as started_at,
+        case when n.agent_id is null then o.event_at else (
+            select min(s.joined_at) from stays as s
+            where s.source = o.source and s.interaction_id = o.interaction_id and s.agent_id = n.agent_id
+                and s.joined_at >= o.event_at
+        ) end as completed_at,
+        'blind' as kind
+    from owned as o
+    left join named as n on o.source = n.source and o.interaction_id = n.lsid and o.destination = n.name
+    where o.event_type = 'Session Transferred to Queue'
+        and coalesce(o.agent_id, nullif(o.owner, '')) is distinct from n.agent_id
     union all
     select o.source, o.interaction_id, o.owner, 'agent', o.agent_id, o.event_at, o.event_at,
         case when exists (
