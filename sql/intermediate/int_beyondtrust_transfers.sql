@@ -10,33 +10,10 @@ with stays as (
     select source, interaction_id, agent_id, joined_at, left_at from intermediate.int_beyondtrust_participation
 ),
 
-versions as (
-    select source, feed, epoch_at, row_id, changed_at, is_late, lsid, queue_id, queue_entered_at,
-        lag(queue_id) over (partition by source, feed, epoch_at, row_id, life order by changed_at) as queue_id_before,
-        lag(changed_at) over (partition by source, feed, epoch_at, row_id, life order by changed_at) as before
+sessions as (
+    select source, feed, epoch_at, changed_at, lsid as interaction_id, queue_id, queue_entered_at, is_arrival
     from intermediate.int_beyondtrust_rows
-    where table_name = 'support_session' and kind <> 'delete'
-),
-
-archived as (
-    select source, archived_from, max(archived_until) as archived_until
-    from intermediate.int_beyondtrust_archived
-    group by source, archived_from
-),
-
-moves as (
-    select v.source, v.feed, v.epoch_at, v.lsid as interaction_id, v.queue_id, v.queue_id_before, v.changed_at,
-        -- The vendor's own time of entering the queue is nearer than that of hearing of it.
-        case
-            when v.queue_entered_at between v.changed_at - interval 20 seconds and v.changed_at then v.queue_entered_at
-            else v.changed_at
-        end as started_at
-    from versions as v
-    asof left join archived as a on v.source = a.source and v.changed_at >= a.archived_from
-    where v.before is not null and v.queue_id is not null and v.queue_id is distinct from v.queue_id_before
-        and v.lsid is not null and not v.is_late
-        -- Of two feeds one is followed, as for states.
-        and (v.feed = 'archive' or coalesce(v.changed_at >= a.archived_until, true))
+    where table_name = 'support_session' and kind <> 'delete' and not is_late and lsid is not null
 ),
 
 queues as (
@@ -54,13 +31,51 @@ own_queues as (
     group by source, feed, epoch_at, queue_id
 ),
 
-directed as (
-    select m.source, m.interaction_id, m.started_at, m.changed_at, o.agent_id as to_agent_id, q.queue as to_queue
-    from moves as m
+-- Queues by what outlasts a copy, so that a session can be followed from one copy into the next.
+queued as (
+    select s.*, o.agent_id as to_agent_id, q.queue as to_queue,
+        case when s.queue_id is not null then coalesce('rep:' || o.agent_id, 'queue:' || q.queue, 'queue') end as place
+    from sessions as s
     left join own_queues as o
-        on m.source = o.source and m.feed = o.feed and m.epoch_at = o.epoch_at and m.queue_id = o.queue_id
+        on s.source = o.source and s.feed = o.feed and s.epoch_at = o.epoch_at and s.queue_id = o.queue_id
     left join queues as q
-        on m.source = q.source and m.feed = q.feed and m.epoch_at = q.epoch_at and m.queue_id = q.row_id
+        on s.source = q.source and s.feed = q.feed and s.epoch_at = q.epoch_at and s.queue_id = q.row_id
+),
+
+followed as (
+    select *,
+        lag(changed_at) over life as before,
+        lag(place) over life as place_before,
+        lag(queue_entered_at) over life as entered_before
+    from queued
+    window life as (partition by source, feed, interaction_id order by changed_at, epoch_at)
+),
+
+archived as (
+    select source, archived_from, max(archived_until) as archived_until
+    from intermediate.int_beyondtrust_archived
+    group by source, archived_from
+),
+
+directed as (
+    select f.source, f.interaction_id, f.changed_at, f.to_agent_id, f.to_queue,
+        -- The vendor's own time of entering the queue is nearer than that of hearing of it.
+        case
+            when f.queue_entered_at is distinct from f.entered_before
+                and f.queue_entered_at between f.before - interval 20 seconds and f.changed_at then f.queue_entered_at
+            else f.changed_at
+        end as started_at
+    from followed as f
+    asof left join archived as a on f.source = a.source and f.changed_at >= a.archived_from
+    where f.before is not null and f.place is not null
+        and (f.place is distinct from f.place_before or f.queue_entered_at > f.entered_before)
+        -- What a copy shows for the first time happened before, and only the vendor knows when.
+        and (not f.is_arrival or (
+            f.queue_entered_at is distinct from f.entered_before
+            and f.queue_entered_at between f.before - interval 20 seconds and f.changed_at
+        ))
+        -- Of two feeds one is followed, as for states.
+        and (f.feed = 'archive' or coalesce(f.changed_at >= a.archived_until, true))
 ),
 
 -- Who is in the session hands it over: of several the one who then leaves first, else the one who joined last. Messages
@@ -98,8 +113,8 @@ leavings as (
     from stays as a
     where a.left_at is not null and not exists (
         select 1 from by_queue as q
-        where q.source = a.source and q.interaction_id = a.interaction_id
-            and q.started_at between a.left_at - interval 1 minute and a.left_at + interval 1 minute
+        where q.source = a.source and q.interaction_id = a.interaction_id and q.from_agent_id = a.agent_id
+            and q.started_at between a.joined_at and a.left_at + interval 1 minute
     )
 ),
 
@@ -109,7 +124,8 @@ kept as (
     from leavings as a
     inner join stays as b
         on a.source = b.source and a.interaction_id = b.interaction_id and a.agent_id <> b.agent_id
-        and b.joined_at > a.joined_at and b.joined_at < a.left_at - interval 2 seconds
+        -- Joining is dated by the vendor, leaving perhaps by a message that came 20 seconds late.
+        and b.joined_at > a.joined_at and b.joined_at < a.left_at - interval 20 seconds
         -- When a session ends, all leave within moments.
         and coalesce(b.left_at > a.left_at + interval 30 seconds, true)
     qualify row_number() over (
@@ -119,15 +135,15 @@ kept as (
 
 abandoned as (
     select a.source, a.interaction_id, a.agent_id as from_agent_id, b.agent_id as to_agent_id,
-        a.left_at as started_at, greatest(b.joined_at, a.left_at) as completed_at
+        least(a.left_at, b.joined_at) as started_at, b.joined_at as completed_at
     from leavings as a
     inner join stays as b
         on a.source = b.source and a.interaction_id = b.interaction_id
-        and b.joined_at >= a.left_at - interval 2 seconds
+        and b.joined_at >= a.left_at - interval 20 seconds
     where not exists (
         select 1 from stays as c
         where c.source = a.source and c.interaction_id = a.interaction_id
-            and c.joined_at < a.left_at - interval 2 seconds and coalesce(c.left_at > a.left_at, true)
+            and c.joined_at < a.left_at - interval 20 seconds and coalesce(c.left_at > a.left_at, true)
             and (c.agent_id <> a.agent_id or c.joined_at <> a.joined_at)
     )
     qualify row_number() over (
@@ -139,7 +155,7 @@ abandoned as (
 reports as (
     select r.* from staging.stg_beyondtrust__sessions as r
     where r.reject_reason is null and r.kind in ('event', 'representative') and not exists (
-        select 1 from versions as v where v.source = r.source and v.lsid = r.lsid
+        select 1 from sessions as v where v.source = r.source and v.interaction_id = r.lsid
     )
     qualify rank() over (
         partition by r.source, r.lsid order by r.received_at desc, r.payload_sha256 desc, r.segment desc, r.sequence desc
@@ -179,11 +195,28 @@ owned as (
     ), so_far as (partition by source, interaction_id order by event_at, record)
 ),
 
+-- A queue that bears the name of one who took part is that representative's own.
+named as (
+    select source, lsid, name, max(representative_id) as agent_id from reports
+    where kind = 'representative' and name is not null
+    group by source, lsid, name
+    having count(distinct representative_id) = 1
+),
+
 told as (
-    select source, interaction_id, coalesce(agent_id, nullif(owner, '')) as from_agent_id, 'queue' as to_kind,
-        destination as to_id, event_at as started_at, event_at as completed_at, 'blind' as kind
-    from owned
-    where event_type = 'Session Transferred to Queue'
+    select o.source, o.interaction_id, coalesce(o.agent_id, nullif(o.owner, '')) as from_agent_id,
+        case when n.agent_id is null then 'queue' else 'agent' end as to_kind,
+        coalesce(n.agent_id, o.destination) as to_id, o.event_at as started_at,
+        case when n.agent_id is null then o.event_at else (
+            select min(s.joined_at) from stays as s
+            where s.source = o.source and s.interaction_id = o.interaction_id and s.agent_id = n.agent_id
+                and s.joined_at >= o.event_at
+        ) end as completed_at,
+        'blind' as kind
+    from owned as o
+    left join named as n on o.source = n.source and o.interaction_id = n.lsid and o.destination = n.name
+    where o.event_type = 'Session Transferred to Queue'
+        and coalesce(o.agent_id, nullif(o.owner, '')) is distinct from n.agent_id
     union all
     select o.source, o.interaction_id, o.owner, 'agent', o.agent_id, o.event_at, o.event_at,
         case when exists (
@@ -200,11 +233,14 @@ everything as (
     select * from by_queue
     union all
     select source, interaction_id, from_agent_id, 'agent', to_agent_id, started_at, completed_at, 'consult' from kept
-    where exists (select 1 from versions as v where v.source = kept.source and v.lsid = kept.interaction_id)
+    where exists (select 1 from sessions as v where v.source = kept.source and v.interaction_id = kept.interaction_id)
     union all
     select source, interaction_id, from_agent_id, 'agent', to_agent_id, started_at, completed_at, 'blind' from abandoned
     where from_agent_id <> to_agent_id
-        and exists (select 1 from versions as v where v.source = abandoned.source and v.lsid = abandoned.interaction_id)
+        and exists (
+            select 1 from sessions as v
+            where v.source = abandoned.source and v.interaction_id = abandoned.interaction_id
+        )
     union all
     select * from told where from_agent_id is not null
 )

@@ -198,7 +198,8 @@ def report(*events: tuple[str, str, int, str], lsid: str = B, ended: str = "10:0
     """A report of one session, of representatives 21 (user 5, not the owner) and 22 (user 6, its owner)."""
     rows = "".join(EVENT.format(unix(when), kind, who, more) for when, kind, who, more in events)
     members = "".join(
-        f'<representative gsnumber="{number}" id="{user}"><session_owner>{owner}</session_owner></representative>'
+        f'<representative gsnumber="{number}" id="{user}"><display_name>Rep {user}</display_name>'
+        f"<session_owner>{owner}</session_owner></representative>"
         for number, user, owner in ((21, 5, 0), (22, 6, 1))
     )
     body = (
@@ -248,3 +249,10 @@ def test_reported_hand_overs(bench: Workbench) -> None:
         ("5", "agent", "6", "09:10", "09:10", "consult"),
         ("6", "queue", "Second line", "09:20", "09:20", "blind"),
     ]
+
+
+def test_a_reported_queue_that_bears_a_members_name_is_theirs(bench: Workbench) -> None:
+    """Reports name queues and give no ids; if this fails, a hand-over to a person counts as one to a queue."""
+    queue = '<destination type="queue" gsnumber="0">Rep 6</destination>'
+    events = (("09:00", ADDED, 21, ""), ("09:10", "Session Transferred to Queue", 21, queue), ("09:12", ADDED, 22, ""))
+    assert transfers(Replay(bench, sessions=[report(*events)])) == [("5", "agent", "6", "09:10", "09:12", "blind")]

@@ -43,15 +43,17 @@ documents as (
 ),
 
 copies_listed as (
-    select segment, archive_date, unnest(content.state_archive) as a from documents
+    -- One element per file, or one for all with times and indexes in turn: how they nest is not established.
+    select segment, archive_date, unnest(list_zip(a.time, a.index)) as pair
+    from (select segment, archive_date, unnest(content.state_archive) as a from documents)
 ),
 
 -- Two listings of a segment agree in what both know.
 copy_times as (
-    select segment, archive_date, a.index[1]."#text" as archive_index,
+    select segment, archive_date, pair[2]."#text" as archive_index,
         min(coalesce(
-            try(to_timestamp(try_cast(coalesce(a.time[1]."@timestamp", a.time[1]."@ts") as double))),
-            try_cast(a.time[1]."#text" as timestamptz)
+            try(to_timestamp(try_cast(coalesce(pair[1]."@timestamp", pair[1]."@ts") as double))),
+            try_cast(pair[1]."#text" as timestamptz)
         )) as taken_at
     from copies_listed
     group by all
