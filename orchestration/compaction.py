@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
 from orchestration.inputs import midnight
-from orchestration.lake import PAGES_PER_ROW_GROUP, Lake, logs_of, segments_of, stamp, sync
+from orchestration.lake import Lake, logs_of, raw_options, segments_of, stamp, sync
 
 _ROWS = 122_880
+_TABLE: Mapping[str, Any] = MappingProxyType({"compression": "zstd", "compression_level": 3})
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 
 
@@ -67,7 +68,11 @@ def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bo
         start, end = stamp(midnight(day)), stamp(midnight(day + timedelta(days=1)))
         target = folder / f"{source}-{feed}-{start}-{end}-{digest}-merged.parquet"
         metadata = {"segments": json.dumps(sorted(held))}
-        lake.place(target, lambda path: _concatenate(paths, path, PAGES_PER_ROW_GROUP, metadata))
+        footers = [pq.read_metadata(path) for path in paths]
+        pages = sum(footer.num_rows for footer in footers)
+        size = sum(footer.row_group(n).total_byte_size for footer in footers for n in range(footer.num_row_groups))
+        rows, options = raw_options(pages, size)
+        lake.place(target, lambda path: _concatenate(paths, path, rows, options, metadata))
         # From here on the merged file counts; a run that dies between leaves only files that are passed over.
         _remove_passed_over(folder)
         sync(folder)
@@ -116,7 +121,7 @@ def merge_attempts(lake: Lake, feed: Mapping[str, Any], day: date) -> bool:
         exchanged.mkdir(parents=True)
         target = exchanged / f"{paths[0].stem.removesuffix('-merged')}-merged.parquet"
         names = sorted(name for path in paths for name in logs_of(path))
-        _concatenate(paths, target, _ROWS, {"logs": json.dumps(names)})
+        _concatenate(paths, target, _ROWS, metadata={"logs": json.dumps(names)})
         sync(target)
         _exchange(exchanged, folder)
         for path in exchanged.glob("*.parquet"):
@@ -127,13 +132,15 @@ def merge_attempts(lake: Lake, feed: Mapping[str, Any], day: date) -> bool:
 
 
 def _concatenate(
-    paths: Sequence[Path], target: Path, rows: int, metadata: Mapping[str, str] = MappingProxyType({})
+    paths: Sequence[Path],
+    target: Path,
+    rows: int,
+    options: Mapping[str, Any] = _TABLE,
+    metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write the rows of all files, in order, in row groups of so many; pages of raw files without dictionaries."""
+    """Write the rows of all files, in order, in row groups of so many."""
     target.parent.mkdir(parents=True, exist_ok=True)
     schema = pq.read_schema(paths[0]).with_metadata(dict(metadata))
-    raw = "payload" in schema.names
-    options = {"compression": "zstd", "compression_level": 3, "use_dictionary": not raw, "write_statistics": not raw}
     waiting: list[pa.RecordBatch] = []
     with pq.ParquetWriter(target, schema, **options) as writer:
         for path in paths:
