@@ -83,7 +83,7 @@ def _landed(lake: Lake, spooled: Spooled, piece: Piece) -> Attempt:
         status="ok" if piece.reason is None else "failed",
         records=len(piece.pages),
         vendor_time=piece.end,
-        error=None if piece.reason is None else f"{began.source}: {began.feed} was not recorded: {piece.reason}",
+        error=piece.reason,
         segment=segment.name if piece.pages else None,
     )
 
