@@ -206,7 +206,7 @@ class LiveFeed:
     async def _listen(self) -> None:
         """Have the client listen, again and again, the more patiently the more often it fails."""
         chance, failures, loop = random.Random(), 0, asyncio.get_running_loop()
-        while True:
+        while not self._stopping:  # a client that took its cancellation for something else comes back late
             self._since, self._is_told = None, False
             error = await self._heard_out()
             steady = self._since is not None and loop.time() - self._since >= self.pace.steady
