@@ -100,18 +100,28 @@ def failing(error: Exception) -> Talk:
 
 
 class Vendor:
-    """A pull vendor that has one record a second, and does what it is told to before it answers."""
+    """A pull vendor whose every window holds so many records, and which does what a test tells it to around that.
+
+    Attributes:
+        clock: Its time.
+        asked: The windows that it answered, or refused.
+        errors: What it refuses the next windows with.
+        before: Called before it answers.
+        after: What becomes of an answer.
+    """
 
     def __init__(self, records: int = 1, drift: timedelta = timedelta(0)) -> None:
         self.records = records
-        self.drift = drift
+        self.clock: Callable[[], datetime] = lambda: now() + drift
         self.asked: list[Window] = []
         self.errors: list[HttpError] = []
         self.before: Callable[[], object] = lambda: None
+        self.after: Callable[[Fetched], Fetched] = lambda got: got
+        self.ours = now
 
     def vendor_now(self) -> datetime:
         """Its clock."""
-        return now() + self.drift
+        return self.clock()
 
     def fetch(self, window: Window) -> Fetched:
         """Answer, or raise the next error."""
@@ -119,8 +129,8 @@ class Vendor:
         self.asked.append(window)
         if self.errors:
             raise self.errors.pop(0)
-        reply = page(f"{window.start} {window.end}".encode())
-        return Fetched((reply,), self.records, self.vendor_now())
+        reply = page(f"{window.start} {window.end}".encode(), self.ours())
+        return self.after(Fetched((reply,), self.records, self.clock()))
 
     def probe(self) -> Iterator[Probe]:
         """Nothing to look at."""
