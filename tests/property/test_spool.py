@@ -1,6 +1,7 @@
 """The spool: whatever happens to a file's end, what was written whole before it comes back, in order."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -85,7 +86,7 @@ def test_every_message_is_in_one_piece_in_order_and_pieces_join(
     for piece in found:
         assert piece.start < piece.end
         assert piece.start.date() == (piece.end - timedelta(microseconds=1)).date()
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before.end <= after.start
 
 
@@ -120,7 +121,8 @@ def test_a_stretch_ends_with_its_last_evidence() -> None:
 
 def test_a_lost_connection_is_a_gap_with_its_reason() -> None:
     """If this fails, time when nobody listened looks like a quiet centre."""
-    happened = [Watching(at(1)), word(5), Lost(at(6), "gone"), Lost(at(8), "gone"), Watching(at(10)), word(11)]
+    happened: list[Event] = [Watching(at(1)), word(5), Lost(at(6), "gone"), Lost(at(8), "gone")]
+    happened += [Watching(at(10)), word(11)]
     assert seen(BEGAN, *happened) == [(1, 6, 1, None), (6, 10, 0, "gone"), (10, 11, 1, None)]
 
 

@@ -5,6 +5,7 @@ import random
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_connection_that_fails_is_made_again_and_the_gap_told_once(tmp_path: P
     assert set(told) == {"one: words: refused"}
     assert len(told) <= 3  # at most one per file that was sealed meanwhile
     found = attempts(tmp_path)
-    assert all(before.window_end <= after.window_start for before, after in zip(found, found[1:], strict=False))
+    assert all(before.window_end <= after.window_start for before, after in pairwise(found))
 
 
 def test_a_sick_feed_is_in_the_log_before_its_file_is_full(tmp_path: Path) -> None:
@@ -121,13 +122,12 @@ def test_a_client_that_cannot_be_made_or_ends_is_tried_again(tmp_path: Path) -> 
         return
 
     client = Toy(returns, saying(b"a"))
-    made = iter([OSError("not yet"), client])
+    failures = iter([True])
 
     def connect() -> Toy:
-        one = next(made)
-        if isinstance(one, Exception):
-            raise one
-        return one
+        if next(failures, False):
+            raise OSError("not yet")
+        return client
 
     feed = live_feed(tmp_path, client)
     feed.connect = connect
@@ -167,7 +167,7 @@ def test_files_are_ended_by_size_and_join(tmp_path: Path) -> None:
     found = attempts(tmp_path)
     assert len(found) > 2
     assert {one.status for one in found} == {"ok"}
-    assert all(a.window_end == b.window_start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.window_end == b.window_start for a, b in pairwise(found))
     assert payloads(tmp_path) == sorted(payloads(tmp_path))
     assert len(payloads(tmp_path)) == 400
 
