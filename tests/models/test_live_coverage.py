@@ -10,7 +10,7 @@ from orchestration.spool import Began, Ended, Event, Lost, Said, SpoolFile, Watc
 from tests.models.workbench import DAY, Chain, Workbench, at, clock, short
 
 # By its name alone a feed of the workbench's vendor; its promises are those of a live one.
-LIVE = {"retention_seconds": 0.0, "delay_seconds": 0.0}
+LIVE: dict[str, Any] = {"retention_seconds": 0.0, "delay_seconds": 0.0}
 
 
 def said(moment: str) -> Said:
@@ -71,10 +71,8 @@ def test_a_stretch_that_was_not_recorded_is_lost(bench: Workbench, tmp_path: Pat
 
 def test_stretches_sealed_one_after_the_other_join(bench: Workbench, tmp_path: Path) -> None:
     """If this fails, each seal leaves a hole in the coverage of a feed that was watched all along."""
-    files = [
-        (*([Watching(at("00:00"))] if hour == 0 else []), said(f"{hour:02}:40"), said(f"{hour:02}:59:59.5"))
-        for hour in range(4)
-    ]
+    files: list[tuple[Event, ...]] = [(said(f"{hour:02}:40"), said(f"{hour:02}:59:59.5")) for hour in range(4)]
+    files[0] = (Watching(at("00:00")), *files[0])
     chain = covered(bench, tmp_path, sealed(tmp_path, *files))
     assert stretches(chain) == [("00:00", "03:59:59.5", "observed")]
 
