@@ -196,10 +196,48 @@ def _days_within_reach(feed: Feed, now: datetime) -> list[date]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class Done:
+    """What came of asking for one window: the attempt to log, whether its reply was new, and what went wrong."""
+
     attempt: Attempt
     landed: bool = False
     error: HttpError | None = None
+
+
+def keep(store: Store, vendor: str, source: str, feed: str, window: Window, asked_at: datetime, got: Fetched) -> Done:
+    """Land what was fetched of a window that was asked for at ``asked_at``, by our clock."""
+    segment = Segment(vendor, source, feed, window.start, window.end, got.pages)
+    landed = store.land(segment)
+    attempt = Attempt(
+        source=source,
+        feed=feed,
+        window_start=window.start,
+        window_end=window.end,
+        attempted_at=asked_at,
+        status=got.status,
+        records=got.records,
+        vendor_time=got.vendor_time,
+        error=got.error,
+        segment=segment.name,
+        open_ids=got.open_ids,
+        closed_ids=got.closed_ids,
+    )
+    return Done(attempt, landed)
+
+
+def refused(source: str, feed: str, window: Window, asked_at: datetime, error: HttpError) -> Done:
+    """Nothing was got of a window."""
+    attempt = Attempt(
+        source=source,
+        feed=feed,
+        window_start=window.start,
+        window_end=window.end,
+        attempted_at=asked_at,
+        status="failed",
+        vendor_time=error.vendor_time,
+        error=str(error),
+    )
+    return Done(attempt, error=error)
 
 
 @dataclass(slots=True)
@@ -215,7 +253,7 @@ class _Run:
     on_window: Callable[[Planned, Attempt], None] | None
     log: logging.Logger
     stopped_by: HttpError | None = None
-    done: list[_Done] = field(default_factory=list)
+    done: list[Done] = field(default_factory=list)
     unlogged: list[Attempt] = field(default_factory=list)
     logged_at: float = field(default_factory=time.monotonic)
     silent: int = 0
@@ -223,7 +261,7 @@ class _Run:
     def fetch(self, planned: Sequence[Planned]) -> None:
         """Ask for all windows, so many at a time, in order."""
         waiting = deque(planned)
-        pending: dict[Future[_Done], Planned] = {}
+        pending: dict[Future[Done], Planned] = {}
         with ThreadPoolExecutor(self.workers, thread_name_prefix=f"capture-{self.source}") as pool:
             try:
                 while waiting or pending:
@@ -246,7 +284,7 @@ class _Run:
         """Log windows as failed that it would be of no use to ask for."""
         self.stopped_by = error
         for item in planned:
-            self._note(item, _Done(self._failed(item.window, datetime.now(UTC), error), error=error))
+            self._note(item, refused(self.source, self.feed.name, item.window, datetime.now(UTC), error))
         self._write_log()
 
     def result(self, planned: int) -> CaptureResult:
@@ -267,43 +305,15 @@ class _Run:
             segments=tuple(sorted(attempt.segment for attempt in new if attempt.segment)),
         )
 
-    def _ask(self, window: Window) -> _Done:
-        attempted_at = datetime.now(UTC)
+    def _ask(self, window: Window) -> Done:
+        asked_at = datetime.now(UTC)
         try:
-            fetched = self.client.fetch(window)
+            got = self.client.fetch(window)
         except HttpError as error:
-            return _Done(self._failed(window, attempted_at, error), error=error)
-        segment = Segment(self.vendor, self.source, self.feed.name, window.start, window.end, fetched.pages)
-        landed = self.store.land(segment)
-        attempt = Attempt(
-            source=self.source,
-            feed=self.feed.name,
-            window_start=window.start,
-            window_end=window.end,
-            attempted_at=attempted_at,
-            status=fetched.status,
-            records=fetched.records,
-            vendor_time=fetched.vendor_time,
-            error=fetched.error,
-            segment=segment.name,
-            open_ids=fetched.open_ids,
-            closed_ids=fetched.closed_ids,
-        )
-        return _Done(attempt, landed)
+            return refused(self.source, self.feed.name, window, asked_at, error)
+        return keep(self.store, self.vendor, self.source, self.feed.name, window, asked_at, got)
 
-    def _failed(self, window: Window, attempted_at: datetime, error: HttpError) -> Attempt:
-        return Attempt(
-            source=self.source,
-            feed=self.feed.name,
-            window_start=window.start,
-            window_end=window.end,
-            attempted_at=attempted_at,
-            status="failed",
-            vendor_time=error.vendor_time,
-            error=str(error),
-        )
-
-    def _note(self, item: Planned, done: _Done) -> None:
+    def _note(self, item: Planned, done: Done) -> None:
         self.done.append(done)
         self.unlogged.append(done.attempt)
         unanswered = done.error is not None and done.error.transient and done.error.status is None

@@ -15,6 +15,7 @@ class Feed:
         name: Name of the feed, as in the lake's paths (``agent_states``).
         client: ``module:Class`` of what asks for it, made with the source's configuration; imported when first
             needed, so that reports need no HTTP library.
+        cadence: How often the recorder asks for the newest stretch; none leaves a pull feed to the raw assets.
         live: Only the present can be had, by a recorder (:class:`assets.live.LiveClient`); otherwise the past is
             asked for by window (:class:`assets.capture.PullClient`).
         delay: How long the vendor holds an event back: nothing younger than this was observed.
@@ -32,6 +33,7 @@ class Feed:
     retention: timedelta
     window: timedelta
     recheck_after: timedelta
+    cadence: timedelta | None = None
     live: bool = False
     state_bearing: bool = True
     uncertainty: timedelta = timedelta(0)

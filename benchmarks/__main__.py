@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import capture, pipeline, refresh, timeline
+from benchmarks import capture, pipeline, recorder, refresh, timeline
 from benchmarks import data as made
 from benchmarks.measure import Bar, show_bars
 
-_PARTS = ("capture", "timeline", "intervals", "end-to-end", "refresh", "many-days", "overhead")
+_PARTS = ("capture", "timeline", "intervals", "end-to-end", "refresh", "many-days", "overhead", "recorder")
 
 
 def main() -> None:
@@ -26,6 +26,8 @@ def main() -> None:
     with TemporaryDirectory() as temporary:
         root = options.data or Path(temporary)
         bars = _run(root / ("quick" if options.quick else "full"), options.only or _PARTS, rounds, quick=options.quick)
+    if not options.only or "recorder" in options.only:
+        bars += recorder.run(30.0 if options.quick else 180.0)
     show_bars(bars)
 
 

@@ -130,7 +130,8 @@ class Runner:
     def _run(
         self, instance: dg.DagsterInstance, report: Report, selection: dg.AssetSelection, first: date, last: date
     ) -> None:
-        keys = selection.resolve(self.graph)
+        # What is only recorded, or switched off, cannot be run for.
+        keys = selection.resolve(self.graph) & self.graph.executable_asset_keys
         if not keys:
             return
         tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}

@@ -3,6 +3,8 @@
 Each command parses its words, calls what does the work, prints a table or JSON, and exits with 0 only when all is well.
 """
 
+import asyncio
+import logging
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +77,27 @@ def backfill(
     if not as_json:
         ERR.print(f"{len(report.days)} days built; warehouse: {engine.settings.warehouse_path}", style="dim")
     sys.exit(0 if report.ok else 1)
+
+
+@main.command()
+@click.option("--source", "sources", multiple=True, help="Only this source; may be given several times.")
+@click.option("--for", "seconds", type=click.FloatRange(min=0), help="End after so many seconds [not before Ctrl-C].")
+@click.pass_context
+def record(context: click.Context, sources: tuple[str, ...], seconds: float | None) -> None:
+    """Capture the present of every enabled source, in the foreground; takes over from one that runs already."""
+    from orchestration.recorder import RecorderError
+    from orchestration.recorder import record as run
+
+    settings = settings_of(context)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        found = asyncio.run(run(settings, sources, seconds))
+    except RecorderError as error:
+        fail(str(error))
+    for name, trouble in found.items():
+        if trouble:
+            ERR.print(f"{name} is not recorded: {trouble}", style="red", markup=False, highlight=False)
+    sys.exit(1 if any(found.values()) else 0)
 
 
 @main.command()
@@ -166,7 +189,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
 @click.pass_context
 def up(context: click.Context, port: int) -> None:
-    """Run it for real: Dagster's webserver and daemon. One Ctrl-C stops all of it."""
+    """Run it for real: Dagster's webserver and daemon, and the recorder. One Ctrl-C stops all of it."""
     from orchestration.up import run
 
     sys.exit(run(settings_of(context), port))

@@ -12,11 +12,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
 from orchestration.files import concatenate, exchange
 from orchestration.inputs import midnight
-from orchestration.lake import PAGES_PER_ROW_GROUP, Lake, logs_of, segments_of, stamp, sync
+from orchestration.lake import Lake, logs_of, raw_options, segments_of, stamp, sync
 
 
 def compact_closed_days(
@@ -59,7 +61,11 @@ def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bo
         start, end = stamp(midnight(day)), stamp(midnight(day + timedelta(days=1)))
         target = folder / f"{source}-{feed}-{start}-{end}-{digest}-merged.parquet"
         metadata = {"segments": json.dumps(sorted(held))}
-        lake.place(target, lambda path: concatenate(paths, path, PAGES_PER_ROW_GROUP, metadata))
+        footers = [pq.read_metadata(path) for path in paths]
+        pages = sum(footer.num_rows for footer in footers)
+        size = sum(footer.row_group(n).total_byte_size for footer in footers for n in range(footer.num_row_groups))
+        rows, options = raw_options(pages, size)
+        lake.place(target, lambda path: concatenate(paths, path, rows, options, metadata))
         # From here on the merged file counts; a run that dies between leaves only files that are passed over.
         _remove_passed_over(folder)
         sync(folder)

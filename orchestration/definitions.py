@@ -11,8 +11,10 @@ import dagster as dg
 
 from orchestration.model_assets import OWNERS, model_assets
 from orchestration.partitions import utc_days
+from orchestration.raw_assets import recorded_asset
 from orchestration.resources import Engine
 from orchestration.schedules import capture_and_build, every_quarter_hour
+from orchestration.sensors import build_what_came, new_segments
 from orchestration.settings import Settings, feeds_of, load_settings
 
 
@@ -44,6 +46,14 @@ def build_defs(
         if source.enabled
         for asset in import_module(f"assets.{source.vendor}.assets").raw_assets(source, days)
     ]
+    # What can only be heard while it is said: the recorder lands it, a sensor reports it.
+    heard = [
+        recorded_asset(source, feed, days)
+        for source in engine.settings.sources
+        if source.enabled
+        for feed in feeds_of(source)
+        if feed.live
+    ]
     # What a source captured before it was switched off is still read.
     kept = [
         dg.AssetSpec(
@@ -62,9 +72,10 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)
         models = model_assets(engine, days, lineage=lineage)
     return dg.Definitions(
-        assets=[*raw, *kept, *models],
-        jobs=[capture_and_build],
+        assets=[*raw, *heard, *kept, *models],
+        jobs=[capture_and_build, build_what_came],
         schedules=[every_quarter_hour],
+        sensors=[new_segments],
         resources={"engine": engine},
         executor=dg.in_process_executor,
     )

@@ -6,22 +6,26 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 _ROWS = 122_880
+_TABLE: Mapping[str, Any] = MappingProxyType({"compression": "zstd", "compression_level": 3})
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 
 
 def concatenate(
-    paths: Sequence[Path], target: Path, rows: int = _ROWS, metadata: Mapping[str, str] = MappingProxyType({})
+    paths: Sequence[Path],
+    target: Path,
+    rows: int = _ROWS,
+    options: Mapping[str, Any] = _TABLE,
+    metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write the rows of all files, in order, in row groups of so many; pages of raw files without dictionaries."""
+    """Write the rows of all files, in order, in row groups of so many."""
     target.parent.mkdir(parents=True, exist_ok=True)
     schema = pq.read_schema(paths[0]).with_metadata(dict(metadata))
-    raw = "payload" in schema.names
-    options = {"compression": "zstd", "compression_level": 3, "use_dictionary": not raw, "write_statistics": not raw}
     waiting: list[pa.RecordBatch] = []
     with pq.ParquetWriter(target, schema, **options) as writer:
         for path in paths:

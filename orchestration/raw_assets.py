@@ -1,4 +1,4 @@
-"""The raw asset of one pull feed of one source: fetches what is missing or unsettled of some days.
+"""The raw asset of one feed of one source: of a pull feed, it fetches what is missing or unsettled of some days.
 
 Where a vendor's own file (``assets/<vendor>/assets.py``) says what its feeds are, this runs them. How to ask belongs in
 the vendor's client, what to ask for in ``assets/windows.py``.
@@ -67,6 +67,19 @@ def pull_asset(
         )
 
     return captured
+
+
+def recorded_asset(source: SourceConfig, feed: Feed, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    """The raw asset of one live feed: no run can fetch it, what the recorder landed is reported by a sensor."""
+    return dg.AssetSpec(
+        ["raw", source.name, feed.name],
+        group_name=source.vendor,
+        kinds={"api", "parquet"},
+        owners=["team:operations"],
+        description=f"What {source.name} said on {feed.name} while 'shiftbook record' listened, byte for byte. "
+        "It cannot be fetched later; what was missed is in ops.feed_coverage.",
+        partitions_def=days,
+    )
 
 
 def _capture(context: dg.AssetExecutionContext, engine: Engine, source: SourceConfig, feed: Feed) -> CaptureResult:

@@ -51,4 +51,5 @@ AGENT_STATES = Feed(
     retention=timedelta(days=3),
     window=timedelta(minutes=10),
     recheck_after=timedelta(hours=1),
+    cadence=timedelta(seconds=15),
 )

@@ -159,3 +159,15 @@ def test_a_missing_variable_is_named_by_a_backfill(engine: Engine, monkeypatch: 
     result = run(engine, "backfill", "--from", str(day(0)), "--to", str(day(0)), "--select", 'key:"raw/*"')
     assert result.exit_code == 1
     assert "TOY_USER" in said(result) or "TOY_PASSWORD" in said(result)
+
+
+def test_a_recording_says_what_is_not_recorded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder that hears nothing must not end as if all were well."""
+    monkeypatch.setenv("TOY_USER", "u")
+    monkeypatch.setenv("TOY_PASSWORD", "p")
+    result = run(engine, "record", "--for", "0.2")
+    assert result.exit_code == 1
+    assert "cx/agent_states is not recorded" in said(result)
+    unknown = run(engine, "record", "--source", "cy", "--for", "1")
+    assert unknown.exit_code == 1
+    assert "there are: cx" in said(unknown)

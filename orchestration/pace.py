@@ -1,0 +1,47 @@
+"""How fast the recorder does things, and how patiently; tests give it other figures, so that no test waits.
+
+No clock, no loop.
+"""
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """All durations of the recorder; seconds unless they say bytes.
+
+    Attributes:
+        commit: How long a message may wait for others before the disk is asked to keep them together.
+        queue_bytes: What may wait for the disk, per feed; then the client waits.
+        seal: How long a spool file is written before it is sealed.
+        seal_bytes: The size at which it is sealed at once. Sealing holds it in memory, about four times over.
+        calm: The least between two seals that are owed to lost connections.
+        base: The longest first wait before connecting or asking again; it doubles with each failure.
+        longest: The longest such wait.
+        lasting: The wait when only a person can mend what is wrong.
+        steady: A connection that lasted so long was a success, and the next wait is a first one.
+        look: How often a recorder looks whether another one asks for its feeds.
+        patience: How long something that was told to end may take.
+        log: How long attempts at a pull feed may wait to be logged; what is lost of them is asked for again.
+        quiet: The length up to which a window of a pull feed without records is asked for anew instead of kept.
+    """
+
+    commit: float = 0.2
+    queue_bytes: int = 8 << 20
+    seal: float = 300.0
+    seal_bytes: int = 16 << 20
+    calm: float = 10.0
+    base: float = 1.0
+    longest: float = 60.0
+    lasting: float = 300.0
+    steady: float = 60.0
+    look: float = 1.0
+    patience: float = 2.0
+    log: float = 60.0
+    quiet: float = 60.0
+
+    def wait(self, failures: int, *, lasting: bool, chance: random.Random) -> float:
+        """Seconds to wait after so many failures in a row, 1 or more, at random so that feeds do not come in step."""
+        longest = self.lasting if lasting else min(self.longest, self.base * 2.0 ** (min(failures, 30) - 1))
+        return chance.uniform(longest / 2, longest)
