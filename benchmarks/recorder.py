@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def load(home: Path, seconds: float) -> dict[str, float]:
         tasks = []
         for name, client in (("stream", stream), ("polls", polls)):
             feed = LiveFeed(
-                "toy", "one", _FEEDS[name], lambda c=client: c, Lake(home / "lake"), home / name, disk, pace
+                "toy", "one", _FEEDS[name], partial(_same, client), Lake(home / "lake"), home / name, disk, pace
             )
             tasks.append(asyncio.create_task(feed.run()))
         sizes = []
