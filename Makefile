@@ -26,12 +26,12 @@ demo: install
 	$(BIN)/shiftbook demo $(ARGS)
 
 test: lint
-	$(BIN)/pytest --cov $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --cov $(ARGS)
 
 test-duckdb-1: $(filter .uv/bin/uv,$(UV))
 	UV_PROJECT_ENVIRONMENT=.venv-duckdb-1 $(SYNC) --group dev
 	$(UV) pip install --quiet --python .venv-duckdb-1/bin/python "duckdb>=1.5,<2"
-	.venv-duckdb-1/bin/pytest --quiet tests/models $(ARGS)
+	.venv-duckdb-1/bin/pytest --quiet -n 2 tests/models $(ARGS)
 
 lint: install-dev
 	$(BIN)/ruff check .
