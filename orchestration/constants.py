@@ -54,6 +54,7 @@ _CLOCK_TYPES = {
     "window_seconds": "DOUBLE",
     "state_bearing": "BOOLEAN",
     "uncertainty_seconds": "DOUBLE",
+    "event_timezone": "VARCHAR",
     "sample_seconds": "DOUBLE",
     "first_requested_at": "TIMESTAMPTZ",
     "requested_until": "TIMESTAMPTZ",

@@ -5,20 +5,31 @@
 -- warn nothing_rejected: reason is null
 with rejected as (
     select source, 'agent_states' as feed, segment, sequence, record, reject_reason, reject_payload
-    from staging.stg_cxengage__agent_states
-    where reject_reason is not null
+    from staging.stg_cxengage__agent_states where reject_reason is not null
+    union all
+    select source, 'agent_activity', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_kore__agent_activity where reject_reason is not null
     union all
     select source, 'agent_status', segment, sequence, record, reject_reason, reject_payload
-    from staging.stg_huawei__agent_status
-    where reject_reason is not null
+    from staging.stg_huawei__agent_status where reject_reason is not null
     union all
     select source, 'cms_status', segment, sequence, record, reject_reason, reject_payload
-    from staging.stg_huawei__cms_status
-    where reject_reason is not null
+    from staging.stg_huawei__cms_status where reject_reason is not null
     union all
     select source, 'cms_history', segment, sequence, record, reject_reason, reject_payload
-    from staging.stg_huawei__cms_history
-    where reject_reason is not null
+    from staging.stg_huawei__cms_history where reject_reason is not null
+    union all
+    select source, 'state', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_beyondtrust__state where reject_reason is not null
+    union all
+    select source, 'archive', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_beyondtrust__archive where reject_reason is not null
+    union all
+    select source, 'command', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_beyondtrust__command where reject_reason is not null
+    union all
+    select source, 'sessions', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_beyondtrust__sessions where reject_reason is not null
 )
 
 select
