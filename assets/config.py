@@ -26,6 +26,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from assets.feeds import Feed
+
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 NAME_LENGTH = 100  # the name is part of a file name, of which file systems take 255 bytes
@@ -261,6 +263,14 @@ class SourceConfig(Section):
     def captures(self, feed: str) -> bool:
         """Whether a feed of the vendor is captured: it is named in ``feeds``, or nothing is named there."""
         return self.feeds is None or feed in self.feeds
+
+    def promised(self, feed: Feed) -> Feed:
+        """A feed as this source has it; a vendor whose promises are not the same everywhere changes them here."""
+        return feed
+
+    def sample_seconds(self, _feed: str, /) -> float | None:
+        """How far apart the samples of a polled feed are, in seconds; None for a feed that tells of changes."""
+        return None
 
     @field_validator("base_url")
     @classmethod

@@ -24,6 +24,7 @@ class Feed:
         recheck_after: A window is fetched once more when it is this old, because rows can arrive late.
         state_bearing: Whether the feed says what agents do, and so moves a source's observed-until.
         uncertainty: How far a reported boundary may be from the true one.
+        event_timezone: IANA zone of event times that carry none.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Feed:
     live: bool = False
     state_bearing: bool = True
     uncertainty: timedelta = timedelta(0)
+    event_timezone: str = "UTC"

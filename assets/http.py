@@ -10,7 +10,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -147,6 +147,9 @@ class Pacer:
         if place > now:
             self._clock.sleep(place - now)
 
+    def note(self, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer of any status; this one's limit is ours alone. ``headers`` are found in any case."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
@@ -173,16 +176,24 @@ class Options:
         verify: Whether the vendor's certificate is verified, or a PEM file of authorities to trust.
         retry: When to try again.
         max_requests_per_minute: Our own limit; none means no limit.
+        pacer: Spaces requests in place of that limit.
+        auth: What adds credentials to each request when it is sent, as a signature; Basic has its own argument.
         headers: Sent with each request.
         ways_out: By status, what the reader of an error can do; goes before the general advice.
+        meaning: The status that a status and body stand for, where a vendor tells its errors in the body.
+        transient: Statuses that this vendor gives for a while only, beside those that say so themselves.
     """
 
     timeout_seconds: float = 60.0
     verify: bool | Path = True
     retry: Retry = field(default_factory=Retry)
     max_requests_per_minute: int | None = None
+    pacer: Pacer | None = None
+    auth: requests.auth.AuthBase | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ways_out: Mapping[int | None, str] = field(default_factory=dict)
+    meaning: Callable[[int, bytes], int] = lambda status, _: status
+    transient: frozenset[int] = frozenset()
 
 
 class Session:
@@ -217,10 +228,11 @@ class Session:
         self.drift_seconds: float | None = None
         own = (*basic, ":".join(basic)) if basic else ()
         self._redact = Redactor([*own, *secrets])
-        self._pacer = Pacer(self.options.max_requests_per_minute, self.clock)
+        self._pacer = self.options.pacer or Pacer(self.options.max_requests_per_minute, self.clock)
         self._chance = random.Random()
         self._http = requests.Session()
-        self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else _NoAuth()
+        other = self.options.auth or _NoAuth()
+        self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else other
         self._http.headers.update(self.options.headers)
         for scheme in ("http://", "https://"):
             self._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -294,15 +306,16 @@ class Session:
                 verify=str(verify) if isinstance(verify, Path) else verify,
             ) as response:
                 vendor_time = self._note_date(response.headers.get("Date"))
+                self._pacer.note(response.status_code, response.headers)
                 # requests' own .content reads in small chunks and is several times slower than one read.
                 content: bytes = response.raw.read(decode_content=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return self._unanswered(error)
-        if response.status_code not in SUCCESS:
-            return self._refused(response, content, vendor_time)
+        meant = self.options.meaning(response.status_code, content)
+        if meant not in SUCCESS:
+            return self._refused(meant, response, content, vendor_time)
         content_type = response.headers.get("Content-Type")
-        received_at = self.clock.now()
-        return Reply(asked, response.status_code, content_type, vendor_time, requested_at, received_at, content)
+        return Reply(asked, response.status_code, content_type, vendor_time, requested_at, self.clock.now(), content)
 
     def _note_date(self, header: str | None) -> datetime | None:
         """Measure the drift when the head of an answer arrives.
@@ -324,12 +337,13 @@ class Session:
         # A malformed address or header is a ValueError in requests and in urllib3, and stays malformed.
         return _Failure(f"gave no answer: {what}", transient=not isinstance(error, ValueError))
 
-    def _refused(self, response: requests.Response, content: bytes, vendor_time: datetime | None) -> _Failure:
-        status = response.status_code
+    def _refused(
+        self, status: int, response: requests.Response, content: bytes, vendor_time: datetime | None
+    ) -> _Failure:
         said = self._excerpt(content[: 20 * EXCERPT_CHARACTERS].decode("utf-8", "replace"))
         return _Failure(
-            what=f"answered {status}" + (f" ({said})" if said else ""),
-            transient=status in TRANSIENT,
+            what=f"answered {response.status_code}" + (f" ({said})" if said else ""),
+            transient=status in TRANSIENT or status in self.options.transient,
             status=status,
             retry_after=retry_after(response.headers.get("Retry-After"), vendor_time or self.clock.now()),
             vendor_time=vendor_time,

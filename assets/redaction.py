@@ -6,9 +6,15 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
+# A signed token (RFC 7515): its head and its payload are JSON objects, so in base64 both begin alike.
+TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*")
+
 
 class Redactor:
-    """Replaces secrets in a text, also where they are URL-encoded, quoted, or in base64 as in Basic authentication."""
+    """Replaces secrets in a text, also where they are URL-encoded, quoted, or in base64 as in Basic authentication.
+
+    Signed tokens are replaced whether or not they are among the secrets: some are made anew for each request.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets if secret for form in _forms(secret)}
@@ -17,6 +23,7 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text with ``***`` for each secret."""
+        text = TOKEN.sub("***", text)
         return self._pattern.sub("***", text) if self._pattern else text
 
 

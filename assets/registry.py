@@ -6,10 +6,16 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from assets.beyondtrust import ARCHIVE, COMMAND, SESSIONS, STATE
+from assets.beyondtrust.config import BeyondTrustConfig
 from assets.config import SourceConfig
 from assets.cxengage import AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
 from assets.feeds import Feed
+from assets.huawei import AGENT_STATUS, CMS_HISTORY, CMS_STATUS
+from assets.huawei.config import HuaweiConfig
+from assets.kore import AGENT_ACTIVITY
+from assets.kore.config import KoreConfig
 
 if TYPE_CHECKING:
     from assets.capture import PullClient
@@ -50,5 +56,13 @@ def _client(feed: Feed) -> Callable[[SourceConfig], Any]:
 
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
-    {vendor.name: vendor for vendor in (Vendor("cxengage", CxEngageConfig, (AGENT_STATES,)),)}
+    {
+        vendor.name: vendor
+        for vendor in (
+            Vendor("cxengage", CxEngageConfig, (AGENT_STATES,)),
+            Vendor("kore", KoreConfig, (AGENT_ACTIVITY,)),
+            Vendor("huawei", HuaweiConfig, (AGENT_STATUS, CMS_STATUS, CMS_HISTORY)),
+            Vendor("beyondtrust", BeyondTrustConfig, (STATE, ARCHIVE, COMMAND, SESSIONS)),
+        )
+    }
 )

@@ -14,6 +14,7 @@ import duckdb
 
 from assets.cxengage import AGENT_STATES
 from orchestration.builder import Builder
+from orchestration.cache import Cache
 from orchestration.constants import LakeConstants
 from orchestration.lake import Attempt, Lake, Page, Segment
 from orchestration.models import read_models
@@ -175,7 +176,7 @@ def open_builder(root: Path, memory_limit: str = "4GB") -> Builder:
     lake = Lake(root / "lake")
     folder = sql_dir()
     constants = LakeConstants(lake, [feed], [folder / "seeds" / "state_map.csv", states])
-    return Builder(lake, read_models(folder), constants, memory_limit)
+    return Builder(lake, read_models(folder, Cache(lake.cache_dir)), constants, memory_limit)
 
 
 def window(day: date, number: int) -> tuple[datetime, datetime]:

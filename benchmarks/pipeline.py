@@ -9,7 +9,6 @@ import shutil
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from assets.capture import capture
 from assets.config import Origin
@@ -106,11 +105,11 @@ def many_days_2gb(data: Path, out: Path) -> None:
     _chain(made.open_builder(out, "2GB"))
 
 
-def smallest() -> None:
-    """One partition of one row, models read and all."""
-    with TemporaryDirectory() as folder:
-        builder = made.open_builder(Path(folder))
-        builder.build(builder.models["intermediate.int_source_signals"], None)
+def smallest(home: str) -> None:
+    """One partition of one row in a home that was built in before, models read and all."""
+    builder = made.open_builder(Path(home))
+    shutil.rmtree(builder.lake.root / ".builds", ignore_errors=True)
+    builder.build(builder.models["intermediate.int_source_signals"], None)
 
 
 def captured(data: Path, out: Path) -> None:

@@ -4,6 +4,7 @@ One partition at a time under a lock that other processes honour; readers never 
 Dagster (``model_assets.py``), what the files are called to ``builds.py``, what an analyst sees to ``warehouse.py``.
 """
 
+import json
 import shutil
 import threading
 import time
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ import duckdb
 import pyarrow.parquet as pq
 
 from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerprint
+from orchestration.cache import Cache
 from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
+from orchestration.files import concatenate
 from orchestration.inputs import Constants, Input, find_inputs
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
@@ -29,16 +32,19 @@ from orchestration.models import Check, Model
 # Read once and rarely again: small. Everything later: fast to scan (v2 snappy was twice as fast as v1 zstd).
 _STAGED = "(format parquet, compression zstd)"
 _BUILT = "(format parquet, compression snappy, parquet_version v2)"
-_STAGED_APART = f"{_STAGED[:-1]}, partition_by (segment), write_partition_columns true)"
+_BOUNDS = """
+select segment, min(touched_from), max(touched_until) from read_parquet('{}', hive_partitioning = false) group by all
+"""
 _WORKERS = 2
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.5
-# Segments parsed by one statement: of 150 of 250 records each, 5 ms a segment against 15 one by one. DuckDB begins
-# second files when more than 100 are open, and holds all rows of a statement in memory: 1.5 MB are 20 MB of JSON;
-# with 8 MB, large segments took 25 % longer and 500 MB more.
+# Segments parsed by one statement: planning it takes 20 ms, as long as parsing 4,000 records. 1.5 MB are 20 MB of JSON;
+# with 8 MB it took 500 MB more.
 _BATCH_SEGMENTS = 50
 _BATCH_BYTES = 1_500_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# With more small files than this they are made one: of a day's 144 windows each row is written three times more.
+_SMALL_FILES = 3
+_SMALL_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,14 @@ class Builder:
     @cached_property
     def types(self) -> dict[str, dict[str, str]]:
         """Columns and DuckDB types of every model and of what models read, found without running any."""
-        with connect(self.lake, 1, self.memory_limit) as connection:
-            return infer_types(connection, self.models, self.constants)
+
+        def find() -> dict[str, dict[str, str]]:
+            with connect(self.lake, 1, self.memory_limit) as connection:
+                return infer_types(connection, self.models, self.constants)
+
+        models = [(model.table, model.kind, model.sql) for model in self.models.values()]
+        question = json.dumps([duckdb.__version__, models, dict(self.constants.types)])
+        return Cache(self.lake.cache_dir).get(dict[str, dict[str, str]], question, find)
 
     def build_days(
         self, table: str, days: Sequence[date], done: Callable[[Outcome], None] | None = None
@@ -98,7 +110,7 @@ class Builder:
             return list(pool.map(one, days))
 
     def stage(self, model: Model, day: date, threads: int = _WORKERS) -> Outcome:
-        """Parse the raw segments of a day that were not parsed by this version of the model yet, each into its file."""
+        """Parse the raw segments of a day that were not parsed by this version of the model yet, each once."""
         started = time.perf_counter()
         with self.lake.lock(f"{model.table}-{day}"):
             old = self.builds.manifest(model.table, day)
@@ -109,8 +121,10 @@ class Builder:
             if fresh:
                 with self._connection(threads) as connection:
                     for batch in _batches({name: raw[name] for name in fresh}):
-                        entries |= self._stage_some(connection, model, day, batch)
-            kept = tuple({entries[name].file: entries[name] for name in sorted(entries)}.values())
+                        entries |= dict.fromkeys(batch, self._stage_some(connection, model, day, batch))
+            kept = self._merge_small(
+                model, day, tuple({entries[name].file: entries[name] for name in sorted(entries)}.values())
+            )
             result = "built" if fresh else "current"
             if fresh or old is None:
                 inputs = fingerprint([part.content for entry in kept for part in entry.parts])
@@ -127,35 +141,37 @@ class Builder:
 
     def _stage_some(
         self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, batch: Mapping[str, Path]
-    ) -> dict[str, Entry]:
-        """Parse segments by one statement, each into its file; planning it takes longer than one segment does."""
+    ) -> Entry:
+        """Parse segments by one statement into one file; planning it takes longer than one segment does."""
         named = ", ".join(map(quote, batch))
         show(connection, model.parents[0], sorted(set(batch.values())), {}, where=f"segment in ({named})")
-        with self._scratch() as folder:
-            _copy(connection, model.sql, {}, folder, _STAGED_APART)
-            found = {name: [*folder.glob(f"segment={name}/*")] for name in batch}
-            # A segment without records leaves no file behind, yet is staged. Planning a select takes 20 ms.
-            blank = folder / "blank"
-            if not all(found.values()):
-                _copy(connection, f"from (\n{model.sql}\n) where false", {}, blank, _STAGED)
-            for name in (name for name, files in found.items() if not files):
-                found[name] = [Path(shutil.copyfile(blank, folder / name))]
-            return {name: self._stage_one(connection, model, day, name, files) for name, files in found.items()}
-
-    def _stage_one(
-        self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, name: str, files: Sequence[Path]
-    ) -> Entry:
         with self._scratch() as temporary:
-            if len(files) == 1:
-                files[0].replace(temporary)
-            else:
-                _copy(connection, f"from (\n{model.sql}\n) where segment = {quote(name)}", {}, temporary, _STAGED)
-            footer = pq.read_metadata(temporary)
-            low, high = _bounds(footer, "touched_from", 0), _bounds(footer, "touched_until", 1)
+            _copy(connection, model.sql, {}, temporary, _STAGED)
+            bounds = {segment: times for segment, *times in connection.execute(_BOUNDS.format(temporary)).fetchall()}
+            rows, size = pq.read_metadata(temporary).num_rows, temporary.stat().st_size
+            parts = tuple(Part(name, f"{name}@{model.version}", *bounds.get(name, ())) for name in batch)
+            name = next(iter(batch)) if len(batch) == 1 else f"{next(iter(batch))}-and-{len(batch) - 1}-more"
+            file = self.builds.keep(temporary, model.table, day, prefix=f"{name}.")
+        return Entry(file, file, rows, size, fingerprint([part.content for part in parts]), parts)
+
+    def _merge_small(self, model: Model, day: date, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+        """Make one file of many small ones, so that the last refresh of a day opens about as many as the first.
+
+        The plain tree goes on showing the files apart: what a reader has listed there must not vanish.
+        """
+        small = [entry for entry in entries if entry.rows < _SMALL_ROWS]
+        if len(small) <= _SMALL_FILES:
+            return tuple(entries)
+        with self._scratch() as temporary:
+            folder = self.builds.folder(model.table, day)
+            concatenate([folder / entry.file for entry in small], temporary)
             size = temporary.stat().st_size
-            kept = self.builds.keep(temporary, model.table, day, prefix=f"{name}.")
-        part = Part(name, f"{name}@{model.version}", low, high)
-        return Entry(kept, f"{name}.parquet", footer.num_rows, size, part.content, (part,))
+            file = self.builds.keep(temporary, model.table, day, prefix="small.")
+        parts = tuple(part for entry in small for part in entry.parts)
+        shown = tuple(name for entry in small for name in entry.shown or (entry.link,))
+        content = fingerprint([part.content for part in parts])
+        merged = Entry(file, file, sum(entry.rows for entry in small), size, content, parts, shown)
+        return (merged, *(entry for entry in entries if entry.rows >= _SMALL_ROWS))
 
     def build(self, model: Model, day: date | None, threads: int = _WORKERS, parents: Builds | None = None) -> Outcome:
         """Build one partition (of a whole table: ``None``) if anything that it is made from has changed.
@@ -300,15 +316,6 @@ def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
         size += weight
     if batch:
         yield batch
-
-
-def _bounds(footer: pq.FileMetaData, column: str, which: int) -> datetime | None:
-    """Least (0) or greatest (1) value of a time column, from the file's footer."""
-    index = footer.schema.names.index(column)
-    groups = [footer.row_group(i).column(index).statistics for i in range(footer.num_row_groups)]
-    # Raw microseconds: for a time with a zone, pyarrow would import pandas, which takes a second.
-    values = [(s.min_raw, s.max_raw)[which] for s in groups if s is not None and s.has_min_max]
-    return _EPOCH + timedelta(microseconds=(min, max)[which](values)) if values else None
 
 
 def _since(started: float) -> float:

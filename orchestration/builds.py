@@ -6,6 +6,7 @@ The plain Hive tree beside it is made of hard links to the same files. Knows no 
 
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestration.files import exchange
 from orchestration.lake import Lake, sync
 
 
@@ -36,7 +38,8 @@ class Entry:
     """One immutable Parquet file of a build.
 
     ``content`` is the sha256 of its bytes, ``link`` its name in the plain tree. A staged file has a part per raw
-    segment: one, until its day is compacted.
+    segment, and its own name. ``shown`` are earlier files that hold the same rows: one that was made of them does not
+    take their place in the plain tree while its day is open, since readers have listed them.
     """
 
     file: str
@@ -45,6 +48,7 @@ class Entry:
     bytes: int
     content: str
     parts: tuple[Part, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +135,31 @@ class Builds:
         self.link(table, day, manifest)
 
     def link(self, table: str, day: date | None, manifest: Manifest) -> None:
-        """Let the plain tree show exactly the manifest's files: new names are linked before old ones go."""
+        """Let the plain tree show exactly the manifest's rows; a reader never finds a row in two of its files."""
         tree = self.tree(table, day)
         tree.mkdir(parents=True, exist_ok=True)
-        waiting = self.lake.root / ".tmp"
-        waiting.mkdir(parents=True, exist_ok=True)
-        wanted = {entry.link: self.folder(table, day) / entry.file for entry in manifest.entries}
         there = {entry.name: entry.inode() for entry in os.scandir(tree) if entry.name.endswith(".parquet")}
-        for name, build in wanted.items():
-            if there.get(name) != build.stat().st_ino:
-                temporary = waiting / f"{uuid.uuid4().hex}.link"
-                os.link(build, temporary)
-                temporary.replace(tree / name)
-        for name in there.keys() - wanted.keys():
-            (tree / name).unlink(missing_ok=True)
+        builds = self.folder(table, day)
+        wanted: dict[str, Path] = {}
+        for entry in manifest.entries:
+            apart = {name: tree / name if name in there else builds / name for name in entry.shown}
+            whole = {entry.link: builds / entry.file}
+            wanted |= apart if apart and all(path.exists() for path in apart.values()) else whole
+        fresh = {name: path for name, path in wanted.items() if there.get(name) != path.stat().st_ino}
+        stray = there.keys() - wanted.keys()
+        waiting = self.lake.root / ".tmp" / f"{uuid.uuid4().hex}.links"
+        waiting.mkdir(parents=True)
+        if stray and fresh:  # rows change files: all of them at once
+            for name, path in wanted.items():
+                os.link(path, waiting / name)
+            exchange(waiting, tree)
+        else:
+            for name, build in fresh.items():
+                os.link(build, waiting / name)
+                (waiting / name).replace(tree / name)
+            for name in stray:
+                (tree / name).unlink(missing_ok=True)
+        shutil.rmtree(waiting)
 
 
 def fingerprint(parts: Sequence[str]) -> str:

@@ -3,29 +3,22 @@
 No row changes, and nothing is rebuilt: what a build was made from is the set of segments, which a merged file names.
 """
 
-import ctypes
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
+from orchestration.files import concatenate, exchange
 from orchestration.inputs import midnight
 from orchestration.lake import Lake, logs_of, raw_options, segments_of, stamp, sync
-
-_ROWS = 122_880
-_TABLE: Mapping[str, Any] = MappingProxyType({"compression": "zstd", "compression_level": 3})
-_EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 
 
 def compact_closed_days(
@@ -72,7 +65,7 @@ def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bo
         pages = sum(footer.num_rows for footer in footers)
         size = sum(footer.row_group(n).total_byte_size for footer in footers for n in range(footer.num_row_groups))
         rows, options = raw_options(pages, size)
-        lake.place(target, lambda path: _concatenate(paths, path, rows, options, metadata))
+        lake.place(target, lambda path: concatenate(paths, path, rows, options, metadata))
         # From here on the merged file counts; a run that dies between leaves only files that are passed over.
         _remove_passed_over(folder)
         sync(folder)
@@ -95,17 +88,17 @@ def merge_staged(builder: Builder, table: str, day: date) -> bool:
             set(segments_of(folder).values())
             for folder in builder.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}")
         ]
-        if manifest is None or len(manifest.entries) <= len(raw) or any(len(paths) > 1 for paths in raw):
+        files = sum(len(entry.shown) or 1 for entry in manifest.entries) if manifest else 0
+        if manifest is None or files <= len(raw) or any(len(paths) > 1 for paths in raw):
             return False
         parts: tuple[Part, ...] = tuple(part for entry in manifest.entries for part in entry.parts)
         waiting = builder.lake.root / ".tmp" / f"{uuid.uuid4().hex}.tmp"
-        _concatenate([builds.folder(table, day) / entry.file for entry in manifest.entries], waiting, _ROWS)
+        concatenate([builds.folder(table, day) / entry.file for entry in manifest.entries], waiting)
         size = waiting.stat().st_size
         name = f"{table.split('.')[1]}-{day}"
         file = builds.keep(waiting, table, day, prefix=f"{name}.")
         entry = Entry(file, f"{name}-merged.parquet", manifest.rows, size, manifest.content, parts)
         merged = Manifest((entry,), manifest.inputs, datetime.now(UTC), manifest.seconds, manifest.same_day)
-        _swap_tree(builder, table, day, entry)
         builds.put(table, day, merged)
     return True
 
@@ -121,57 +114,11 @@ def merge_attempts(lake: Lake, feed: Mapping[str, Any], day: date) -> bool:
         exchanged.mkdir(parents=True)
         target = exchanged / f"{paths[0].stem.removesuffix('-merged')}-merged.parquet"
         names = sorted(name for path in paths for name in logs_of(path))
-        _concatenate(paths, target, _ROWS, metadata={"logs": json.dumps(names)})
+        concatenate(paths, target, metadata={"logs": json.dumps(names)})
         sync(target)
-        _exchange(exchanged, folder)
+        exchange(exchanged, folder)
         for path in exchanged.glob("*.parquet"):
             if path not in {exchanged / merged.name for merged in paths}:
                 path.rename(folder / path.name)  # logged while this was going on
         shutil.rmtree(exchanged)
     return True
-
-
-def _concatenate(
-    paths: Sequence[Path],
-    target: Path,
-    rows: int,
-    options: Mapping[str, Any] = _TABLE,
-    metadata: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Write the rows of all files, in order, in row groups of so many."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    schema = pq.read_schema(paths[0]).with_metadata(dict(metadata))
-    waiting: list[pa.RecordBatch] = []
-    with pq.ParquetWriter(target, schema, **options) as writer:
-        for path in paths:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=rows):
-                    waiting.append(batch.cast(schema))
-                    # A small row group for each small file would keep what merging is to save.
-                    if sum(len(part) for part in waiting) >= rows:
-                        writer.write_table(pa.Table.from_batches(waiting), row_group_size=rows)
-                        waiting.clear()
-        if waiting:
-            writer.write_table(pa.Table.from_batches(waiting), row_group_size=rows)
-
-
-def _swap_tree(builder: Builder, table: str, day: date, entry: Entry) -> None:
-    """Put the merged file in the place of all others in the plain tree at once, so that no glob counts a row twice."""
-    tree = builder.builds.tree(table, day)
-    exchanged = builder.lake.root / ".tmp" / uuid.uuid4().hex
-    exchanged.mkdir(parents=True)
-    os.link(builder.builds.folder(table, day) / entry.file, exchanged / entry.link)
-    _exchange(exchanged, tree)
-    shutil.rmtree(exchanged)
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Let two folders change places in one step; where the system cannot, in two, between which one is absent."""
-    library = ctypes.CDLL(None, use_errno=True)
-    here = -100  # AT_FDCWD
-    exchange = getattr(library, "renameat2", None)
-    if exchange is None or exchange(here, os.fsencode(one), here, os.fsencode(other), _EXCHANGE) != 0:
-        aside = one.with_name(uuid.uuid4().hex)
-        other.rename(aside)
-        one.rename(other)
-        aside.rename(one)

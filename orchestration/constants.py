@@ -54,6 +54,8 @@ _CLOCK_TYPES = {
     "window_seconds": "DOUBLE",
     "state_bearing": "BOOLEAN",
     "uncertainty_seconds": "DOUBLE",
+    "event_timezone": "VARCHAR",
+    "sample_seconds": "DOUBLE",
     "first_requested_at": "TIMESTAMPTZ",
     "requested_until": "TIMESTAMPTZ",
     "observed_until": "TIMESTAMPTZ",
@@ -115,7 +117,7 @@ class LakeConstants:
             "lost_before": _within(clock.vendor_now - retention if clock.vendor_now else None, day),
             "drift_seconds": None if day else clock.drift_seconds,
         }
-        return {name: {**feed, **times}[name] for name in _CLOCK_TYPES}
+        return {name: {"sample_seconds": None, **feed, **times}[name] for name in _CLOCK_TYPES}
 
 
 def _within(moment: datetime | None, day: date | None) -> datetime | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration.functions import add_functions
 from orchestration.inputs import Constants
 from orchestration.lake import Lake
 from orchestration.models import Model, ModelError
@@ -31,6 +32,9 @@ def open_duckdb(lake: Lake, threads: int, memory_limit: str) -> duckdb.DuckDBPyC
         },
     )
     connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+    add_functions(connection)
+    # Where DuckDB takes one side of an asof join for small it loops over all pairs: 28 s instead of 2 for 55,000 rows.
+    connection.execute("set asof_loop_join_threshold = 0")
     return connection
 
 

@@ -179,6 +179,11 @@ class Lake:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def cache_dir(self) -> Path:
+        """Where answers are kept that can be found again."""
+        return self.root / ".cache"
+
     def raw_dir(self, vendor: str, feed: str, source: str, day: date) -> Path:
         """The raw partition of one feed and UTC day."""
         return self.root / "raw" / vendor / feed / f"source={source}" / f"date={day}"

@@ -4,7 +4,6 @@ Parses text and runs nothing; what is done with the answers belongs in ``models.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
@@ -13,15 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 from sqlglot.schema import MappingSchema
 
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A query's tables (``schema.name``), bound parameters, output columns with their comments, and normal form."""
-
-    tables: tuple[str, ...]
-    params: frozenset[str]
-    columns: Mapping[str, str]
-    normal: str
+from orchestration.models import Parsed
 
 
 class QueryError(Exception):

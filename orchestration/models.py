@@ -4,25 +4,38 @@ The path is the name, the header is the contract (``docs/models.md``). What a mo
 in ``builder.py``; how its columns descend from others in ``lineage.py``.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from graphlib import TopologicalSorter
+from importlib import import_module, metadata
 from pathlib import Path
 
-from orchestration.lineage import Parsed, parse
+from orchestration.cache import Cache
 
 _HEADER = re.compile(r"^--\s?(.*)$")
 _KEY = re.compile(r"^(grain|kind|day|window(?:\s+[\w.]+)?|check\s+\w+|warn\s+\w+):\s*(.+)$")
 _KEYS = ("grain", "kind", "day", "window", "check", "warn")
 _WINDOW = re.compile(r"^([+-]?\d+) days? \.\. ([+-]?\d+) days?$")
+_NO_CACHE = Cache(None)
 _FORBIDDEN = re.compile(r"\b(now|current_timestamp|current_date|today|random|uuid)\b\s*(\(|\b)", re.IGNORECASE)
 
 
 class ModelError(Exception):
     """A model's text breaks a rule; the message names the file, the line or key, and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A query's tables (``schema.name``), bound parameters, output columns with their comments, and normal form."""
+
+    tables: tuple[str, ...]
+    params: frozenset[str]
+    columns: Mapping[str, str]
+    normal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ class Model:
         return self.windows.get(parent.split(".")[1], self.windows[""])
 
 
-def read_model(path: Path, schema: str) -> Model:
+def read_model(path: Path, schema: str, cache: Cache = _NO_CACHE) -> Model:
     """Read one model.
 
     Raises:
@@ -79,7 +92,7 @@ def read_model(path: Path, schema: str) -> Model:
     """
     text = path.read_text(encoding="utf-8")
     description, keys = _read_header(path, text)
-    parsed = parse(text, str(path))
+    parsed = _parse(path, text, cache)
     _refuse(path, text, parsed)
     kind = keys.get("kind", "segment" if schema == "staging" else "whole")
     windows = {key[6:].strip(): _read_window(path, value) for key, value in keys.items() if key.startswith("window")}
@@ -128,7 +141,7 @@ def _unique(path: Path, table: str, grain: tuple[str, ...]) -> tuple[Check, ...]
     return (Check("one_row_per_grain", table, sql, text, warn=False, tables=(table,), path=path),) if grain else ()
 
 
-def read_check(path: Path) -> Check:
+def read_check(path: Path, cache: Cache = _NO_CACHE) -> Check:
     """Read one file of ``sql/checks``: ``<model>__<claim>.sql`` selects the rows that break the claim.
 
     Raises:
@@ -138,7 +151,7 @@ def read_check(path: Path) -> Check:
     lines = [match[1] for line in text.splitlines() if (match := _HEADER.match(line))]
     severity = [line.removeprefix("severity:").strip() for line in lines if line.startswith("severity:")]
     model, _, claim = path.stem.rpartition("__")
-    parsed = parse(text, str(path))
+    parsed = _parse(path, text, cache)
     own = [table for table in parsed.tables if table.endswith(f".{model}")]
     if not claim or not own or severity not in ([], ["warn"], ["error"]):
         raise ModelError(f"{path}: name it <model>__<claim>.sql, read that model in it, severity is warn or error")
@@ -153,7 +166,7 @@ def read_check(path: Path) -> Check:
     )
 
 
-def read_models(sql_dir: Path) -> dict[str, Model]:
+def read_models(sql_dir: Path, cache: Cache = _NO_CACHE) -> dict[str, Model]:
     """All models below ``sql_dir`` by table name, each after everything that it reads.
 
     Raises:
@@ -162,7 +175,7 @@ def read_models(sql_dir: Path) -> dict[str, Model]:
     found: dict[str, Model] = {}
     for schema in ("staging", "intermediate", "marts", "ops"):
         for path in sorted((sql_dir / schema).rglob("*.sql")):
-            model = read_model(path, schema)
+            model = read_model(path, schema, cache)
             if model.table in found:
                 raise ModelError(f"{path}: {found[model.table].path} makes {model.table} already; rename one")
             found[model.table] = model
@@ -170,15 +183,30 @@ def read_models(sql_dir: Path) -> dict[str, Model]:
     return {table: found[table] for table in order.static_order()}
 
 
-def read_checks(sql_dir: Path, models: Iterable[Model]) -> dict[str, list[Check]]:
+def read_checks(sql_dir: Path, models: Iterable[Model], cache: Cache = _NO_CACHE) -> dict[str, list[Check]]:
     """All checks by the table they judge: those of the models' headers and those of ``sql/checks``."""
     checks = {model.table: list(model.checks) for model in models}
     for path in sorted((sql_dir / "checks").glob("*.sql")):
-        check = read_check(path)
+        check = read_check(path, cache)
         if check.table not in checks:
             raise ModelError(f"{path}: there is no model {check.table}")
         checks[check.table].append(check)
     return checks
+
+
+def _parse(path: Path, text: str, cache: Cache) -> Parsed:
+    """Parse a query, or remember how it was: sqlglot takes half a second to import, and as long for all models."""
+
+    def parse() -> Parsed:
+        found: Parsed = import_module("orchestration.lineage").parse(text, str(path))
+        return found
+
+    return cache.get(Parsed, f"{_parser()}: {text}", parse)
+
+
+@functools.cache
+def _parser() -> str:
+    return f"parsed by sqlglot {metadata.version('sqlglot')}"
 
 
 def _read_header(path: Path, text: str) -> tuple[str, dict[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from orchestration.builder import Builder, Outcome, Verdict
+from orchestration.cache import Cache
 from orchestration.constants import LakeConstants
 from orchestration.inputs import DELIVERED_AFTER
 from orchestration.lake import Lake
@@ -42,12 +43,12 @@ class Engine:
     @cached_property
     def models(self) -> Mapping[str, Model]:
         """All SQL models that the configured vendors call for, each after what it reads."""
-        return read_models(sql_dir())
+        return read_models(sql_dir(), Cache(self.lake.cache_dir))
 
     @cached_property
     def checks(self) -> Mapping[str, Sequence[Check]]:
         """All checks by table."""
-        return read_checks(sql_dir(), self.models.values())
+        return read_checks(sql_dir(), self.models.values(), Cache(self.lake.cache_dir))
 
     @cached_property
     def feeds(self) -> Sequence[Mapping[str, Any]]:

@@ -93,11 +93,13 @@ class FeedRow(TypedDict):
     window_seconds: float
     state_bearing: bool
     uncertainty_seconds: float
+    event_timezone: str
+    sample_seconds: float | None
 
 
 def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
-    """The feeds that a source captures: those it names, else all of its vendor, in the vendor's order."""
-    return tuple(feed for feed in VENDORS[source.vendor].feeds if source.captures(feed.name))
+    """The feeds that a source captures, as it has them: those it names, else all of its vendor, in their order."""
+    return tuple(source.promised(feed) for feed in VENDORS[source.vendor].feeds if source.captures(feed.name))
 
 
 def feed_rows(settings: Settings) -> list[FeedRow]:
@@ -112,6 +114,8 @@ def feed_rows(settings: Settings) -> list[FeedRow]:
             window_seconds=feed.window.total_seconds(),
             state_bearing=feed.state_bearing,
             uncertainty_seconds=feed.uncertainty.total_seconds(),
+            event_timezone=feed.event_timezone,
+            sample_seconds=source.sample_seconds(feed.name),
         )
         for source in settings.sources
         for feed in feeds_of(source)

@@ -260,6 +260,8 @@ CLOCK_COLUMNS = {
     "window_seconds": "the longest stretch that one request may ask for, in seconds",
     "state_bearing": "whether the feed says what agents do",
     "uncertainty_seconds": "how far a reported boundary may be from the true one, in seconds",
+    "event_timezone": "zone of event times that carry none",
+    "sample_seconds": "seconds between the samples of a polled feed; NULL for a feed that tells of changes",
     "first_requested_at": "the first instant ever asked for",
     "requested_until": "the last instant ever asked for",
     "observed_until": "the latest instant observed",

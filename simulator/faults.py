@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import threading
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeVar
@@ -38,7 +39,10 @@ class Faults:
     wrong_total: added to the total of every answer.
     truncated_rate: share of answers whose JSON stops in the middle.
     short_rate: share of answers shorter than their Content-Length.
+    rubbish_rate: share of answers that are somebody else's sign-in page, with status 200.
     stringly_limit: the limit comes back as a string.
+    refused_rate, retcodes: share of requests that a vendor who fails with status 200 (Huawei's
+        CC-Gateway) refuses, and with which of its own codes.
     """
 
     seed: int = 0
@@ -59,10 +63,14 @@ class Faults:
     wrong_total: int = 0
     truncated_rate: float = 0.0
     short_rate: float = 0.0
+    rubbish_rate: float = 0.0
     stringly_limit: bool = False
+    refused_rate: float = 0.0
+    retcodes: tuple[str, ...] = ("000-003", "000-004", "000-007", "100-006")
 
 
 Knobs = TypeVar("Knobs")
+Item = TypeVar("Item")
 
 
 def decode_knobs(kind: type[Knobs], body: bytes) -> Knobs:
@@ -111,6 +119,32 @@ class Throw:
     def choose(self, what: str, options: tuple[int, ...]) -> int:
         """Return one of several options."""
         return options[int(share(f"{self.key}/{what}") * len(options))]
+
+
+def disturbed(items: Sequence[Item], faults: Faults, name: Callable[[Item], str], question: str) -> list[Item]:
+    """Return what a question found with some of it twice, or in an arbitrary but lasting order, as the faults say.
+
+    `name` gives each item the text that its luck hangs on.
+    """
+    found = list(items)
+    if faults.duplicate_rows > 0:
+        # Three items further on: copies side by side would be too easy to spot.
+        twice = [(n + 3, i) for n, i in enumerate(found) if _luck(faults, "twice", name(i)) < faults.duplicate_rows]
+        found = [item for _, item in sorted([*enumerate(found), *twice], key=lambda placed: placed[0])]
+    if faults.shuffled:
+        found.sort(key=lambda item: _luck(faults, question, name(item)))
+    return found
+
+
+def lateness(faults: Faults, name: str) -> int:
+    """Return how many milliseconds later than usual the item of that name is seen, mostly 0."""
+    if faults.late_rows == 0 or _luck(faults, "late", name) >= faults.late_rows:
+        return 0
+    return int(_luck(faults, "by", name) * faults.late_seconds * 1000) + 1
+
+
+def _luck(faults: Faults, what: str, name: str) -> float:
+    return share(f"{faults.seed}/{what}/{name}")
 
 
 def share(key: str) -> float:

@@ -28,6 +28,8 @@ from simulator.faults import Dice, Faults, Throw
 
 ADMIN_PREFIX: Final = "/_simulator/"
 _IDLE_SECONDS: Final = 120
+# What a proxy or a captive portal answers in a vendor's stead, with the best of statuses.
+_SIGN_IN_PAGE: Final = b"<!DOCTYPE html><html><title>Sign in</title><body>Please sign in.</body></html>"
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         parts = urlsplit(self.path)
@@ -203,6 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return None, 0
         reply = failure(faults, throw) or self.server.api.answer(request)
+        if reply.status == HTTPStatus.OK and throw.hits("rubbish", faults.rubbish_rate):
+            reply = Reply(HTTPStatus.OK, _SIGN_IN_PAGE, "text/html; charset=utf-8")
         if reply.status == HTTPStatus.OK and throw.hits("truncated", faults.truncated_rate):
             reply = Reply(reply.status, reply.body[: len(reply.body) // 2], reply.content_type)
         short = reply.status == HTTPStatus.OK and throw.hits("short", faults.short_rate)

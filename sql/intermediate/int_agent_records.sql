@@ -1,6 +1,8 @@
 -- What agents did, in one shape for all vendors: one row per state record that starts on the day, each delivered copy
--- of a record but the best dropped, with the agent's record that follows beside it.
+-- of a record but the best dropped, with what matters of the agent's record that follows beside it.
 -- A closed copy beats an open one, then the later receipt, then the greater payload hash (docs/metrics.md, Order).
+-- Ids that differ from row to row are kept only where something is read off them: two million of them take longer to
+-- write than all the rest.
 -- grain: source, agent_id, started_at
 -- window: 0 days .. 0 days
 -- check load_is_what_is_handled: coalesce(load = work_items, true)
@@ -23,7 +25,8 @@ with cxengage as not materialized (
         end as work_items,
         list_sum(list_transform(capacity, lambda c: round(c.load * c.capacity)::bigint))::bigint as load,
         list_sum(list_transform(capacity, lambda c: c.capacity))::bigint as capacity,
-        allocation <> 'not-allocated' as is_allocated,
+        coalesce(work_items > 0, allocation <> 'not-allocated') as is_handling,
+        next_event_id is null as ends_session, false as is_watched, null::bigint as uncertainty_us, false as is_derived,
         segment, window_start, received_at, payload_sha256
     from staging.stg_cxengage__agent_states
     where reject_reason is null and started_at >= $partition_start and started_at < $partition_end
@@ -31,16 +34,18 @@ with cxengage as not materialized (
 
 everything as not materialized (
     select * from cxengage
+    union all by name
+    select *, true as is_watched from intermediate.int_kore_records
+    union all by name
+    select *, true as is_watched from intermediate.int_huawei_records
+    union all by name
+    select *, true as is_watched from intermediate.int_beyondtrust_records
 ),
 
 -- A record of no length says nothing about time, and its open copies say something wrong: it gives way to any other
 -- record of that instant. As the last of a session it still says that the session ended.
-delivered as not materialized (
-    select e.*, exists (
-        select 1 from everything as z
-        where z.ended_at = z.started_at and z.source = e.source and z.record_id = e.record_id
-    ) as is_nothing
-    from everything as e
+nothing as (
+    select distinct source, record_id from everything where ended_at = started_at
 ),
 
 -- Each spoken word is looked up once. The most specific row of the map wins: source over feed over reason.
@@ -61,12 +66,29 @@ mapped as (
     group by all
 ),
 
+delivered as not materialized (
+    select e.* replace (
+            case when e.ended_at is null then e.segment end as segment,
+            -- A vendor without ids of sign-ins may still say when they were.
+            coalesce(e.session_id, case
+                when m.state = 'offline' then 'offline'
+                when e.logged_in_at is not null then
+                    e.agent_id || '|' || replace(strftime(e.logged_in_at, '%Y-%m-%dT%H:%M:%S.%fZ'), '.000000Z', 'Z')
+            end) as session_id
+        ),
+        m.state as mapped_state, n.record_id is not null as is_nothing
+    from everything as e
+    left join mapped as m
+        on e.source = m.source and e.feed = m.feed
+        and e.vendor_state is not distinct from m.vendor_state and e.reason is not distinct from m.reason
+    left join nothing as n on e.source = n.source and e.record_id = n.record_id
+),
+
 ordered as (
     -- Copies of one record share agent and start, so all but the last in this order have no length: no pass over
     -- record ids is needed.
-    select *,
+    select * exclude (record_id, is_nothing, received_at, payload_sha256),
         lead(started_at) over succession as following_started_at,
-        lead(record_id) over succession as following_record_id,
         lead(session_id) over succession as following_session_id,
         lead(logged_in_at) over succession as following_logged_in_at
     from delivered
@@ -77,36 +99,36 @@ ordered as (
 )
 
 select
-    o.source,                                     -- name of the source in sources.yaml
-    o.agent_id,                                   -- the vendor's id of the agent
-    o.agent_name,                                 -- the agent's name as the record has it
-    o.session_id,                                 -- the vendor's id of the sign-in
-    o.record_id,                                  -- the vendor's id of the record
-    o.next_record_id,                             -- id of the record that follows, as this one names it
-    o.logged_in_at,                               -- when the session began
-    o.started_at,                                 -- when the state began
-    o.ended_at,                                   -- when it ended, as reported; NULL while open
-    o.following_started_at,                       -- start of the agent's next record on the day; NULL for the last
-    o.following_record_id,                        -- id of that record
-    o.following_session_id,                       -- session of that record
-    o.following_logged_in_at,                     -- sign-in of that record
+    source,                                       -- name of the source in sources.yaml
+    agent_id,                                     -- the vendor's id of the agent
+    agent_name,                                   -- the agent's name as the record has it
+    nullif(session_id, 'offline') as session_id,  -- id of the sign-in: the vendor's, or agent and instant; NULL when signed out, or signed in on an earlier day
+    logged_in_at,                                 -- when the session began
+    started_at,                                   -- when the state began
+    ended_at,                                     -- when it ended, as reported; NULL while open
+    ends_session,                                 -- its end, if there is one, is the session's: the record names no successor
+    case when coalesce(following_started_at > ended_at, true) then next_record_id end as next_record_id, -- id of the record that follows, as this one names it; NULL where a record was delivered that begins as this one ends
+    following_started_at,                         -- start of the agent's next record on the day; NULL for the last
+    following_started_at is not null and following_session_id is not distinct from session_id as session_goes_on, -- that record is of the same session
+    case when not session_goes_on then nullif(following_session_id, 'offline') end as following_session_id, -- session of that record where it is another
+    case when not session_goes_on then following_logged_in_at end as following_logged_in_at, -- sign-in of that session
     case
-        when o.work_items > 0 or (o.work_items is null and o.is_allocated) then 'handling'
-        else coalesce(m.state, 'unobserved')
+        when is_handling then 'handling'
+        else coalesce(mapped_state, 'unobserved')
     end as state,                                 -- available, handling, wrap_up, not_ready, offline; unobserved when the word is not in the map
-    m.state is null as is_unmapped,               -- the vendor's word is not in the map
-    o.vendor_state,                               -- the vendor's word for the state
-    o.reason_code,                                -- the vendor's id of the reason
-    o.reason,                                     -- the reason in words
-    o.work_items::bigint as work_items,           -- interactions handled at once
-    o.load,                                       -- items the vendor counts towards capacity
-    o.capacity,                                   -- items that the agent may handle at once
-    o.direction,                                  -- inbound or outbound
-    o.segment,                                    -- raw segment that delivered the copy used
-    o.window_start                                -- start of the window in which it was delivered
-from ordered as o
-inner join mapped as m
-    on o.source = m.source and o.feed = m.feed
-    and o.vendor_state is not distinct from m.vendor_state and o.reason is not distinct from m.reason
-where o.following_started_at is null or o.following_started_at > o.started_at
-order by o.source, o.agent_id, o.started_at
+    mapped_state is null as is_unmapped,          -- the vendor's word is not in the map
+    vendor_state,                                 -- the vendor's word for the state
+    reason_code,                                  -- the vendor's id of the reason
+    reason,                                       -- the reason in words
+    work_items::bigint as work_items,             -- interactions handled at once
+    load,                                         -- items the vendor counts towards capacity
+    capacity,                                     -- items that the agent may handle at once
+    direction,                                    -- inbound or outbound
+    is_watched,                                   -- an open record lasts as long as the feed is watched; else as far as it was delivered as open
+    uncertainty_us,                               -- how far started_at may be from the true instant, in microseconds; NULL: as the feed has it
+    is_derived,                                   -- a boundary or the state was inferred
+    segment,                                      -- raw segment that delivered the copy used, of an open record
+    window_start                                  -- start of the window in which it was delivered
+from ordered
+where following_started_at is null or following_started_at > started_at
+order by source, agent_id, started_at

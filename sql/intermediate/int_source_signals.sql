@@ -4,10 +4,10 @@ select
     f.source,                                     -- name of the source in sources.yaml
     f.vendor,                                     -- vendor of the source
     coalesce(bool_or(m.state = 'available'), false) as gives_available, -- some word means available
-    -- CxEngage counts interactions per channel; others need a word that means handling.
-    f.vendor = 'cxengage' or coalesce(bool_or(m.state = 'handling'), false) as gives_handling, -- handling can be told from available
+    -- CxEngage and BeyondTrust count interactions; others need a word that means handling.
+    f.vendor in ('cxengage', 'beyondtrust') or coalesce(bool_or(m.state = 'handling'), false) as gives_handling, -- handling can be told from available
     coalesce(bool_or(m.state = 'wrap_up'), false) as gives_wrap_up, -- some word or reason means after-contact work
-    f.vendor = 'cxengage' as gives_load           -- interactions, load and capacity are counted
+    f.vendor in ('cxengage', 'beyondtrust') as gives_load -- interactions and load are counted
 from (select distinct source, vendor from ops.feed_clock) as f
 left join staging.state_map as m on f.vendor = m.vendor and coalesce(m.source, f.source) = f.source
 group by f.source, f.vendor

@@ -19,6 +19,16 @@ once as (
     where t.interactionId is not null
         and t.transferStartTimestamp >= $partition_start and t.transferStartTimestamp < $partition_end
     group by all
+),
+
+everything as (
+    select source, interaction_id, from_agent_id, case when to_id is null then 'unknown' else 'agent' end as to_kind, to_id,
+        started_at, completed_at, 'unknown' as kind  -- CxEngage does not say
+    from once
+    union all by name
+    select * from intermediate.int_huawei_transfers
+    union all by name
+    select * from intermediate.int_beyondtrust_transfers
 )
 
 select
@@ -26,10 +36,10 @@ select
     sha256(concat_ws('|', source, interaction_id, from_agent_id, coalesce(to_id, ''), epoch_us(started_at))) as transfer_id, -- sha256 of source, interaction, sender, receiver and start in microseconds
     interaction_id,                               -- the vendor's id of the interaction
     from_agent_id,                                -- who handed over
-    case when to_id is null then 'unknown' else 'agent' end as to_kind, -- agent, queue, external or unknown
+    to_kind,                                      -- agent, queue, external or unknown
     to_id,                                        -- who or what received
     started_at,                                   -- when it was initiated
     completed_at,                                 -- when the receiver had it; NULL while in flight
-    'unknown' as kind                             -- blind, consult or unknown; CxEngage does not say
-from once
+    kind                                          -- blind, consult or unknown
+from everything
 order by source, started_at, transfer_id

@@ -1,5 +1,5 @@
 -- Sign-ins, from first to last record, across midnight.
--- CxEngage reports no sign-out: a closed record without successor ends its session.
+-- CxEngage reports no sign-out: a closed record without successor ends its session. Elsewhere a sign-out is reported.
 -- grain: source, session_id
 -- check known_end: ended_by in ('reported', 'derived', 'replaced', 'open', 'unknown')
 -- check ends_after_start: logged_out_at is null or logged_out_at >= logged_in_at
@@ -9,7 +9,8 @@ with merged as (
         min(logged_in_at) as logged_in_at,
         -- A later day names the same record again, perhaps from a copy that was still open.
         arg_max(last_ended_at, (last_started_at, isfinite(last_ended_at))) as last_ended_at,
-        arg_max(is_last, (last_started_at, isfinite(last_ended_at))) as is_last
+        arg_max(is_last, (last_started_at, isfinite(last_ended_at))) as is_last,
+        arg_max(is_signed_out, (last_started_at, isfinite(last_ended_at))) as is_signed_out
     from intermediate.int_session_days
     group by source, session_id
 ),
@@ -28,6 +29,7 @@ followed as (
 judged as (
     select *,
         case
+            when last_ended_at < observed_until and is_signed_out then 'reported'
             when last_ended_at < observed_until and is_last then 'derived'
             when replaced_at is not null then case when isfinite(last_ended_at) then 'unknown' else 'replaced' end
             -- No record runs for 35 days: the feed was not watched, and the session ended unseen.
@@ -41,6 +43,7 @@ judged as (
 ended as (
     select *,
         case ended_by
+            when 'reported' then last_ended_at
             when 'derived' then least(last_ended_at, replaced_at)
             when 'replaced' then replaced_at
         end as logged_out_at

@@ -29,40 +29,51 @@ gaps as (
     )
 ),
 
-records as (
+told as not materialized (
     select
-        source, agent_id, session_id, next_record_id, started_at, ended_at, state, vendor_state, reason_code, reason,
-        work_items, load, capacity, direction, segment, window_start,
-        following_started_at, following_session_id, following_logged_in_at
+        source, agent_id, session_id, ends_session, started_at, ended_at, state, vendor_state, reason_code, reason,
+        work_items, load, capacity, direction, is_watched, uncertainty_us, is_derived, segment, window_start,
+        following_started_at, session_goes_on, following_logged_in_at
     from intermediate.int_agent_records
     union all
     select
-        source, agent_id, session_id, next_record_id, started_at, ended_at, state, vendor_state, reason_code, reason,
-        work_items, load, capacity, direction, segment, window_start,
-        following_started_at, following_session_id, following_logged_in_at
+        source, agent_id, session_id, ends_session, started_at, ended_at, state, vendor_state, reason_code, reason,
+        work_items, load, capacity, direction, is_watched, uncertainty_us, is_derived, segment, window_start,
+        following_started_at, session_goes_on, following_logged_in_at
     from intermediate.int_agent_day_open
     where started_at is not null
 ),
 
+records as not materialized (
+    select * from told where session_id is not null or state = 'offline'
+    union all
+    -- Signed in on an earlier day.
+    select t.* replace (o.unnamed_session_id as session_id)
+    from told as t
+    inner join intermediate.int_agent_day_open as o on t.source = o.source and t.agent_id = o.agent_id
+    where t.session_id is null and t.state <> 'offline'
+),
+
 -- A closed record that names its successor is evidence for exactly its own length.
-reported as (
-    select r.*, null::timestamptz as held_until, c.observed_until, c.uncertainty_seconds,
+reported as not materialized (
+    select r.*, null::timestamptz as held_until, c.observed_until,
+        coalesce(r.uncertainty_us / 1e6, c.uncertainty_seconds) as uncertainty_seconds,
         least(r.ended_at, r.following_started_at) as state_ended_at,
         null::timestamptz as offline_ended_at
     from records as r
     inner join clock as c on r.source = c.source
-    where r.ended_at is not null and (r.next_record_id is not null or r.following_session_id = r.session_id)
+    where r.ended_at is not null and (not r.ends_session or r.session_goes_on)
         and r.started_at < c.observed_until
 ),
 
 -- An open record, and the absence after a session's last one, last only as long as the feed was watched without a gap.
-watched as (
+watched as not materialized (
     select r.*,
         case
             when g.gap_start is null then c.observed_until
             else least(greatest(g.gap_start, coalesce(r.ended_at, r.started_at)), c.observed_until)
         end as held_until,
-        c.observed_until, c.uncertainty_seconds,
+        c.observed_until, coalesce(r.uncertainty_us / 1e6, c.uncertainty_seconds) as uncertainty_seconds,
         case
             when r.window_start >= $partition_end then $partition_end else greatest(o.open_until, r.started_at)
         end as open_until,
@@ -71,17 +82,17 @@ watched as (
     inner join clock as c on r.source = c.source
     left join intermediate.int_open_segments as o on r.source = o.source and r.segment = o.segment
     asof left join gaps as g on r.source = g.source and coalesce(r.ended_at, r.started_at) < g.gap_end
-    where (r.ended_at is null or (r.next_record_id is null and r.following_session_id is distinct from r.session_id))
+    where (r.ended_at is null or (r.ends_session and not r.session_goes_on))
         and r.started_at < c.observed_until
 ),
 
 -- least() and greatest() pass over NULL: a record without a following one is bounded by what remains.
-held as (
+held as not materialized (
     select * exclude (open_until, next_session_at),
         case
             when ended_at is not null then least(ended_at, following_started_at)
-            -- Until it is fetched again, an open record ends at the session's next one.
-            when following_session_id = session_id then least(following_started_at, held_until)
+            -- Until it is fetched again, an open record ends at the session's next one; where records only begin, always.
+            when session_goes_on or is_watched then least(following_started_at, held_until)
             else least(open_until, held_until, following_started_at, greatest(next_session_at, started_at))
         end as state_ended_at,
         case when ended_at < observed_until then
@@ -91,7 +102,7 @@ held as (
 ),
 
 -- Three stretches up to the agent's next record: the state, being signed out, and what nobody knows.
-judged as (
+judged as not materialized (
     select *,
         least(state_ended_at, observed_until) as state_until,
         greatest(state_ended_at, offline_ended_at) as known_until,
@@ -111,8 +122,9 @@ pieces as (
         uncertainty_seconds,
         case
             when state = 'unobserved' then 'none'
+            when is_derived then 'derived'
             when ended_at > following_started_at and following_started_at < observed_until then 'derived'
-            when ended_at is null and following_started_at is not null then 'derived'
+            when ended_at is null and following_started_at is not null and not is_watched then 'derived'
             when ended_at is null and state_until = held_until and held_until < observed_until then 'derived'
             when started_at < $partition_start then 'carried'
             else 'reported'

@@ -6,12 +6,14 @@
 -- warn nothing_missing: missing_from is null
 with records as (
     select source, agent_id, session_id, next_record_id, ended_at, following_started_at, following_session_id,
-        following_logged_in_at
+        session_goes_on, following_logged_in_at
     from intermediate.int_agent_records
+    where not is_watched
     union all
     select source, agent_id, session_id, next_record_id, ended_at, following_started_at, following_session_id,
-        following_logged_in_at
+        session_goes_on, following_logged_in_at
     from intermediate.int_agent_day_open
+    where not coalesce(is_watched, false)
 ),
 
 broken as (
@@ -22,7 +24,7 @@ broken as (
     union all
     select source, agent_id, following_logged_in_at, following_started_at, following_session_id
     from records
-    where following_session_id is distinct from session_id and following_logged_in_at < following_started_at
+    where not session_goes_on and following_logged_in_at < following_started_at
 ),
 
 clock as (

@@ -1,8 +1,9 @@
-"""One simulated CxEngage for the tests of a file, at noon of its second day with nothing wrong."""
+"""One simulated vendor for the tests of a file, at noon of its second day with nothing wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +12,12 @@ from simulator.clock import SimClock
 from simulator.cxengage import CxEngageServer
 from simulator.cxengage_json import Dialect
 from simulator.faults import Faults
+from simulator.huawei import HuaweiServer
+from simulator.kore import KoreServer
+from simulator.kore_events import KoreDialect
 from tests.contract.served import FIRST, NOON
+from tests.contract.served_huawei import QUICK, status
+from tests.contract.served_kore import FREE
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +36,39 @@ def server(running: CxEngageServer) -> CxEngageServer:
     if running.api.dialect != Dialect():
         running.set_dialect(Dialect())
     return running
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[HuaweiServer]:
+    """Serve one centre to all tests of this file."""
+    with HuaweiServer(Centre.simulate(5, 20, FIRST, 3), SimClock(NOON)) as running:
+        yield running
+
+
+@pytest.fixture
+def aicc(platform: HuaweiServer) -> HuaweiServer:
+    """Return the server at noon of the second day, with nothing wrong, nobody of ours signed in, quick polls."""
+    platform.clock.set(NOON + timedelta(days=300), running=False)
+    for number in platform.agent_ids.values():
+        status(platform, number, "")
+    platform.clock.set(NOON)
+    platform.set_faults(Faults())
+    if platform.dialect != QUICK:
+        platform.set_dialect(QUICK)
+    return platform
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[KoreServer]:
+    """Serve one centre to all tests of this file."""
+    with KoreServer(Centre.simulate(5, 20, FIRST, 3), SimClock(NOON)) as running:
+        yield running
+
+
+@pytest.fixture
+def kore(account: KoreServer) -> KoreServer:
+    """Return the server at noon of the second day, with nothing wrong and no rate limit in the way."""
+    account.clock.set(NOON, running=False)
+    account.set_faults(Faults())
+    account.set_dialect(KoreDialect(rate_per_minute=FREE))
+    return account

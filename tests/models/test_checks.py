@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.models import Check, read_checks, read_models
 from orchestration.settings import sql_dir
+from tests.models.kore import kore_clock
 from tests.models.workbench import DAY, Workbench, at, attempt, clock, handed, record, rules, shift
 
 ALL = {
@@ -22,6 +23,7 @@ TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
 DAYS = "marts.agg_agent_days"
+KORE = "intermediate.int_kore_records"
 WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
 
 
@@ -74,6 +76,12 @@ def moment(**fields: Any) -> dict[str, Any]:
     return {**WHO, "started_at": at("08:00"), "ended_at": at("09:00"), "is_unmapped": False, **fields}
 
 
+def activity(**fields: Any) -> dict[str, Any]:
+    """A sound stretch of Kore.ai, and these fields."""
+    return {**WHO, "source": "kore_in", "feed": "agent_activity", "started_at": at("08:00"),
+            "window_start": at("08:00"), "uncertainty_us": 1_000_000, "is_derived": False, **fields}  # fmt: skip
+
+
 BROKEN: dict[str, list[Tables]] = {
     "ops.capture_log.known_status": [{"ops.capture_log": [{"status": word}]} for word in ("fine", None)],
     "ops.feed_coverage.known_status": [{"ops.feed_coverage": [covered("08:00", "08:10", status="late")]}],
@@ -104,6 +112,12 @@ BROKEN: dict[str, list[Tables]] = {
     "intermediate.int_agent_records.words_are_mapped": [{"intermediate.int_agent_records": [moment(is_unmapped=True)]}],
     "intermediate.int_agent_records.not_clipped": [
         {"intermediate.int_agent_records": [moment(following_started_at=at("08:59:59.999999"))]}
+    ],
+    f"{KORE}.local_times_are_certain": [{KORE: [activity(uncertainty_us=1_000_001, is_derived=True)]}],
+    f"{KORE}.deliveries_agree": [{KORE: [activity(is_derived=True)]}],
+    f"{KORE}.lie_in_their_windows": [
+        {KORE: [activity(window_start=at(start))], "ops.feed_clock": [kore_clock(window_seconds=3600.0)]}
+        for start in ("06:58:59", "08:01:01", "13:30")
     ],
     "marts.fct_agent_sessions.known_end": [{"marts.fct_agent_sessions": [session(ended_by="guessed")]}],
     "marts.fct_agent_sessions.ends_after_start": [

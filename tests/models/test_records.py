@@ -46,7 +46,8 @@ def test_the_same_page_delivered_twice_counts_once(bench: Workbench) -> None:
 def test_records_of_no_length_are_left_out_with_their_open_copies(bench: Workbench) -> None:
     """A record of no length says nothing about time; if this fails, its open copy stands for hours."""
     nothing, was_open = record("08:00", "08:00"), record("08:00")
-    assert records(bench, [was_open, nothing, record("08:00", "09:00", event_id="real")]).pick("record_id") == ["real"]
+    real = record("08:00", "09:00", event_id="a real one", reason_id="real")
+    assert records(bench, [was_open, nothing, real]).pick("reason_code") == ["real"]
 
 
 def test_rejected_records_and_those_of_other_days_are_left_out(bench: Workbench) -> None:
@@ -68,12 +69,28 @@ def test_each_record_knows_the_one_that_follows(bench: Workbench) -> None:
         record("11:00", "12:00", session_id="s2", logged_in_at="10:59"),
         record("08:30", "09:30", agent_id="bob"),
     ]
-    names = ("agent_id", "started_at", "following_started_at", "following_session_id", "following_logged_in_at")
-    assert records(bench, staged).pick(*names) == [
-        ("ann", "08:00", "09:00", "s", "08:00"),
-        ("ann", "09:00", "11:00", "s2", "10:59"),
-        ("ann", "11:00", None, None, None),
-        ("bob", "08:30", None, None, None),
+    names = ("agent_id", "started_at", "following_started_at", "session_goes_on", "following_session_id")
+    found = records(bench, staged)
+    assert found.pick(*names) == [
+        ("ann", "08:00", "09:00", True, None),
+        ("ann", "09:00", "11:00", False, "s2"),
+        ("ann", "11:00", None, False, None),
+        ("bob", "08:30", None, False, None),
+    ]
+    assert found.pick("following_logged_in_at") == [None, "10:59", None, None]
+
+
+def test_a_named_successor_is_kept_where_it_was_not_delivered(bench: Workbench) -> None:
+    """If this fails, a broken chain cannot be told from a whole one, or its missing record not be named."""
+    staged = [
+        record("08:00", "09:00", next_event_id="follows"),
+        record("09:00", "10:00", event_id="follows", next_event_id="absent"),
+        record("11:00", "12:00", event_id="later", next_event_id=None),
+    ]
+    assert records(bench, staged).pick("started_at", "ends_session", "next_record_id") == [
+        ("08:00", False, None),
+        ("09:00", False, "absent"),
+        ("11:00", True, None),
     ]
 
 
@@ -181,18 +198,18 @@ def test_what_a_day_leaves_behind_is_its_last_record(bench: Workbench) -> None:
 def test_a_day_opens_with_the_latest_earlier_record_and_the_first_of_its_own(bench: Workbench) -> None:
     """If this fails, an agent starts the day in a state of the day before yesterday."""
     before = [
-        {"source": "cx", "agent_id": "ann", "started_at": "-3d 10:00", "record_id": "old", "date": "2026-10-31"},
-        {"source": "cx", "agent_id": "ann", "started_at": "-1d 10:00", "record_id": "new", "date": "2026-11-02"},
-        {"source": "cx", "agent_id": "bob", "started_at": "-2d 10:00", "record_id": "bob", "date": "2026-11-01"},
+        {"source": "cx", "agent_id": "ann", "started_at": "-3d 10:00", "reason_code": "old", "date": "2026-10-31"},
+        {"source": "cx", "agent_id": "ann", "started_at": "-1d 10:00", "reason_code": "new", "date": "2026-11-02"},
+        {"source": "cx", "agent_id": "bob", "started_at": "-2d 10:00", "reason_code": "bob", "date": "2026-11-01"},
     ]
     today = records(
         bench, [*shift("08:00 ready", "09:00 ready", end="10:00"), record("07:00", "08:00", agent_id="cat")]
     )
     opened = bench.run("intermediate.int_agent_day_open", int_agent_day_close=before, int_agent_records=today)
-    assert opened.pick("agent_id", "record_id", "following_started_at", "following_record_id") == [
-        ("ann", "new", "08:00", "08:00"),
-        ("bob", "bob", None, None),
-        ("cat", None, "07:00", "07:00"),
+    assert opened.pick("agent_id", "reason_code", "following_started_at") == [
+        ("ann", "new", "08:00"),
+        ("bob", "bob", None),
+        ("cat", None, "07:00"),
     ]
 
 

@@ -15,6 +15,7 @@ import duckdb
 
 from orchestration.constants import LakeConstants, _within
 from orchestration.duck import infer_types, parameters
+from orchestration.functions import add_functions
 from orchestration.inputs import midnight
 from orchestration.lake import Lake
 from orchestration.models import Model, read_models
@@ -30,6 +31,7 @@ FEED = {
     "window_seconds": 600.0,
     "state_bearing": True,
     "uncertainty_seconds": 0.0,
+    "event_timezone": "UTC",
 }
 STAGED = "staging.stg_cxengage__agent_states"
 _SHORT = re.compile(r"(?:([+-]\d+)d )?(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?$")
@@ -88,6 +90,7 @@ class Workbench:
         self.state_map = constants.state_map
         self.connection = duckdb.connect(config={"threads": 1})
         self.connection.execute("set timezone = 'UTC'")
+        add_functions(self.connection)
         self.types = infer_types(self.connection, self.models, constants)
         self.connection.execute("create schema given")
         for table in self.types:

@@ -4,6 +4,7 @@ The models are four small ones of these tests, over a vendor called toy; each st
 """
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,8 @@ from orchestration.constants import RAW_TYPES
 from orchestration.inputs import Input, rows_input
 from orchestration.lake import Lake, Page, Segment
 from orchestration.models import read_models
+
+STAGING = "staging.stg_toy__events"
 
 DAY = date(2026, 11, 3)
 DAYS = [DAY + timedelta(days=n) for n in (-1, 0, 1, 2)]
@@ -228,29 +231,64 @@ def test_a_window_reaches_as_far_as_the_header_says(shop: Shop) -> None:
     assert [sums[str(day)] for day in DAYS] == [5, 6, 1, None]
 
 
-def test_each_staged_file_mirrors_its_segment(shop: Shop) -> None:
+def test_a_staged_file_names_the_segments_that_it_holds_and_what_they_touch(shop: Shop) -> None:
     """If this fails, a new segment makes a whole day parse again, or an empty one is parsed for ever."""
     empty = shop.land(DAY, source="b")
     two = shop.land(DAY, {"id": "x", "t": noon(DAYS[0])}, {"id": "y", "t": noon(minute=5)}, source="c")
     shop.build()
-    manifest = shop.builder().builds.manifest("staging.stg_toy__events", DAY)
+    manifest = shop.builder().builds.manifest(STAGING, DAY)
     assert manifest is not None
-    entries = {entry.parts[0].segment: entry for entry in manifest.entries}
-    assert len(entries) == 3
-    assert (entries[empty.name].rows, entries[empty.name].parts[0].low) == (0, None)
-    assert (entries[two.name].parts[0].low, entries[two.name].parts[0].high) == (noon(DAYS[0]), noon(minute=5))
+    parts = {part.segment: part for entry in manifest.entries for part in entry.parts}
+    assert len(parts) == 3
+    assert parts[empty.name].low is None
+    assert (parts[two.name].low, parts[two.name].high) == (noon(DAYS[0]), noon(minute=5))
     tree = shop.lake.root / "staging" / "stg_toy__events" / f"date={DAY}"
-    assert {path.stem for path in tree.iterdir()} == set(entries)
-    assert pq.read_table(tree / f"{two.name}.parquet", partitioning=None)["segment"].unique().to_pylist() == [two.name]
+    assert [path.name for path in tree.iterdir()] == [entry.link for entry in manifest.entries]
+    [entry] = manifest.entries
+    held = pq.read_table(tree / entry.link, partitioning=None)["segment"].to_pylist()
+    assert (held.count(two.name), held.count(empty.name), len(held)) == (2, 0, entry.rows)
+
+
+def test_many_small_files_become_one_while_the_plain_tree_keeps_what_readers_have_listed(shop: Shop) -> None:
+    """If this fails, the last refresh of a day opens a hundred files, or a reader's listed file is gone."""
+    tree = shop.lake.root / "staging" / "stg_toy__events" / f"date={DAY}"
+    listed: set[str] = set()
+    for minute in range(12):
+        shop.land(DAY, {"id": f"m{minute}", "t": noon(minute=minute)}, source=f"s{minute}")
+        shop.build()
+        manifest = shop.builder().builds.manifest(STAGING, DAY)
+        assert manifest is not None
+        assert len(manifest.entries) <= 4
+        assert manifest.rows == minute + 2
+        now = {path.name for path in tree.iterdir()}
+        assert listed < now
+        listed = now
+        assert len(shop.rows(STAGING)) == minute + 2
+
+
+def test_a_tree_whose_listed_files_are_lost_shows_the_merged_one(shop: Shop) -> None:
+    """If this fails, a tree that somebody removed comes back with holes."""
+    for minute in range(6):
+        shop.land(DAY, {"id": f"m{minute}", "t": noon(minute=minute)}, source=f"s{minute}")
+        shop.build()
+    before = sorted(shop.rows(STAGING))
+    shutil.rmtree(shop.lake.root / "staging")
+    folder = shop.builder().builds.folder(STAGING, DAY)
+    current = {path.name for path in shop.builder().builds.paths(STAGING, DAY)}
+    for path in folder.glob("*.parquet"):
+        if path.name not in current:
+            path.unlink()
+    shop.build()
+    assert sorted(shop.rows(STAGING)) == before
 
 
 def test_only_new_segments_are_parsed(shop: Shop) -> None:
     """If this fails, the open day costs more with every hour."""
     shop.build()
-    before = shop.builder().builds.manifest("staging.stg_toy__events", DAY)
+    before = shop.builder().builds.manifest(STAGING, DAY)
     shop.land(DAY, {"id": "new", "t": noon()})
     shop.build()
-    after = shop.builder().builds.manifest("staging.stg_toy__events", DAY)
+    after = shop.builder().builds.manifest(STAGING, DAY)
     assert before is not None
     assert after is not None
     assert set(before.entries) < set(after.entries)
@@ -321,10 +359,12 @@ def test_a_sample_of_failing_rows_is_short(shop: Shop) -> None:
     assert (verdict.failing, len(verdict.sample)) == (25, 10)
 
 
-def test_many_segments_are_staged_in_batches_each_into_its_file(shop: Shop) -> None:
-    """If this fails, a day of 15 s windows mixes segments up."""
+def test_many_segments_are_staged_in_batches_each_row_once(shop: Shop) -> None:
+    """If this fails, a day of 15 s windows mixes segments up, or opens a file for each."""
     landed = [shop.land(DAY, {"id": f"i{n}", "t": noon(minute=n % 60)}, source=f"s{n}") for n in range(60)]
     shop.build()
-    tree = shop.lake.root / "staging" / "stg_toy__events" / f"date={DAY}"
-    found = {path.stem: pq.ParquetFile(path).read()["id"].to_pylist() for path in tree.iterdir()}
-    assert {one.name: [f"i{n}"] for n, one in enumerate(landed)}.items() <= found.items()
+    tables = [pq.ParquetFile(path).read() for path in shop.builder().builds.paths(STAGING, DAY)]
+    found = {row["segment"]: row["id"] for table in tables for row in table.to_pylist()}
+    assert {one.name: f"i{n}" for n, one in enumerate(landed)}.items() <= found.items()
+    assert sum(len(table) for table in tables) == len(found) == 61
+    assert len(tables) == 2

@@ -84,6 +84,19 @@ def test_files_that_are_no_longer_listed_leave_the_tree_and_new_ones_appear(buil
     assert shown(builds) == {"two.parquet": "2", "three.parquet": "3"}
 
 
+def test_rows_that_change_files_are_never_in_two_of_them(builds: Builds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a reader that looks while a day is merged counts its rows twice."""
+    put(builds, keep(builds, "1", "one.parquet"), keep(builds, "2", "two.parquet"))
+    seen: list[dict[str, str]] = []
+
+    merged = keep(builds, "12", "merged.parquet")
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: seen.append(shown(builds)))
+    manifest = Manifest((merged,), "inputs", NOON, 0)
+    builds.link(TABLE, DAY, manifest)
+    assert all(set(found) in ({"one.parquet", "two.parquet"}, {"merged.parquet"}) for found in seen)
+    assert shown(builds) == {"merged.parquet": "12"}
+
+
 def test_the_tree_is_made_of_links_and_superseded_builds_stay(builds: Builds) -> None:
     """If this fails, an analyst's open snapshot loses its files, or the disk holds everything twice."""
     old = keep(builds, "old")

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration import compaction
+from orchestration import builder, compaction
 from orchestration.builds import Builds
 from orchestration.compaction import compact_closed_days
 from orchestration.lake import segments_of
@@ -26,11 +26,13 @@ class Cut(BaseException):
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with two days that the vendor has long forgotten."""
+    """A home with two days that the vendor has long forgotten, each segment staged by itself as on an open day."""
     home = tmp_path_factory.mktemp("closed") / "home"
-    made = filled(home)
-    later(made)
-    built(made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builder, "_BATCH_SEGMENTS", 1)
+        made = filled(home)
+        later(made)
+        built(made)
     return home
 
 
@@ -139,12 +141,12 @@ def cut(*_: Any, **__: Any) -> NoReturn:
     [
         (Path, "unlink"),  # the merged raw file is there, the segments are too
         (compaction, "merge_staged"),  # raw files are merged, staged ones are not
-        (compaction, "_swap_tree"),  # the merged staged file is kept, nothing names it
-        (Builds, "put"),  # the plain tree shows it, the manifest does not
-        (compaction, "_exchange"),  # before the log's folder is swapped
+        (Builds, "put"),  # the merged staged file is kept, nothing names it
+        (Builds, "link"),  # the manifest names it, the plain tree does not show it
+        (compaction, "exchange"),  # before the log's folder is swapped
         (shutil, "rmtree"),  # after it
     ],
-    ids=["raw", "staged", "swap", "manifest", "log", "tidy"],
+    ids=["raw", "staged", "manifest", "tree", "log", "tidy"],
 )
 def test_being_cut_short_does_no_harm(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, owner: object, name: str

@@ -13,6 +13,7 @@ NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 FEED = {
     "source": "cx", "vendor": "cxengage", "feed": "agent_states", "delay_seconds": 15.0,
     "retention_seconds": 259200.0, "window_seconds": 600.0, "state_bearing": True, "uncertainty_seconds": 0.0,
+    "event_timezone": "UTC",
 }  # fmt: skip
 HEADER = "vendor,source,feed,vendor_state,reason,state\n"
 

@@ -103,6 +103,22 @@ def test_a_merged_file_counts_in_place_of_its_segments(tmp_path: Path) -> None:
     assert not lake.land(ones[0])
 
 
+def test_small_pages_are_written_together_and_large_ones_apart(tmp_path: Path) -> None:
+    """If this fails, a poll of a hundred bytes takes more than twice that, or large pages are parsed by one thread."""
+    when = datetime(2026, 11, 3, tzinfo=UTC)
+    polls = [Page(when, when, "GET /x", 200, None, b"%d" % (n % 7) * 100) for n in range(2_000)]
+    large = [Page(when, when, "GET /x", 200, None, bytes([n]) * 1_000_000) for n in range(20)]
+    sizes = {}
+    for name, pages in {"polls": polls, "large": large}.items():
+        lake = Lake(tmp_path / name)
+        lake.land(Segment("toy", "cx", "events", when, when + timedelta(hours=1), tuple(pages)))
+        [path] = (tmp_path / name).rglob("raw/**/*.parquet")
+        sizes[name] = (pq.read_metadata(path).num_row_groups, path.stat().st_size)
+    assert sizes["polls"][0] == 1
+    assert sizes["polls"][1] < 20 * len(polls)
+    assert sizes["large"][0] == 3
+
+
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """If this fails, a full disk leaves half a file that readers take for a whole one."""
     lake = Lake(tmp_path)

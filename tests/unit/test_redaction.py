@@ -31,3 +31,9 @@ def test_without_secrets_nothing_is_redacted() -> None:
 def test_base64_is_recognised_without_its_padding() -> None:
     """Basic credentials would be readable where a vendor or a token cuts the trailing signs of equality."""
     assert Redactor(["user:pass1"])("Basic dXNlcjpwYXNzMQ and dXNlcjpwYXNzMQ==") == "Basic *** and ***=="
+
+
+def test_signed_tokens_are_redacted_whoever_made_them() -> None:
+    """A token that is made anew for each request is on no list of secrets, and a vendor may repeat it in an error."""
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJhcHBJZCI6ImNzLWYyYjcifQ.lYyONpEEmSYdQo7C-_x"
+    assert Redactor([])(f"auth: {token}, and more") == "auth: ***, and more"

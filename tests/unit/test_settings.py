@@ -7,9 +7,11 @@ import pytest
 
 from assets.cxengage import AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
+from assets.registry import VENDORS
 from orchestration import settings as settings_module
 from orchestration.settings import Settings, SettingsError, feed_rows, feeds_of, load_settings, sql_dir
 
+KNOWN = ", ".join(VENDORS)
 SOURCE = """
   - name: {name}
     vendor: cxengage
@@ -169,7 +171,7 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
         + ONE.replace("https:", "http:")
         + "    passwrd: x\n"
         + SOURCE.format(name="cx_us")
-        + "  - {name: kore_in, vendor: kore}\n  - text\n  - {vendor: cxengag}\n"
+        + "  - {name: acme, vendor: acme}\n  - text\n  - {vendor: cxengag}\n"
     )
     assert problems(tmp_path, text) == [
         "report_timezone: must be an IANA time zone, as Europe/Berlin; did you mean Europe/Berlin?",
@@ -178,9 +180,9 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
         "source cx_us: base_url: plain http would show credentials to the network; use https, or set allow_http: true",
         "source cx_us: passwrd: unknown key; did you mean password?",
         "source cx_us: name: sources 1 and 2 have the same name; rename one",
-        "source kore_in: vendor: unknown vendor; known vendors: cxengage",
+        f"source acme: vendor: unknown vendor; known vendors: {KNOWN}",
         "source 4: must have keys, as `name:` and `vendor:`",
-        "source 5: vendor: unknown vendor; known vendors: cxengage; did you mean cxengage?",
+        f"source 5: vendor: unknown vendor; known vendors: {KNOWN}; did you mean cxengage?",
     ]
 
 
@@ -208,8 +210,8 @@ def test_problems_are_worded_for_the_file(tmp_path: Path, line: str, problem: st
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("{}", ["source 1: vendor: is required; known vendors: cxengage"]),
-        ("{vendor: [cxengage]}", ["source 1: vendor: unknown vendor; known vendors: cxengage"]),
+        ("{}", [f"source 1: vendor: is required; known vendors: {KNOWN}"]),
+        ("{vendor: [cxengage]}", [f"source 1: vendor: unknown vendor; known vendors: {KNOWN}"]),
         (
             "{vendor: cxengage, name: CX, username: null}",
             [
@@ -300,6 +302,8 @@ def test_feed_rows(tmp_path: Path) -> None:
         "window_seconds": 600.0,
         "state_bearing": True,
         "uncertainty_seconds": 0.0,
+        "event_timezone": "UTC",
+        "sample_seconds": None,
     }
 
 
@@ -331,3 +335,4 @@ def test_the_commented_keys_of_the_example_load_too(tmp_path: Path) -> None:
     settings = load(tmp_path, "\n".join(keys))
     assert settings.report_timezone == "Europe/Berlin"
     assert settings.sources[0].retain_raw_days == 400
+    assert {source.vendor for source in settings.sources} == VENDORS.keys()

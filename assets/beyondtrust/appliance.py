@@ -1,0 +1,241 @@
+"""How an appliance is asked over HTTP: the shared token, the account's limits, closed connections, who am I.
+
+What is asked for belongs in the modules of the feeds, which share one :class:`Appliance` per source and process.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from assets.beyondtrust import xml
+from assets.beyondtrust.config import BeyondTrustConfig
+from assets.beyondtrust.oauth import Tokens
+from assets.capture import Probe
+from assets.http import Clock, HttpError, Options, Pacer, PermanentError, Reply, Retry, Session, retry_after
+from orchestration.lake import Page
+
+T = TypeVar("T")
+
+COMMAND_PATH = "/api/command"
+REPORTING_PATH = "/api/reporting"
+UNAUTHORISED, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 403, 404, 429
+
+INTERVAL_SECONDS = 0.125
+"""Eight requests a second at most: recorder and backfill are two processes, and 20 a second is the account's limit."""
+
+RESERVE = 1_500
+"""When fewer requests than these are left of the hour's 15,000, the rest is spread over an hour."""
+
+LONGEST_INTERVAL_SECONDS = 60.0
+PAUSE_SECONDS = 10.0
+"""How long nobody asks after a 429 that says nothing, as another client of these APIs does (Vulture)."""
+
+GOOD_DRIFT_SECONDS = 20.0
+"""As far as the vendor's own updates may be late."""
+
+PERMISSIONS = (
+    "give the API account the permission (/login > Management > API Configuration): Command API read-only, "
+    "Real-Time State API, Allow Access to Support Session Reports, Allow Access to Archive Reports"
+)
+WAYS_OUT: Mapping[int | None, str] = {
+    401: "the token is refused although it is new; check the API account under /login > Management > API Configuration",
+    403: PERMISSIONS,
+    404: "check base_url, and that 'Enable XML API' is on (/login > Management > API Configuration)",
+}
+
+
+class Budget(Pacer):
+    """The account's limits, shared by all feeds of a source in this process.
+
+    Args:
+        per_minute: A limit of our own, in requests per minute; none means the vendor's alone.
+        clock: The clock to measure and wait with.
+    """
+
+    def __init__(self, per_minute: int | None, clock: Clock) -> None:
+        super().__init__(per_minute, clock)
+        self._interval = self._least = max(INTERVAL_SECONDS, self._interval)
+
+    def note(self, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from ``X-RateLimit-Remaining`` how fast to go on, and pause after a 429."""
+        left = (headers.get("X-RateLimit-Remaining") or "").strip()
+        with self._lock:
+            if left.isascii() and left.isdigit():
+                spread = 3600.0 / max(int(left), 1) if int(left) < RESERVE else 0.0
+                self._interval = max(self._least, min(spread, LONGEST_INTERVAL_SECONDS))
+            if status == TOO_MANY:
+                asked = retry_after(headers.get("Retry-After"), self._clock.now())
+                pause = PAUSE_SECONDS if asked is None else min(asked, LONGEST_INTERVAL_SECONDS)
+                self._next = max(self._next, self._clock.monotonic() + pause)
+
+
+class Appliance:
+    """One site, asked by one API account. Nothing is asked, and no secret read, before the first call.
+
+    Args:
+        config: The source.
+        clock: The clock to measure and wait with.
+    """
+
+    def __init__(self, config: BeyondTrustConfig, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or Clock()
+        self.budget = Budget(config.max_requests_per_minute, self.clock)
+        self._tokens = Tokens(config, self.budget, self.clock)
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._session_token: str | None = None
+
+    @property
+    def drift_seconds(self) -> float | None:
+        """The appliance's clock minus ours, by the newest answer; None before any."""
+        return None if self._session is None else self._session.drift_seconds
+
+    def vendor_now(self) -> datetime:
+        """The appliance's time as far as known, UTC; ours before any answer."""
+        return self.clock.now() if self._session is None else self._session.vendor_now()
+
+    def token(self, refused: str | None = None) -> str:
+        """A token for the Real-Time State API; see :meth:`assets.beyondtrust.oauth.Tokens.token`."""
+        return self._tokens.token(refused)
+
+    def get(self, path: str, params: Mapping[str, str], retry: Retry | None = None) -> Reply:
+        """Ask with GET; a token that is refused is renewed once.
+
+        Raises:
+            HttpError: As of :meth:`assets.http.Session.request`, or no token could be had.
+        """
+        token = self._tokens.token()
+        try:
+            return self._with(token).get(path, params, retry)
+        except PermanentError as error:
+            if error.status != UNAUTHORISED:
+                raise
+        return self._with(self._tokens.token(refused=token)).get(path, params, retry)
+
+    def _with(self, token: str) -> Session:
+        """A session that sends this token; connections are closed after each call, so a new one costs nothing."""
+        with self._lock:
+            if self._session is None or self._session_token != token:
+                made = self._connect(token)
+                made.drift_seconds = self.drift_seconds
+                self._session, self._session_token = made, token
+            return self._session
+
+    def _connect(self, token: str) -> Session:
+        config = self.config
+        options = Options(
+            timeout_seconds=config.timeout_seconds,
+            verify=config.ca_bundle or config.verify_tls,
+            headers={
+                "Authorization": f"Bearer {token}",
+                # An archive is gzip by itself and kept as it is; a second compression on the way would hide that.
+                "Accept-Encoding": "identity",
+                "Connection": "close",
+            },
+            pacer=self.budget,
+            ways_out=WAYS_OUT,
+        )
+        secrets = (token, *self._tokens.secrets())
+        return Session(config.name, config.base_url, secrets=secrets, options=options, clock=self.clock)
+
+    def examine(self, permission: str, needed: str) -> Iterator[Probe]:
+        """Look at reachability, credentials, permission and clock, in this order, until one is wrong.
+
+        Args:
+            permission: As ``get_api_info`` names it (``perm_reporting_archive``).
+            needed: As the administrator's page names it.
+        """
+        needs_command = permission == "perm_command"
+        held = None
+        try:
+            self._tokens.secrets()
+        except PermanentError as error:
+            yield Probe("credentials", ok=False, message=str(error))
+            return
+        try:
+            self.token()
+            yield Probe("reachability", ok=True, message=f"{self.config.base_url} answers")
+            yield Probe("credentials", ok=True, message="accepted")
+            held = _permission(self.get(COMMAND_PATH, {"action": "get_api_info"}, Retry(tries=2)), permission)
+        except HttpError as error:
+            # Who am I belongs to the Command API, which another feed's account need not be allowed to use.
+            if error.status != FORBIDDEN or needs_command:
+                found = {UNAUTHORISED: "credentials", FORBIDDEN: "permission", NOT_FOUND: "address"}
+                yield Probe(found.get(error.status or 0, "reachability"), ok=False, message=str(error))
+                return
+        if held in {"0", "deny"} or (needs_command and held == ""):
+            yield Probe("permission", ok=False, message=f"the API account lacks '{needed}'; {PERMISSIONS}")
+            return
+        if held:
+            yield Probe("permission", ok=True, message=f"the API account has '{needed}'")
+        yield self._clock_probe()
+
+    def _clock_probe(self) -> Probe:
+        drift = self.drift_seconds
+        if drift is None:
+            return Probe("clock", ok=False, message="the appliance's answers carry no Date; our own clock is used")
+        well = abs(drift) <= GOOD_DRIFT_SECONDS
+        advice = "" if well else "; set up NTP on this machine or on the appliance"
+        return Probe("clock", ok=well, message=f"the appliance's clock minus ours is {drift:+.0f} s{advice}")
+
+
+def page(reply: Reply) -> Page:
+    """A reply as a page of a raw segment."""
+    return Page(
+        requested_at=reply.requested_at,
+        received_at=reply.received_at,
+        request=reply.request,
+        status=reply.status,
+        content_type=reply.content_type,
+        payload=reply.body,
+    )
+
+
+_SHARED: dict[tuple[object, ...], Appliance] = {}
+_SHARING = threading.Lock()
+
+
+def shared(config: BeyondTrustConfig) -> Appliance:
+    """The one appliance of a source in this process, so that its feeds share token and limits."""
+    key = (config.name, config.base_url, config.client_id, config.client_secret, config.max_requests_per_minute)
+    with _SHARING:
+        return _SHARED.setdefault(key, Appliance(config))
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """Do blocking work in a thread of its own, which nobody waits for once the caller is cancelled.
+
+    A pool of threads would be shared with other sources, which one that hangs would hold up, and is waited for when
+    the process ends.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(act: Callable[[], None]) -> None:
+        if not future.done():
+            act()
+
+    def run() -> None:
+        try:
+            done = partial(future.set_result, work())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where it is awaited
+            done = partial(future.set_exception, error)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(settle, done)
+
+    threading.Thread(target=run, name="beyondtrust-request", daemon=True).start()
+    return await future
+
+
+def _permission(reply: Reply, name: str) -> str | None:
+    """What ``get_api_info`` says of a permission; empty when it is an error, None when we find nothing in it."""
+    try:
+        root = xml.read(reply.body)
+    except xml.UnreadableError:
+        return None
+    return "" if xml.error(root) is not None else xml.permissions(root).get(name)

@@ -1,0 +1,115 @@
+"""What a Huawei source says in ``sources.yaml``, beside the common keys. No requests, no environment."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, field_validator
+
+from assets.config import RelativePath, Secret, Section, SourceConfig, checked_url
+from assets.huawei import AGENT_STATUS, CMS_HISTORY, CMS_STATUS
+
+# The vendor's documents give 101 to 999999 (cec_07_1222).
+WORK_NUMBER = re.compile(r"[1-9][0-9]{2,5}")
+LONGEST_POLL_SECONDS = 300.0
+"""Samples are looked for up to ten minutes beyond midnight (staging's touched_from): twice the longest interval."""
+
+
+def _work_number(value: str) -> str:
+    if not WORK_NUMBER.fullmatch(value):
+        raise ValueError('must be the agent\'s work number, 101 to 999999, in quotes, as "101"')
+    return value
+
+
+class HuaweiAgent(Section):
+    """A seat that Shiftbook signs in itself.
+
+    Attributes:
+        id: The work number, 101 to 999999.
+        password: Its password.
+        phone: The phone number that the seat answers, as the sign-in wants it.
+    """
+
+    id: Annotated[str, AfterValidator(_work_number)]
+    password: Secret
+    phone: str = ""
+
+
+class CmsConfig(Section):
+    """CC-CMS, for passive collection.
+
+    Attributes:
+        base_url: Its address; the source's own where it is left out.
+        cc_id: The call centre's id.
+        vdn: The id of the VDN whose agents are collected.
+        access_key: AK of the signature.
+        secret_key: SK of the signature.
+    """
+
+    base_url: str | None = None
+    cc_id: int
+    vdn: int
+    access_key: Secret
+    secret_key: Secret
+
+
+class HuaweiConfig(SourceConfig):
+    """One call centre. Its gateway is asked by ``guid_file`` or ``agents``, CC-CMS by ``cms``; one must be there.
+
+    Attributes:
+        poll_seconds: How often each agent's present is asked for, in seconds, at most 300.
+        guid_file: JSON ``{"<work number>": "<GUID>"}`` that the site's own desktop integration keeps current.
+        agents: Seats that Shiftbook signs in itself.
+        cms: How to ask CC-CMS.
+    """
+
+    vendor: Literal["huawei"]
+    poll_seconds: Annotated[FiniteFloat, Field(gt=0, le=LONGEST_POLL_SECONDS)] = 5.0
+    guid_file: RelativePath | None = None
+    agents: tuple[HuaweiAgent, ...] = ()
+    cms: Annotated[CmsConfig | None, Field(validate_default=True)] = None
+
+    def captures(self, feed: str) -> bool:
+        """Whether a feed is captured: the keys for it are there, and ``feeds`` does not leave it out."""
+        return super().captures(feed) and self._allows(feed)
+
+    def sample_seconds(self, feed: str, /) -> float | None:
+        """How far apart the samples of a polled feed are, in seconds."""
+        return self.poll_seconds if feed in {AGENT_STATUS.name, CMS_STATUS.name} else None
+
+    @property
+    def cms_url(self) -> str:
+        """The address of CC-CMS, without a slash at its end."""
+        return (self.cms.base_url if self.cms else None) or self.base_url
+
+    def _allows(self, feed: str) -> bool:
+        if feed == AGENT_STATUS.name:
+            return self.guid_file is not None or bool(self.agents)
+        return self.cms is not None
+
+    @field_validator("agents")
+    @classmethod
+    def _one_way(cls, value: tuple[HuaweiAgent, ...], info: ValidationInfo) -> tuple[HuaweiAgent, ...]:
+        if value and info.data.get("guid_file") is not None:
+            raise ValueError("guid_file is given already, and each seat can be signed in once; remove one of the two")
+        ids = [agent.id for agent in value]
+        if twice := sorted({one for one in ids if ids.count(one) > 1}):
+            raise ValueError(f"agent {twice[0]} stands twice; remove one")
+        return value
+
+    @field_validator("cms")
+    @classmethod
+    def _something(cls, value: CmsConfig | None, info: ValidationInfo) -> CmsConfig | None:
+        if not {"guid_file", "agents", "feeds"} <= info.data.keys():
+            return value  # their own errors are enough
+        gateway = info.data["guid_file"] is not None or bool(info.data["agents"])
+        if not gateway and value is None:
+            raise ValueError("nothing says how to ask; add guid_file, agents or cms")
+        needs = {AGENT_STATUS.name: gateway, CMS_STATUS.name: value is not None, CMS_HISTORY.name: value is not None}
+        for feed in info.data["feeds"] or ():
+            if not needs.get(feed, True):
+                key = "guid_file or agents" if feed == AGENT_STATUS.name else "cms"
+                raise ValueError(f"feeds names {feed}, which needs {key}; add it, or take {feed} out of feeds")
+        if value is not None and value.base_url is not None:
+            allowed = info.data.get("allow_http", True)
+            return value.model_copy(update={"base_url": checked_url(value.base_url, allow_http=allowed)})
+        return value

@@ -1,0 +1,83 @@
+"""What SQL models may call beside DuckDB's own functions: ``gunzip`` and ``xml_to_json``, for payloads as received.
+
+Pure functions of their argument, NULL for what cannot be read, never an exception: staging makes a reject of it.
+Anything that SQL can say itself belongs in the model. A model is staged anew when its text changes, and not when a
+function here does: one whose results change takes a new name.
+"""
+
+import json
+import zlib
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+import duckdb
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+from duckdb.func import FunctionNullHandling
+
+GZIP = b"\x1f\x8b"
+# A thousandth of that is usual. The vendor allows 4 GB, which no JSON parser would take in one piece.
+MOST_UNPACKED = 512 * 1024 * 1024
+
+
+def add_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a connection's SQL call ``gunzip(BLOB) → BLOB`` and ``xml_to_json(BLOB) → VARCHAR``."""
+    # With the default handling of NULL, DuckDB refuses a function that returns it.
+    handling = FunctionNullHandling.SPECIAL
+    connection.create_function("gunzip", gunzip, ["BLOB"], "BLOB", null_handling=handling)
+    connection.create_function("xml_to_json", xml_to_json, ["BLOB"], "VARCHAR", null_handling=handling)
+
+
+def gunzip(packed: bytes | None) -> bytes | None:
+    """Unpack gzip; bytes that are not packed are returned as they are.
+
+    None for what is broken, cut off, or larger than 512 MiB unpacked.
+    """
+    if packed is None or not packed.startswith(GZIP):
+        return packed
+    pieces = []
+    left = MOST_UNPACKED + 1
+    try:
+        while packed:
+            unpacker = zlib.decompressobj(wbits=31)
+            pieces.append(unpacker.decompress(packed, left))
+            left -= len(pieces[-1])
+            if not unpacker.eof or left <= 0:
+                return None
+            # A file may be several that were packed apart; what follows a last one is padding.
+            packed = unpacker.unused_data if unpacker.unused_data.startswith(GZIP) else b""
+    except zlib.error:
+        return None
+    return b"".join(pieces)
+
+
+def xml_to_json(document: bytes | None) -> str | None:
+    """An XML document as JSON in which one and many are written alike, so that SQL can read it by types.
+
+    An element is an object: attributes are ``"@name"``, text without surrounding space is ``"#text"``, and child
+    elements are lists by name. Namespaces are left out, since they differ by product and age of an appliance.
+    ``<a xmlns="…"><b id="1">x</b></a>`` becomes ``{"a": [{"b": [{"@id": "1", "#text": "x"}]}]}``.
+
+    None for what is no XML, declares a document type or entities, or is nested too deeply.
+    """
+    if document is None:
+        return None
+    try:
+        root = fromstring(document, forbid_dtd=True)
+        return json.dumps({_name(root.tag): [_element(root)]}, ensure_ascii=False)
+    # Encodings that Python does not know are a LookupError or a ValueError.
+    except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
+        return None
+
+
+def _element(element: Element) -> dict[str, Any]:
+    found: dict[str, Any] = {f"@{_name(name)}": value for name, value in element.attrib.items()}
+    if text := (element.text or "").strip():
+        found["#text"] = text
+    for child in element:
+        found.setdefault(_name(child.tag), []).append(_element(child))
+    return found
+
+
+def _name(tag: str) -> str:
+    return tag.rpartition("}")[2]

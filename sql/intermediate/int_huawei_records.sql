@@ -1,0 +1,130 @@
+-- What Huawei says agents did, one row per stretch of unchanged state that begins on the day. Where feeds speak of the same
+-- agent and time, history beats polls of CC-CMS, and those beat polls of the gateway.
+-- grain: source, agent_id, started_at, record_id
+-- window: -1 days .. 0 days
+with told as (
+    select source, 1 as rank, 'cms_history' as feed, agent_id, started_at, ended_at, last_at, vendor_state, reason,
+        logged_in_at, null::boolean as is_handling, 1000000 as uncertainty_us, is_derived,
+        segment, window_start, received_at, payload_sha256
+    from intermediate.int_huawei_history
+    union all
+    select source, 2, 'cms_status', agent_id, started_at, ended_at, last_at, vendor_state, reason,
+        logged_in_at, null, uncertainty_us, is_derived, segment, window_start, received_at, payload_sha256
+    from intermediate.int_huawei_cms_polled
+    union all
+    select source, 3, 'agent_status', agent_id, started_at, ended_at, last_at, vendor_state, reason,
+        null, is_handling, uncertainty_us, is_derived, segment, window_start, received_at, payload_sha256
+    from intermediate.int_huawei_polled
+),
+
+-- An open stretch is evidence as far as it was seen. Stretches of one feed do not overlap, so of each feed the last one
+-- that began is the one that may speak.
+edges as (
+    select source, agent_id, edge,
+        any_value(stretch) filter (rank = 1) as h, any_value(stretch) filter (rank = 2) as c,
+        any_value(stretch) filter (rank = 3) as g
+    from (
+        select source, agent_id, started_at as edge, rank, {
+            'from': started_at, 'until': coalesce(ended_at, last_at), 'open': ended_at is null,
+            'known': vendor_state not in ('unknown', 'error')
+        } as stretch
+        from told
+        union all
+        select source, agent_id, coalesce(ended_at, last_at), null, null from told
+    )
+    group by source, agent_id, edge
+),
+
+-- Windows and not asof joins: DuckDB falls to loops over all pairs where it takes a side for small.
+pieces as (
+    select source, agent_id, edge as piece_from,
+        lead(edge) over (partition by source, agent_id order by edge) as piece_until,
+        last_value(h ignore nulls) over reached as h, last_value(c ignore nulls) over reached as c,
+        last_value(g ignore nulls) over reached as g
+    from edges
+    window reached as (partition by source, agent_id order by edge rows between unbounded preceding and current row)
+),
+
+candidates as (
+    select *, greatest(h."until", c."until", g."until") as seen_until,
+        h."until" > piece_from or (h."open" and h."from" = piece_from) as h_covers,
+        c."until" > piece_from or (c."open" and c."from" = piece_from) as c_covers,
+        g."until" > piece_from or (g."open" and g."from" = piece_from) as g_covers
+    from pieces
+),
+
+chosen as (
+    select *,
+        case
+            when h_covers then 1
+            when c_covers and c.known then 2
+            when g_covers and g.known then 3
+            when c_covers then 2
+            when g_covers then 3
+            -- Beyond what was seen a state lasts, unless another feed saw something after it.
+            when h."open" and h."until" >= seen_until then 1
+            when c."open" and c."until" >= seen_until then 2
+            when g."open" and g."until" >= seen_until then 3
+        end as rank
+    from candidates
+),
+
+spoken as (
+    select source, agent_id, rank, piece_from, piece_until,
+        case rank when 1 then h."from" when 2 then c."from" else g."from" end as told_at
+    from chosen
+    where rank is not null
+),
+
+turns as (
+    select *, count(*) filter (is_turn) over (partition by source, agent_id order by piece_from) as turn
+    from (
+        select *,
+            rank is distinct from lag(rank) over succession or told_at is distinct from lag(told_at) over succession as is_turn
+        from spoken
+        window succession as (partition by source, agent_id order by piece_from)
+    )
+),
+
+parts as (
+    select source, agent_id, rank, told_at, min(piece_from) as started_at,
+        -- The last piece of all has no end.
+        case when count(*) = count(piece_until) then max(piece_until) end as until_at
+    from turns
+    group by source, agent_id, rank, told_at, turn
+)
+
+select
+    p.source,                                     -- name of the source in sources.yaml
+    'huawei' as vendor,                           -- vendor of the source
+    t.feed,                                       -- feed that says so
+    p.agent_id,                                   -- the agent's work number
+    null::varchar as agent_name,                  -- none of the feeds says it
+    null::varchar as session_id,                  -- none of the feeds says it
+    t.feed || '|' || p.agent_id || '|' || epoch_us(p.started_at) as record_id, -- feed, agent and start in microseconds
+    t.logged_in_at,                               -- the sign-in, where the feed says it
+    p.started_at,                                 -- when the state began, or when this feed begins to speak for it
+    case
+        when t.ended_at is null and (p.until_at is null or p.until_at >= t.last_at) then null
+        else least(p.until_at, t.ended_at)
+    end as ended_at,                              -- when it ended; NULL while open
+    t.vendor_state,                               -- the vendor's code in the feed's own numbering
+    t.reason as reason_code,                      -- the vendor's code of the reason
+    t.reason,                                     -- the same: the vendor sends no words
+    null::varchar as direction,                   -- none of the feeds says it
+    null::bigint as work_items,                   -- none of the feeds counts
+    null::bigint as load,                         -- none of the feeds counts
+    null::bigint as capacity,                     -- none of the feeds says it
+    t.is_handling,                                -- the gateway says that the agent is talking
+    false as ends_session,                        -- a sign-out is a record of its own
+    case when p.started_at = t.started_at then t.uncertainty_us else 0 end::bigint as uncertainty_us, -- how far started_at may be from the true instant, in microseconds
+    t.is_derived or p.started_at > t.started_at as is_derived, -- a boundary or the state was inferred
+    t.segment,                                    -- raw segment that says so
+    t.window_start,                               -- start of the window, or of the stretch watched
+    t.received_at,                                -- when it was received
+    t.payload_sha256                              -- sha256 of the reply
+from parts as p
+inner join told as t
+    on p.source = t.source and p.agent_id = t.agent_id and p.rank = t.rank and p.told_at = t.started_at
+where p.started_at >= $partition_start and p.started_at < $partition_end
+order by p.source, p.agent_id, p.started_at, t.feed

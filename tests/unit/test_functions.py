@@ -1,0 +1,88 @@
+"""What SQL may call beside DuckDB's own functions: unpacking and XML, and what they refuse."""
+
+import gzip
+import json
+import zlib
+
+import duckdb
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from orchestration import functions
+from orchestration.functions import add_functions, gunzip, xml_to_json
+
+
+@given(content=st.binary(max_size=200), level=st.integers(1, 9))
+def test_what_was_packed_comes_back(content: bytes, level: int) -> None:
+    """If this fails, an archive file is not what the appliance wrote."""
+    assert gunzip(gzip.compress(content, level)) == content
+    assert gunzip(gzip.compress(content) + gzip.compress(content)) == content * 2
+
+
+@given(payload=st.binary(max_size=80))
+@example(payload=b"\x1f\x8b")
+@example(payload=gzip.compress(b"cut off")[:-4])
+@example(payload=gzip.compress(b"damaged")[:-8] + b"\0" * 8)
+def test_any_bytes_are_unpacked_or_refused(payload: bytes) -> None:
+    """If this fails, one damaged file stops the staging of all."""
+    packed = payload.startswith(b"\x1f\x8b")
+    assert gunzip(payload) == (None if packed else payload)
+    assert xml_to_json(payload) is None or payload.lstrip().startswith(b"<")
+
+
+def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a small file can fill the memory."""
+    monkeypatch.setattr(functions, "MOST_UNPACKED", 1000)
+    assert gunzip(gzip.compress(b"\0" * 1000)) == b"\0" * 1000
+    assert gunzip(gzip.compress(b"\0" * 1001)) is None
+    assert gunzip(gzip.compress(b"\0" * 600) * 2) is None
+
+
+def test_zlib_without_a_gzip_header_is_left_alone() -> None:
+    """If this fails, bytes are unpacked that nobody called packed."""
+    assert gunzip(zlib.compress(b"x")) == zlib.compress(b"x")
+
+
+def test_one_and_many_elements_are_written_alike() -> None:
+    """If this fails, SQL reads a list of two and loses a list of one."""
+    one = json.loads(xml_to_json(b"<a><b id='1'> x </b></a>") or "")
+    two = json.loads(xml_to_json(b"<a><b id='1'>x</b><c/><b/></a>") or "")
+    assert one == {"a": [{"b": [{"@id": "1", "#text": "x"}]}]}
+    assert two == {"a": [{"b": [{"@id": "1", "#text": "x"}, {}], "c": [{}]}]}
+
+
+@pytest.mark.parametrize("space", ["http://www.bomgar.com/namespaces/API/command", "urn:other"])
+def test_namespaces_make_no_difference(space: str) -> None:
+    """They differ by product and age; if this fails, an appliance's update empties every table."""
+    text = f'<?xml version="1.0"?><p:a xmlns:p="{space}" xmlns:q="urn:q"><p:b q:c="1"/></p:a>'
+    assert json.loads(xml_to_json(text.encode()) or "") == {"a": [{"b": [{"@c": "1"}]}]}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+        b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+        b"<!DOCTYPE a><a/>",
+        b"<a>",
+        b"",
+        b'<?xml version="1.0" encoding="no-such"?><a/>',
+        b"<a>" * 20_000 + b"</a>" * 20_000,
+    ],
+    ids=["entities", "external", "doctype", "cut off", "empty", "encoding", "deep"],
+)
+def test_what_is_no_plain_xml_is_refused(document: bytes) -> None:
+    """If this fails, a document can read files, fill the memory or stop the staging."""
+    assert xml_to_json(document) is None
+
+
+def test_sql_can_call_both() -> None:
+    """If this fails, staging of archives and reports does not run at all."""
+    with duckdb.connect() as connection:
+        add_functions(connection)
+        row = connection.execute(
+            "select decode(gunzip($packed)), xml_to_json($xml), gunzip(null), xml_to_json('x'::blob)",
+            {"packed": gzip.compress(b"abc"), "xml": b"<a/>"},
+        ).fetchone()
+    assert row == ("abc", '{"a": [{}]}', None, None)

@@ -1,0 +1,128 @@
+"""The limit that processes share: never too many in a minute, bursts allowed, and a damaged file harms nobody."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets.http import Clock
+from assets.pacing import SharedPacer
+
+
+class Stepping(Clock):
+    """Stands still but for sleeping."""
+
+    def __init__(self, at: float = 1000.0) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        """The faked time."""
+        return datetime.fromtimestamp(self.at, UTC)
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        """Move on at once."""
+        self.at += seconds
+
+
+class Noting(Stepping):
+    """Stands still even then: what is waited for is noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        """Note it."""
+        self.places.append(self.at + seconds)
+
+
+@given(
+    limit=st.integers(min_value=1, max_value=8),
+    pauses=st.lists(st.tuples(st.integers(0, 2), st.floats(min_value=0, max_value=90)), max_size=40),
+)
+def test_no_minute_ever_holds_more_than_the_limit(
+    tmp_path_factory: pytest.TempPathFactory, limit: int, pauses: list[tuple[int, float]]
+) -> None:
+    """The vendor would refuse us, and whoever else uses the account."""
+    path = tmp_path_factory.mktemp("pace") / "kore"
+    clock = Stepping()
+    processes = [SharedPacer(path, limit, clock) for _ in range(3)]
+    sent = []
+    for which, pause in pauses:
+        clock.at += pause
+        processes[which].wait()
+        sent.append(clock.at)
+    assert all(later - sooner >= 60 - 1e-6 for sooner, later in zip(sent, sent[limit:], strict=False))
+
+
+def test_a_burst_is_sent_at_once_and_the_rest_evenly(tmp_path: Path) -> None:
+    """A few windows would wait on an idle account, or a backfill would make peaks, which the vendor asks us not to."""
+    clock = Stepping()
+    pacer = SharedPacer(tmp_path / "a" / "kore", 40, clock)
+    sent = []
+    for _ in range(45):
+        pacer.wait()
+        sent.append(clock.at - 1000.0)
+    assert sent[:11] == [0.0] * 10 + [15.0]
+    assert sent[39:42] == [45.0, 60.0, 60.0]
+
+
+def test_waiting_requests_take_places_one_after_the_other(tmp_path: Path) -> None:
+    """All who wait would go at the same moment, and be too many."""
+    clock = Noting()
+    for _ in range(7):
+        SharedPacer(tmp_path / "kore", 2, clock).wait()
+    assert clock.places == [1060.0, 1060.0, 1120.0, 1120.0, 1180.0]
+
+
+@pytest.mark.parametrize("content", ["nonsense", "1e999 2e999", "nan", "9e9 9e9 9e9", "\xff\x00"])
+def test_a_damaged_file_or_one_from_before_a_restart_counts_as_empty(tmp_path: Path, content: str) -> None:
+    """One bad byte, or a machine started anew, would stop the source for days."""
+    path = tmp_path / "kore"
+    path.write_text(content, encoding="latin-1")
+    clock = Stepping()
+    pacer = SharedPacer(path, 2, clock)
+    for _ in range(3):
+        pacer.wait()
+    assert clock.at == 1060.0
+
+
+def test_where_no_file_can_be_the_limit_holds_for_the_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A machine without a folder for temporary files could not capture, or would capture without a limit."""
+    (tmp_path / "file").write_text("")
+    clock = Stepping()
+    pacer = SharedPacer(tmp_path / "file" / "kore", 2, clock)
+    for _ in range(3):
+        pacer.wait()
+    assert clock.at == 1060.0
+    assert caplog.text.count("for this process alone") == 1
+
+
+def test_no_link_of_somebody_else_is_followed(tmp_path: Path) -> None:
+    """In a folder that everybody may write to, a link could make us overwrite a file of our own."""
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    (tmp_path / "kore").symlink_to(target)
+    SharedPacer(tmp_path / "kore", 2, Stepping()).wait()
+    assert target.read_text() == "precious"
+
+
+def test_those_who_share_the_file_lose_no_place_to_each_other(tmp_path: Path) -> None:
+    """Two that write at once would forget each other's requests."""
+    path = tmp_path / "kore"
+
+    def wait_often(_: int) -> None:
+        pacer = SharedPacer(path, 1000)
+        for _ in range(50):
+            pacer.wait()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(wait_often, range(4)))
+    assert len(path.read_text().split()) == 200
