@@ -4,7 +4,7 @@
 -- grain: source, interaction_id, agent_id, joined_at
 -- window: 0 days .. 0 days
 -- check leaves_after_joining: left_at is null or left_at >= joined_at
--- check known_role: role in ('owner', 'participant')
+-- check known_role: role is null or role in ('owner', 'participant')
 with everything as (
     select * from intermediate.int_huawei_participation
     union all by name

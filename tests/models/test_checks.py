@@ -23,6 +23,7 @@ TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
 DAYS = "marts.agg_agent_days"
+BEYONDTRUST = "intermediate.int_beyondtrust"
 KORE = "intermediate.int_kore_records"
 WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
 
@@ -112,6 +113,18 @@ BROKEN: dict[str, list[Tables]] = {
     "intermediate.int_agent_records.words_are_mapped": [{"intermediate.int_agent_records": [moment(is_unmapped=True)]}],
     "intermediate.int_agent_records.not_clipped": [
         {"intermediate.int_agent_records": [moment(following_started_at=at("08:59:59.999999"))]}
+    ],
+    f"{BEYONDTRUST}_rows.representatives_are_users": [
+        {f"{BEYONDTRUST}_rows": [{"table_name": "representative", "kind": "update", "user_id": None}]}
+    ],
+    f"{BEYONDTRUST}_participation.leaves_after_joining": [
+        {f"{BEYONDTRUST}_participation": [{"joined_at": at("09:00"), "left_at": at("08:59:59.999999")}]}
+    ],
+    f"{BEYONDTRUST}_transfers.somebody_else": [
+        {f"{BEYONDTRUST}_transfers": [{"to_kind": "agent", "from_agent_id": "5", "to_id": "5"}]}
+    ],
+    f"{BEYONDTRUST}_transfers.ends_after_start": [
+        {f"{BEYONDTRUST}_transfers": [{"started_at": at("09:00"), "completed_at": at("08:59:59.999999")}]}
     ],
     f"{KORE}.local_times_are_certain": [{KORE: [activity(uncertainty_us=1_000_001, is_derived=True)]}],
     f"{KORE}.deliveries_agree": [{KORE: [activity(is_derived=True)]}],
