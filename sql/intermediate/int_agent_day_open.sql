@@ -29,7 +29,7 @@ lasting as (
 
 sign_ins as (
     select source, agent_id,
-        max_by({'session_id': session_id, 'logged_in_at': logged_in_at}, date) filter (session_id is not null) as named,
+        max_by({'session_id': sign_in_id, 'logged_in_at': sign_in_at}, date) filter (sign_in_id is not null) as named,
         min(unnamed_from) as unnamed_from
     from lasting
     where not is_over

@@ -32,7 +32,7 @@ breaks as (
 
 records as (
     select n.source, n.session_id, n.agent_id, n.logged_in_at, n.started_at,
-        case when b.started_at is null then n.ended_at else coalesce(n.ended_at, b.started_at) end as ended_at,
+        least(n.ended_at, b.started_at) as ended_at,
         coalesce(b.is_sign_out and (n.ended_at is null or n.ended_at >= b.started_at), false) as is_signed_out,
         n.ends_session or is_signed_out as ends_session,
         is_signed_out and not b.is_derived as is_reported
