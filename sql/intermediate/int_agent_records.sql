@@ -48,7 +48,7 @@ nothing as (
     select distinct source, record_id from everything where ended_at = started_at
 ),
 
--- Each spoken word is looked up once. The most specific row of the map wins: source over feed over reason.
+-- Each spoken word is looked up once. The most specific row of the map wins: source over reason over feed.
 spoken as (
     select distinct vendor, source, feed, vendor_state, reason from everything
 ),

@@ -92,39 +92,81 @@ parts as (
         case when count(*) = count(piece_until) then max(piece_until) end as until_at
     from turns
     group by source, agent_id, rank, told_at, turn
+),
+
+lasting as (
+    select p.source, p.agent_id, p.rank, p.started_at, p.until_at, t.started_at as told_at, t.ended_at, t.last_at,
+        t.feed, t.vendor_state, t.reason, t.logged_in_at, t.is_handling, t.is_derived, t.uncertainty_us,
+        t.segment, t.window_start, t.received_at, t.payload_sha256,
+        (t.feed, t.vendor_state) in (
+            ('agent_status', '2'), ('cms_status', '0'), ('cms_history', '0'), ('cms_history', '29')
+        ) as is_offline,
+        not is_offline and t.vendor_state not in ('unknown', 'error') as is_signed_in,
+        count(*) filter (is_offline) over own as sign_outs
+    from parts as p
+    inner join told as t
+        on p.source = t.source and p.agent_id = t.agent_id and p.rank = t.rank and p.told_at = t.started_at
+    window own as (partition by p.source, p.agent_id order by p.started_at)
+),
+
+-- The gateway never says when an agent signed in. Another feed may, else it was when they were first seen to be no longer
+-- signed out. Feeds give one sign-in with and without its fraction of a second: the earliest time names it.
+sign_ins as (
+    select *,
+        min(logged_in_at) over (
+            partition by source, agent_id order by logged_in_at
+            range between interval 2 seconds preceding and current row
+        ) as said_at,
+        case when sign_outs > 0 then min(started_at) filter (is_signed_in) over stay end as seen_at
+    from lasting
+    window stay as (partition by source, agent_id, sign_outs)
+),
+
+named as (
+    select *,
+        case when is_signed_in then coalesce(
+            last_value(said_at ignore nulls) over (stay rows unbounded preceding),
+            case when first_said_at <= started_at then first_said_at end,
+            seen_at
+        ) end as known_logged_in_at
+    from (
+        select *, first_value(said_at ignore nulls) over (
+            partition by source, agent_id, sign_outs order by started_at rows between current row and unbounded following
+        ) as first_said_at
+        from sign_ins
+    )
+    window stay as (partition by source, agent_id, sign_outs order by started_at)
 )
 
 select
-    p.source,                                     -- name of the source in sources.yaml
+    source,                                       -- name of the source in sources.yaml
     'huawei' as vendor,                           -- vendor of the source
-    t.feed,                                       -- feed that says so
-    p.agent_id,                                   -- the agent's work number
+    feed,                                         -- feed that says so
+    agent_id,                                     -- the agent's work number
     null::varchar as agent_name,                  -- none of the feeds says it
     null::varchar as session_id,                  -- none of the feeds says it
-    t.feed || '|' || p.agent_id || '|' || epoch_us(p.started_at) as record_id, -- feed, agent and start in microseconds
-    t.logged_in_at,                               -- the sign-in, where the feed says it
-    p.started_at,                                 -- when the state began, or when this feed begins to speak for it
+    feed || '|' || agent_id || '|' || epoch_us(started_at) as record_id, -- feed, agent and start in microseconds
+    known_logged_in_at as logged_in_at,           -- the sign-in, where a feed says it, or its first sign after a sign-out on this day or the one before
+    started_at,                                   -- when the state began, or when this feed begins to speak for it
     case
-        when t.ended_at is null and (p.until_at is null or p.until_at >= t.last_at) then null
-        else least(p.until_at, t.ended_at)
+        when ended_at is null and (until_at is null or until_at >= last_at) then null
+        else least(until_at, ended_at)
     end as ended_at,                              -- when it ended; NULL while open
-    t.vendor_state,                               -- the vendor's code in the feed's own numbering
-    t.reason as reason_code,                      -- the vendor's code of the reason
-    t.reason,                                     -- the same: the vendor sends no words
+    vendor_state,                                 -- the vendor's code in the feed's own numbering
+    reason as reason_code,                        -- the vendor's code of the reason
+    reason,                                       -- the same: the vendor sends no words
     null::varchar as direction,                   -- none of the feeds says it
     null::bigint as work_items,                   -- none of the feeds counts
     null::bigint as load,                         -- none of the feeds counts
     null::bigint as capacity,                     -- none of the feeds says it
-    t.is_handling,                                -- the gateway says that the agent is talking
+    is_handling,                                  -- the gateway says that the agent is talking
     false as ends_session,                        -- a sign-out is a record of its own
-    case when p.started_at = t.started_at then t.uncertainty_us else 0 end::bigint as uncertainty_us, -- how far started_at may be from the true instant, in microseconds
-    t.is_derived or p.started_at > t.started_at as is_derived, -- a boundary or the state was inferred
-    t.segment,                                    -- raw segment that says so
-    t.window_start,                               -- start of the window, or of the stretch watched
-    t.received_at,                                -- when it was received
-    t.payload_sha256                              -- sha256 of the reply
-from parts as p
-inner join told as t
-    on p.source = t.source and p.agent_id = t.agent_id and p.rank = t.rank and p.told_at = t.started_at
-where p.started_at >= $partition_start and p.started_at < $partition_end
-order by p.source, p.agent_id, p.started_at, t.feed
+    case when started_at = told_at then uncertainty_us else 0 end::bigint as uncertainty_us, -- how far started_at may be from the true instant, in microseconds
+    is_derived or started_at > told_at as is_derived, -- a boundary or the state was inferred
+    segment,                                      -- raw segment that says so
+    window_start,                                 -- start of the window, or of the stretch watched
+    received_at,                                  -- when it was received
+    payload_sha256                                -- sha256 of the reply
+from named
+where started_at >= $partition_start and started_at < $partition_end
+order by source, agent_id, started_at, feed

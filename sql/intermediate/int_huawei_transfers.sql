@@ -1,5 +1,5 @@
 -- Calls that agents handed over on the day, as CC-CMS writes it in their operations.
--- grain: source, interaction_id, from_agent_id, to_kind, to_id, started_at
+-- grain: source, interaction_id, from_agent_id, to_id, started_at
 -- window: 0 days .. 0 days
 with handed as (
     select source, call_id as interaction_id, agent_id as from_agent_id,
@@ -15,11 +15,11 @@ select
     source,                                       -- name of the source in sources.yaml
     interaction_id,                               -- the vendor's id of the call
     from_agent_id,                                -- who handed over
-    to_kind,                                      -- agent, external or unknown
+    coalesce(min(to_kind) filter (to_kind <> 'unknown'), 'unknown') as to_kind, -- agent, external or unknown
     to_id,                                        -- the operation's object, where there is one
     started_at,                                   -- when the operation began
     max(end_at) as completed_at,                  -- when it ended; NULL while in flight
     min(kind) as kind                             -- blind when the call was released to the receiver; else unknown
 from handed
-group by source, interaction_id, from_agent_id, to_kind, to_id, started_at
-order by source, started_at, interaction_id, from_agent_id, to_kind, to_id
+group by source, interaction_id, from_agent_id, to_id, started_at
+order by source, started_at, interaction_id, from_agent_id, to_id

@@ -4,30 +4,41 @@
 -- window: 0 days .. 0 days
 with told as (
     select source, session_id, agent_id, state, logged_in_at, started_at, ended_at, following_started_at, ends_session,
-        session_goes_on, is_watched
+        is_watched, is_derived
     from intermediate.int_agent_records
     union all
     select source, session_id, agent_id, state, logged_in_at, started_at, ended_at, following_started_at, ends_session,
-        session_goes_on, is_watched
+        is_watched, is_derived
     from intermediate.int_agent_day_open
+    where started_at is not null
 ),
 
 named as (
     select * from told where session_id is not null
     union all
-    select t.* replace (o.unnamed_session_id as session_id)
+    select t.* replace (o.unnamed_session_id as session_id, o.unnamed_logged_in_at as logged_in_at)
     from told as t
     inner join intermediate.int_agent_day_open as o on t.source = o.source and t.agent_id = o.agent_id
-    where t.session_id is null and t.state <> 'offline'
+    where t.session_id is null and t.state not in ('offline', 'unobserved')
+),
+
+-- Where signing out is a record of its own, it ends the session that lasts until it. One that begins as nobody knows
+-- what the agent does leaves open when the session before ended.
+breaks as (
+    select source, agent_id, started_at, state = 'offline' as is_sign_out, is_derived
+    from told
+    where is_watched and session_id is null and state in ('offline', 'unobserved')
 ),
 
 records as (
-    select source, session_id, agent_id, logged_in_at, started_at,
-        -- Where signing out is a record of its own, it ends the session.
-        is_watched and ended_at is null and following_started_at is not null and not session_goes_on as is_signed_out,
-        case when is_signed_out then following_started_at else ended_at end as ended_at,
-        ends_session or is_signed_out as ends_session
-    from named
+    select n.source, n.session_id, n.agent_id, n.logged_in_at, n.started_at,
+        least(n.ended_at, b.started_at) as ended_at,
+        coalesce(b.is_sign_out and (n.ended_at is null or n.ended_at >= b.started_at), false) as is_signed_out,
+        n.ends_session or is_signed_out as ends_session,
+        is_signed_out and not b.is_derived as is_reported
+    from named as n
+    left join breaks as b
+        on n.source = b.source and n.agent_id = b.agent_id and n.following_started_at = b.started_at
 )
 
 select
@@ -38,8 +49,7 @@ select
     max(started_at) as last_started_at,           -- start of its last record by the end of the day
     arg_max(coalesce(ended_at, 'infinity'::timestamptz), started_at) as last_ended_at, -- end of that record; infinity while open
     arg_max(ends_session, started_at) as is_last, -- that record names no successor, or a sign-out follows it
-    arg_max(is_signed_out, started_at) as is_signed_out -- the vendor reports the sign-out
+    arg_max(is_reported, started_at) as is_signed_out -- the vendor reports that sign-out
 from records
-where session_id is not null and started_at is not null
 group by source, session_id
 order by source, session_id

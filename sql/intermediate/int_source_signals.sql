@@ -7,7 +7,8 @@ select
     -- CxEngage and BeyondTrust count interactions; others need a word that means handling.
     f.vendor in ('cxengage', 'beyondtrust') or coalesce(bool_or(m.state = 'handling'), false) as gives_handling, -- handling can be told from available
     coalesce(bool_or(m.state = 'wrap_up'), false) as gives_wrap_up, -- some word or reason means after-contact work
-    f.vendor in ('cxengage', 'beyondtrust') as gives_load -- interactions and load are counted
+    f.vendor in ('cxengage', 'beyondtrust') as gives_load, -- interactions and load are counted
+    f.vendor = 'cxengage' as gives_capacity -- how many items an agent may handle is told
 from (select distinct source, vendor from ops.feed_clock) as f
 left join staging.state_map as m on f.vendor = m.vendor and coalesce(m.source, f.source) = f.source
 group by f.source, f.vendor

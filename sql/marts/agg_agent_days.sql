@@ -21,10 +21,13 @@ counted as (
 ),
 
 signed_out as (
-    select source, agent_id, max(state_started_at) as last_logout_at
-    from marts.fct_agent_timeline
-    where state = 'offline' and state_started_at >= $partition_start
-    group by source, agent_id
+    select d.source, d.agent_id, max(d.last_ended_at) as last_logout_at
+    from intermediate.int_session_days as d
+    inner join (
+        select source, max(observed_until) as observed_until from ops.feed_clock where state_bearing group by source
+    ) as c on d.source = c.source and d.last_ended_at < c.observed_until
+    where d.is_last and d.last_ended_at >= $partition_start
+    group by d.source, d.agent_id
 ),
 
 signed_in as (
@@ -46,7 +49,7 @@ select
     unobserved_us / 1e6 as unobserved_seconds,    -- nobody was looking, in seconds
     (available_us + handling_us + wrap_up_us + not_ready_us + offline_us) / 1e6 as observed_seconds, -- staffed or offline, in seconds
     case when gives_load then load_us / 1e6 end as load_seconds, -- load in items × seconds
-    case when gives_load then capacity_us / 1e6 end as capacity_seconds, -- capacity in items × seconds while available or handling
+    case when gives_capacity then capacity_us / 1e6 end as capacity_seconds, -- capacity in items × seconds while available or handling
     case when gives_load then work_item_us / 1e6 end as work_item_seconds, -- interactions × seconds
     coalesce(c.transfers_out, 0)::bigint as transfers_out, -- transfers the agent initiated
     coalesce(c.transfers_in, 0)::bigint as transfers_in, -- transfers that reached the agent

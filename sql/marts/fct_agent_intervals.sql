@@ -42,7 +42,7 @@ select
     unobserved_us / 1e6 as unobserved_seconds,    -- nobody was looking, in seconds
     (available_us + handling_us + wrap_up_us + not_ready_us + offline_us) / 1e6 as observed_seconds, -- staffed or offline, in seconds
     case when gives_load then load_us / 1e6 end as load_seconds, -- load in items × seconds
-    case when gives_load then capacity_us / 1e6 end as capacity_seconds, -- capacity in items × seconds while available or handling
+    case when gives_capacity then capacity_us / 1e6 end as capacity_seconds, -- capacity in items × seconds while available or handling
     case when gives_load then work_item_us / 1e6 end as work_item_seconds, -- interactions × seconds: two chats for a minute are 120
     coalesce(sent.n, 0)::bigint as transfers_out, -- transfers the agent initiated in the bucket
     coalesce(received.n, 0)::bigint as transfers_in, -- transfers that reached the agent in the bucket

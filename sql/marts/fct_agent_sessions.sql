@@ -43,7 +43,7 @@ judged as (
 ended as (
     select *,
         case ended_by
-            when 'reported' then last_ended_at
+            when 'reported' then least(last_ended_at, replaced_at)
             when 'derived' then least(last_ended_at, replaced_at)
             when 'replaced' then replaced_at
         end as logged_out_at

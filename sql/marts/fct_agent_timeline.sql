@@ -45,13 +45,13 @@ told as not materialized (
 ),
 
 records as not materialized (
-    select * from told where session_id is not null or state = 'offline'
+    select * from told where session_id is not null or state in ('offline', 'unobserved')
     union all
     -- Signed in on an earlier day.
     select t.* replace (o.unnamed_session_id as session_id)
     from told as t
     inner join intermediate.int_agent_day_open as o on t.source = o.source and t.agent_id = o.agent_id
-    where t.session_id is null and t.state <> 'offline'
+    where t.session_id is null and t.state not in ('offline', 'unobserved')
 ),
 
 -- A closed record that names its successor is evidence for exactly its own length.
@@ -117,7 +117,7 @@ pieces as (
     select source, agent_id, greatest(started_at, $partition_start) as started_at, state_until as ended_at,
         state, vendor_state, reason_code, reason, session_id, started_at as state_started_at,
         work_items, load, capacity, direction,
-        ended_at is null and following_started_at is null and state_until >= observed_until
+        ended_at is null and coalesce(following_started_at >= observed_until, true) and state_until >= observed_until
             and observed_until < $partition_end as is_open,
         uncertainty_seconds,
         case
@@ -125,7 +125,8 @@ pieces as (
             when is_derived then 'derived'
             when ended_at > following_started_at and following_started_at < observed_until then 'derived'
             when ended_at is null and following_started_at is not null and not is_watched then 'derived'
-            when ended_at is null and state_until = held_until and held_until < observed_until then 'derived'
+            when ended_at is null and state_until = held_until
+                and held_until < least(observed_until, following_started_at) then 'derived'
             when started_at < $partition_start then 'carried'
             else 'reported'
         end as evidence

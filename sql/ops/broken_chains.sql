@@ -13,7 +13,7 @@ with records as (
     select source, agent_id, session_id, next_record_id, ended_at, following_started_at, following_session_id,
         session_goes_on, following_logged_in_at
     from intermediate.int_agent_day_open
-    where not coalesce(is_watched, false)
+    where not is_watched
 ),
 
 broken as (

@@ -145,7 +145,8 @@ class Workbench:
             days: Days to build, oldest first.
             last: Build no more than this table needs; everything when empty.
             clocks: Rows of ``ops.feed_clock``, not yet cut to a day.
-            inputs: ``staged`` and ``attempts``; ``state_map``.
+            inputs: ``staged`` and ``attempts``; ``state_map``; rows of models by name without schema, instead of building
+                those; each row of a day says its ``date``.
         """
         return Chain(self, days, last, clocks or [clock()], inputs)
 
@@ -162,13 +163,18 @@ class Chain:
         inputs: Mapping[str, Iterable[Any]],
     ) -> None:
         self.bench = bench
-        wanted = _ancestors(bench.models, last) if last else set(bench.models)
-        self.models = [m for m in bench.models.values() if m.table in wanted and m.kind in {"day", "whole"}]
+        given = {m.table: inputs[m.name] for m in bench.models.values() if m.name in inputs}
+        wanted = _ancestors(bench.models, last, given) if last else set(bench.models)
+        self.models = [
+            m for m in bench.models.values() if m.table in wanted - given.keys() and m.kind in {"day", "whole"}
+        ]
         for table in wanted:
             bench.fill(table, [])
         bench.fill(STAGED, [_dated(row) for row in inputs.get("staged", [])])
         bench.fill("raw.capture_attempts", [_dated(row) for row in inputs.get("attempts", [])])
         bench.fill("staging.state_map", inputs.get("state_map", bench.state_map))
+        for table, rows in given.items():
+            bench.fill(table, rows)
         for model in self.models:
             for day in days if model.kind == "day" else [None]:
                 self._build(model, day, clocks)
@@ -301,10 +307,10 @@ def handed(to: str | None, start: str, end: str | None = None, interaction: str 
     }
 
 
-def _ancestors(models: Mapping[str, Model], table: str) -> set[str]:
+def _ancestors(models: Mapping[str, Model], table: str, given: Mapping[str, Any]) -> set[str]:
     found = {table}
-    for parent in models[table].parents if table in models else ():
-        found |= _ancestors(models, parent)
+    for parent in models[table].parents if table in models and table not in given else ():
+        found |= _ancestors(models, parent, given)
     return found - {"raw.cxengage_agent_states", "ops.feed_clock"}
 
 
