@@ -43,7 +43,7 @@ def settings_of(context: click.Context) -> Settings:
 
 def fail(message: str) -> Never:
     """Say what is wrong and end with 1."""
-    ERR.print(message, style="red", markup=False, highlight=False)
+    ERR.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
 
 

@@ -7,6 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import duckdb
 
 from tests.pipeline.conftest import MakeSite
 from tests.pipeline.site import Site, after, day
@@ -62,6 +65,7 @@ def test_killed_again_and_again_the_lake_becomes_the_same(make_site: MakeSite) -
     assert not [table for table, rows in one.items() if rows != other[table]]
     assert {row[:4] for row in one_log} == {row[:4] for row in other_log}
     assert tree(calm) == tree(killed)
+    assert staged(calm) == staged(killed)
 
 
 def test_a_killed_command_can_be_run_again(make_site: MakeSite) -> None:
@@ -79,6 +83,14 @@ def test_a_killed_command_can_be_run_again(make_site: MakeSite) -> None:
 
 
 def tree(site: Site) -> set[str]:
-    """The names in the visible lake."""
+    """The names in the visible lake; staged files are named for what was staged together, which a kill changes."""
     root = site.engine.lake.root
-    return {str(path.relative_to(root)) for path in root.glob("[!.]*/**/*.parquet")}
+    paths = [path.relative_to(root) for path in root.glob("[!.]*/**/*.parquet")]
+    return {str(path.parent if path.parts[0] == "staging" else path) for path in paths}
+
+
+def staged(site: Site) -> list[tuple[Any, ...]]:
+    """What a reader of the plain tree finds staged."""
+    glob = site.engine.lake.root / "staging" / "stg_cxengage__agent_states" / "**" / "*.parquet"
+    columns = "segment, sequence, record, event_id, payload_sha256"
+    return duckdb.execute(f"select {columns} from read_parquet('{glob}') order by all").fetchall()
