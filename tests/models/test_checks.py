@@ -23,6 +23,8 @@ TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
 DAYS = "marts.agg_agent_days"
+STAYS = "marts.fct_participation"
+BEYONDTRUST = "intermediate.int_beyondtrust"
 KORE = "intermediate.int_kore_records"
 WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
 
@@ -80,6 +82,11 @@ def activity(**fields: Any) -> dict[str, Any]:
     """A sound stretch of Kore.ai, and these fields."""
     return {**WHO, "source": "kore_in", "feed": "agent_activity", "started_at": at("08:00"),
             "window_start": at("08:00"), "uncertainty_us": 1_000_000, "is_derived": False, **fields}  # fmt: skip
+
+
+def stay(**fields: Any) -> dict[str, Any]:
+    """A sound participation, and these fields."""
+    return {**WHO, "interaction_id": "i", "joined_at": at("08:00"), "left_at": at("09:00"), "role": "owner", **fields}
 
 
 BROKEN: dict[str, list[Tables]] = {
@@ -156,6 +163,20 @@ BROKEN: dict[str, list[Tables]] = {
             for name in ("staffed_seconds", "handling_seconds", "available_seconds", "observed_seconds",
                          "unobserved_seconds", "work_item_seconds", "transfers_out", "transfers_in", "logins")
         ),
+    ],
+    f"{STAYS}.leaves_after_joining": [{STAYS: [stay(left_at=at("07:59:59.999999"))]}],
+    f"{STAYS}.known_role": [{STAYS: [stay(role="guest")]}],
+    f"{BEYONDTRUST}_participation.leaves_after_joining": [
+        {f"{BEYONDTRUST}_participation": [stay(left_at=at("07:59:59.999999"))]}
+    ],
+    f"{BEYONDTRUST}_rows.representatives_are_users": [
+        {f"{BEYONDTRUST}_rows": [{"kind": "insert", "table_name": "representative"}]}
+    ],
+    f"{BEYONDTRUST}_transfers.somebody_else": [
+        {f"{BEYONDTRUST}_transfers": [{"from_agent_id": "ann", "to_kind": "agent", "to_id": "ann"}]}
+    ],
+    f"{BEYONDTRUST}_transfers.ends_after_start": [
+        {f"{BEYONDTRUST}_transfers": [{"started_at": at("08:00"), "completed_at": at("07:59:59.999999")}]}
     ],
     "marts.fct_transfers.known_receiver": [{"marts.fct_transfers": [transfer(to_kind="fax")]}],
     "marts.fct_transfers.known_kind": [{"marts.fct_transfers": [transfer(kind="warm")]}],
