@@ -1,4 +1,4 @@
-"""Watched feeds (Kore.ai, Huawei, BeyondTrust): how long a record speaks, over gaps and midnight, and on what evidence."""
+"""Watched feeds (Kore.ai, Huawei, BeyondTrust): how long a record speaks, over gaps and midnight, on what evidence."""
 
 from collections.abc import Sequence
 from typing import Any
