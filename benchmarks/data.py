@@ -172,6 +172,8 @@ def open_builder(root: Path, memory_limit: str = "4GB") -> Builder:
         "window_seconds": AGENT_STATES.window.total_seconds(),
         "state_bearing": AGENT_STATES.state_bearing,
         "uncertainty_seconds": AGENT_STATES.uncertainty.total_seconds(),
+        "event_timezone": AGENT_STATES.event_timezone,
+        "sample_seconds": None,
     }
     lake = Lake(root / "lake")
     folder = sql_dir()

@@ -8,6 +8,7 @@ from datetime import date
 from importlib import import_module
 
 import dagster as dg
+from assets.config import SourceConfig
 
 from orchestration.model_assets import OWNERS, model_assets
 from orchestration.partitions import utc_days
@@ -40,37 +41,7 @@ def build_defs(
     """
     engine = engine or Engine(settings or load_settings())
     days = utc_days(min(first_day or engine.first_day(), engine.first_day()), last_day)
-    with warnings.catch_warnings():
-        # Links to the SQL and windows that reach before the first day are marked beta; dagster is pinned to 1.13.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        models = model_assets(engine, days, lineage=lineage)
-    return dg.Definitions(
-        assets=[*_raw(engine, days), *models],
-        jobs=[capture_and_build, build_what_came],
-        schedules=[every_quarter_hour],
-        sensors=[new_segments],
-        resources={"engine": engine},
-        executor=dg.in_process_executor,
-    )
-
-
-def _raw(engine: Engine, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """What each source sends, by how it comes to be in the lake."""
-    sources = engine.settings.sources
-    raw = [
-        asset
-        for source in sources
-        if source.enabled
-        for asset in import_module(f"assets.{source.vendor}.assets").raw_assets(source, days)
-    ]
-    # What can only be heard while it is said: the recorder lands it, a sensor reports it.
-    heard = [
-        recorded_asset(source, feed, days)
-        for source in sources
-        if source.enabled
-        for feed in feeds_of(source)
-        if feed.live
-    ]
+    raw = [asset for source in engine.settings.sources if source.enabled for asset in _raw(source, days)]
     # What a source captured before it was switched off is still read.
     kept = [
         dg.AssetSpec(
@@ -80,11 +51,28 @@ def _raw(engine: Engine, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDe
             owners=OWNERS,
             description=f"What {source.name} sent before it was switched off by 'enabled: false'; nothing is fetched.",
         )
-        for source in sources
+        for source in engine.settings.sources
         if not source.enabled
         for feed in feeds_of(source)
     ]
-    return [*raw, *heard, *kept]
+    with warnings.catch_warnings():
+        # Links to the SQL and windows that reach before the first day are marked beta; dagster is pinned to 1.13.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        models = model_assets(engine, days, lineage=lineage)
+    return dg.Definitions(
+        assets=[*raw, *kept, *models],
+        jobs=[capture_and_build, build_what_came],
+        schedules=[every_quarter_hour],
+        sensors=[new_segments],
+        resources={"engine": engine},
+        executor=dg.in_process_executor,
+    )
+
+
+def _raw(source: SourceConfig, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """A source's pull feeds, which runs fetch, and its live feeds, which the recorder lands and a sensor reports."""
+    fetched = import_module(f"assets.{source.vendor}.assets").raw_assets(source, days)
+    return [*fetched, *(recorded_asset(source, feed, days) for feed in feeds_of(source) if feed.live)]
 
 
 @dg.definitions

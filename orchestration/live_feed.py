@@ -27,6 +27,8 @@ from orchestration.stretches import NOT_YET
 
 LOGGER = logging.getLogger(__name__)
 ABSENT = "no recorder was running"
+_JUMP = 5.0
+"""Seconds by which our clock may leave the monotonic one: beyond, the machine slept, or somebody set the clock."""
 T = TypeVar("T")
 
 
@@ -119,6 +121,8 @@ class LiveFeed:
     _opened: tuple[float, datetime] = field(init=False)
     _pending: bytearray = field(default_factory=bytearray)
     _alive: Alive | None = None
+    _talk: "asyncio.Task[None] | None" = None
+    _ahead: float = 0.0  # our clock minus the loop's
     _since: float | None = None  # when the client that runs began to watch, by the loop's clock
     _is_told: bool = False  # whether it said itself that it lost the feed
     _asked: bool = False  # whether a lost connection wants to be in the log soon
@@ -147,15 +151,14 @@ class LiveFeed:
         owed = since is not None and since < now
         self._state = _State(since if owed and since else now, now, reason=ABSENT if owed else None)
         self._stopping = self._asked = self.is_watching = False
+        self._talk, self._ahead = None, now.timestamp() - asyncio.get_running_loop().time()
         self._file = await self._open(self._began())
         listening, keeping = asyncio.create_task(self._listen()), asyncio.create_task(self._keep())
         try:
             await asyncio.wait({listening, keeping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             listening.cancel()
-            _, late = await asyncio.wait({listening}, timeout=self.pace.patience)
-            if late:
-                LOGGER.warning("%s: the client does not end", self.name)
+            await asyncio.wait({listening})
             self._stopping = True
             self._hurry.set()
             await keeping
@@ -169,6 +172,7 @@ class LiveFeed:
 
     async def take(self, page: Page) -> None:
         """See :meth:`assets.live.Sink.take`."""
+        self._mind_the_clock()
         self._note(Said.of(page))
         while len(self._pending) >= self.pace.queue_bytes:
             self._drained.clear()
@@ -177,6 +181,7 @@ class LiveFeed:
 
     def alive(self, until: datetime, vendor_time: datetime | None = None) -> None:
         """See :meth:`assets.live.Sink.alive`; written down with the next messages."""
+        self._mind_the_clock()
         if self._state.watching:
             self._alive = Alive(until, vendor_time)
             self._state.take(self._alive)
@@ -206,7 +211,7 @@ class LiveFeed:
     async def _listen(self) -> None:
         """Have the client listen, again and again, the more patiently the more often it fails."""
         chance, failures, loop = random.Random(), 0, asyncio.get_running_loop()
-        while not self._stopping:  # a client that took its cancellation for something else comes back late
+        while True:
             self._since, self._is_told = None, False
             error = await self._heard_out()
             steady = self._since is not None and loop.time() - self._since >= self.pace.steady
@@ -215,10 +220,25 @@ class LiveFeed:
             failures = 1 if steady else failures + 1
             await asyncio.sleep(self.pace.wait(failures, lasting=error.lasting, chance=chance))
 
+    def _mind_the_clock(self) -> None:
+        """Notice that the machine slept: what comes from a connection after that says nothing of the time between."""
+        ahead = self.now().timestamp() - asyncio.get_running_loop().time()
+        jumped = ahead - self._ahead
+        self._ahead = ahead
+        if abs(jumped) > _JUMP and self._talk is not None:
+            self.lost(self._state.until, f"this machine slept, or its clock was set, by {jumped:.0f} s")
+            self._talk.cancel()
+
     async def _heard_out(self) -> LiveError:
         try:
             self._client = self._client or self.connect()
-            await self._client.run(self)
+            self._talk = asyncio.create_task(self._client.run(self))
+            try:
+                await asyncio.wait({self._talk})
+            finally:
+                await self._silenced(self._talk)
+            if not self._talk.cancelled():
+                self._talk.result()
         except LiveError as error:
             return error
         # A defect of one vendor's client must not end the recording of others.
@@ -227,12 +247,20 @@ class LiveFeed:
             return LiveError(f"{self.name}: the client failed with {type(error).__name__}; see the log")
         return LiveError(f"{self.name}: the client ended by itself")
 
+    async def _silenced(self, talk: "asyncio.Task[None]") -> None:
+        """See to it that a client has ended, as far as it lets itself be told."""
+        talk.cancel()
+        _, late = await asyncio.wait({talk}, timeout=self.pace.patience)
+        if late:
+            LOGGER.warning("%s: the client does not end", self.name)
+
     async def _keep(self) -> None:
         """Write what waits, and end files when it is time, until told to stop."""
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), self.pace.commit)
             self._hurry.clear()
+            self._mind_the_clock()
             await self._commit()
             if self._seal_is_due() and not self._stopping:
                 ended = self._file

@@ -23,7 +23,6 @@ TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
 DAYS = "marts.agg_agent_days"
-STAYS = "marts.fct_participation"
 BEYONDTRUST = "intermediate.int_beyondtrust"
 KORE = "intermediate.int_kore_records"
 WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
@@ -84,11 +83,6 @@ def activity(**fields: Any) -> dict[str, Any]:
             "window_start": at("08:00"), "uncertainty_us": 1_000_000, "is_derived": False, **fields}  # fmt: skip
 
 
-def stay(**fields: Any) -> dict[str, Any]:
-    """A sound participation, and these fields."""
-    return {**WHO, "interaction_id": "i", "joined_at": at("08:00"), "left_at": at("09:00"), "role": "owner", **fields}
-
-
 BROKEN: dict[str, list[Tables]] = {
     "ops.capture_log.known_status": [{"ops.capture_log": [{"status": word}]} for word in ("fine", None)],
     "ops.feed_coverage.known_status": [{"ops.feed_coverage": [covered("08:00", "08:10", status="late")]}],
@@ -119,6 +113,18 @@ BROKEN: dict[str, list[Tables]] = {
     "intermediate.int_agent_records.words_are_mapped": [{"intermediate.int_agent_records": [moment(is_unmapped=True)]}],
     "intermediate.int_agent_records.not_clipped": [
         {"intermediate.int_agent_records": [moment(following_started_at=at("08:59:59.999999"))]}
+    ],
+    f"{BEYONDTRUST}_rows.representatives_are_users": [
+        {f"{BEYONDTRUST}_rows": [{"table_name": "representative", "kind": "update", "user_id": None}]}
+    ],
+    f"{BEYONDTRUST}_participation.leaves_after_joining": [
+        {f"{BEYONDTRUST}_participation": [{"joined_at": at("09:00"), "left_at": at("08:59:59.999999")}]}
+    ],
+    f"{BEYONDTRUST}_transfers.somebody_else": [
+        {f"{BEYONDTRUST}_transfers": [{"to_kind": "agent", "from_agent_id": "5", "to_id": "5"}]}
+    ],
+    f"{BEYONDTRUST}_transfers.ends_after_start": [
+        {f"{BEYONDTRUST}_transfers": [{"started_at": at("09:00"), "completed_at": at("08:59:59.999999")}]}
     ],
     f"{KORE}.local_times_are_certain": [{KORE: [activity(uncertainty_us=1_000_001, is_derived=True)]}],
     f"{KORE}.deliveries_agree": [{KORE: [activity(is_derived=True)]}],
@@ -163,20 +169,6 @@ BROKEN: dict[str, list[Tables]] = {
             for name in ("staffed_seconds", "handling_seconds", "available_seconds", "observed_seconds",
                          "unobserved_seconds", "work_item_seconds", "transfers_out", "transfers_in", "logins")
         ),
-    ],
-    f"{STAYS}.leaves_after_joining": [{STAYS: [stay(left_at=at("07:59:59.999999"))]}],
-    f"{STAYS}.known_role": [{STAYS: [stay(role="guest")]}],
-    f"{BEYONDTRUST}_participation.leaves_after_joining": [
-        {f"{BEYONDTRUST}_participation": [stay(left_at=at("07:59:59.999999"))]}
-    ],
-    f"{BEYONDTRUST}_rows.representatives_are_users": [
-        {f"{BEYONDTRUST}_rows": [{"kind": "insert", "table_name": "representative"}]}
-    ],
-    f"{BEYONDTRUST}_transfers.somebody_else": [
-        {f"{BEYONDTRUST}_transfers": [{"from_agent_id": "ann", "to_kind": "agent", "to_id": "ann"}]}
-    ],
-    f"{BEYONDTRUST}_transfers.ends_after_start": [
-        {f"{BEYONDTRUST}_transfers": [{"started_at": at("08:00"), "completed_at": at("07:59:59.999999")}]}
     ],
     "marts.fct_transfers.known_receiver": [{"marts.fct_transfers": [transfer(to_kind="fax")]}],
     "marts.fct_transfers.known_kind": [{"marts.fct_transfers": [transfer(kind="warm")]}],

@@ -15,8 +15,8 @@ from tests.unit.scripted_appliance import CONFIG, NOW, Scripted
 
 MINUTE = timedelta(minutes=1)
 NONE = b"<error>No archives found for the given search criteria.</error>"
-SNAPSHOT = gzip.compress(b'{"queue":null}\n')
-EVENTS = gzip.compress(b'{"insert":{}}\n{"update":{}}')
+SNAPSHOT = gzip.compress(b'{"queue":null}\n', mtime=0)
+EVENTS = gzip.compress(b'{"insert":{}}\n{"update":{}}', mtime=0)
 WINDOW = Window(datetime(2026, 3, 4, 10, 30, tzinfo=UTC), datetime(2026, 3, 4, 11, 0, tzinfo=UTC))
 
 
@@ -189,7 +189,7 @@ def test_a_listing_is_asked_for_once_a_minute() -> None:
     ("body", "what"),
     [
         (NONE, "error came in its place: No archives found"),
-        (gzip.compress(NONE), "error came in its place: No archives found"),
+        (gzip.compress(NONE, mtime=0), "error came in its place: No archives found"),
         (EVENTS[:-9], "gzip that ends too early"),
         (b"\x1f\x8b" + b"rubbish" * 9, "broken gzip"),
     ],

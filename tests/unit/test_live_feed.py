@@ -290,3 +290,30 @@ def test_waits_grow_to_a_limit_and_are_never_in_step() -> None:
     assert all(min(some) >= limit / 2 for some, limit in zip(waits, (1, 4, 60, 60), strict=True))
     assert len({round(wait, 3) for wait in waits[2]}) > 40
     assert 150 <= pace.wait(1, lasting=True, chance=chance) <= 300
+
+
+def test_time_that_the_machine_slept_was_not_watched(tmp_path: Path) -> None:
+    """If this fails, a suspended laptop or a paused machine claims to have watched all along."""
+    asleep = [timedelta(0)]
+
+    async def doze(sink: Sink) -> None:
+        sink.watching(now())
+        await sink.take(page(b"before"))
+        await asyncio.sleep(0.05)
+        asleep[0] = timedelta(hours=2)
+        await sink.take(page(b"stale", now() + asleep[0]))
+        await silence(sink)
+
+    async def wake(sink: Sink) -> None:
+        sink.watching(now() + asleep[0])
+        await sink.take(page(b"after", now() + asleep[0]))
+        await silence(sink)
+
+    feed = live_feed(tmp_path, Toy(doze, wake))
+    feed.now = lambda: now() + asleep[0]
+    asyncio.run(recorded(feed, 0.5))
+    assert payloads(tmp_path) == [b"before", b"stale", b"after"]
+    watched = [one for one in attempts(tmp_path) if one.status == "ok"]
+    assert len(watched) == 2
+    assert watched[1].window_start - watched[0].window_end > timedelta(hours=1, minutes=59)
+    assert any("slept" in (one.error or "") for one in attempts(tmp_path))

@@ -1,0 +1,74 @@
+"""Checks beside other runs: what is half built is looked at again, what is wrong is said at once."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestration.builder import Builder
+from orchestration.models import Check, read_checks
+from tests.unit.test_builder import DAY, DAYS, Shop, noon
+
+ADDS_UP = """-- A day's sum is that of its events and those of the day before.
+select s.n from marts.fct_sums as s where s.n <> (select sum(n) from intermediate.int_events)
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """A lake with an event, and a check of one table against another."""
+    made = Shop(tmp_path)
+    (made.sql / "checks").mkdir()
+    (made.sql / "checks" / "fct_sums__adds_up.sql").write_text(ADDS_UP)
+    made.land(DAY, {"id": "a", "t": noon()})
+    made.build()
+    return made
+
+
+def check_of(shop: Shop, builder: Builder, name: str) -> Check:
+    """A check by its name."""
+    checks = read_checks(shop.sql, builder.models.values())
+    return next(check for found in checks.values() for check in found if check.name == name)
+
+
+def test_tables_that_another_run_is_building_are_looked_at_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, of eight backfills side by side one ends with an error that is none."""
+    shop.land(DAY, {"id": "b", "t": noon(), "n": 5}, source="b")
+    builder = shop.builder()
+    for table in ("staging.stg_toy__events", "intermediate.int_events"):
+        builder.build_days(table, DAYS)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            builder.build_days("marts.fct_sums", DAYS)  # as the other run goes on to do
+
+    monkeypatch.setattr(time, "sleep", wait)
+    assert builder.judge(check_of(shop, builder, "adds_up"), [DAY]).failing == 0
+    assert len(waits) == 3
+
+
+def test_a_run_that_never_ends_its_building_does_not_hold_a_check_for_ever(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a run that was killed while building makes every later one hang."""
+    shop.land(DAY, {"id": "b", "t": noon(), "n": 5}, source="b")
+    builder = shop.builder()
+    for table in ("staging.stg_toy__events", "intermediate.int_events"):
+        builder.build_days(table, DAYS)
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    assert builder.judge(check_of(shop, builder, "adds_up"), [DAY]).failing == 1
+    assert sum(waits) <= 30
+
+
+def test_what_is_wrong_and_not_being_built_is_said_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, each failing check costs half a minute."""
+    shop.land(DAY, {"id": "b", "t": noon(), "n": -5}, source="b")
+    shop.build()
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    builder = shop.builder()
+    assert builder.judge(check_of(shop, builder, "positive"), [DAY]).failing == 1
+    assert waits == []
