@@ -7,32 +7,8 @@ import pytest
 
 from tests.pipeline.site import opened
 from tests.pipeline.toy import filled
+from tests.public import COLUMNS
 
-SECONDS = (
-    "staffed_seconds available_seconds handling_seconds wrap_up_seconds not_ready_seconds offline_seconds "
-    "unobserved_seconds observed_seconds load_seconds capacity_seconds work_item_seconds"
-)
-COLUMNS = {
-    "marts.dim_agents": "source vendor agent_id agent_name person_id team site first_seen_at last_seen_at",
-    "marts.fct_agent_timeline": "date source agent_id started_at ended_at seconds state vendor_state reason_code "
-    "reason session_id state_started_at work_items load capacity direction is_open uncertainty_seconds evidence",
-    "marts.fct_agent_sessions": "source agent_id session_id logged_in_at logged_out_at seconds is_open ended_by",
-    "marts.fct_participation": "date source interaction_id agent_id joined_at left_at seconds role channel",
-    "marts.fct_transfers": "date source transfer_id interaction_id from_agent_id to_kind to_id started_at completed_at "
-    "seconds kind hop is_return",
-    "marts.fct_agent_intervals": f"date source agent_id interval_start {SECONDS} transfers_out transfers_in logins",
-    "marts.agg_agent_days": f"date source agent_id {SECONDS} "
-    "transfers_out transfers_in logins "
-    "first_login_at last_logout_at",
-    "marts.agg_not_ready_reasons": "source agent_id date reason seconds occurrences",
-    "marts.agg_transfer_pairs": "source date from_agent_id to_kind to_id transfers completed seconds returns",
-    "ops.feed_coverage": "date source feed window_start window_end status reason",
-    "ops.source_health": "source feed observed_until lag_seconds gap_seconds_7d hours_to_loss clock_drift_seconds "
-    "rejects_7d last_error",
-    "ops.capture_log": "source feed window_start window_end attempted_at status records vendor_time error",
-    "ops.broken_chains": "source agent_id missing_from missing_until missing_id",
-    "ops.rejects": "source feed segment sequence record reason payload",
-}
 TIMES = ("_at", "_from", "_until", "_start", "_end", "_time")
 COUNTS = {
     "work_items",

@@ -1,4 +1,4 @@
-"""Watched feeds (Kore.ai, Huawei, BeyondTrust): how long a record speaks, over gaps and midnight, and on what evidence."""
+"""Watched feeds (Kore.ai, Huawei, BeyondTrust): how long a record speaks, over gaps and midnight, on what evidence."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def test_an_open_record_lasts_until_the_next(bench: Workbench) -> None:
 
 
 def test_a_gap_cuts_an_open_record_and_it_does_not_resume(bench: Workbench) -> None:
-    """If this fails, hours in which nobody watched are told as the state before them, or what follows them is guessed."""
+    """If this fails, hours in which nobody watched are told as the state before them, or what follows is guessed."""
     chain = build(bench, [said("08:00"), said("12:00")], [("00:00", "09:00"), ("10:00", "24:00")])
     assert of_day(chain, "evidence") == [
         ("00:00", "unobserved", "none"),
@@ -45,7 +45,7 @@ def test_a_record_that_begins_as_a_gap_does_ends_the_one_before_as_reported(benc
 
 
 def test_a_closed_record_is_evidence_for_exactly_its_length(bench: Workbench) -> None:
-    """A sample speaks no further; if this fails, a state is stretched to the next sample, or cut where nobody watched."""
+    """A sample speaks no further; if this fails, a state is stretched, or cut where nobody watched."""
     spans = [("00:00", "08:10"), ("08:20", "24:00")]
     chain = build(bench, [said("08:00", end="08:30"), said("09:00", "idle", end="10:00")], spans)
     assert of_day(chain, "evidence") == [
@@ -185,7 +185,7 @@ def test_the_map_is_read_per_feed(bench: Workbench) -> None:
 
 
 def test_chains_are_not_asked_of_feeds_that_have_none(bench: Workbench) -> None:
-    """If this fails, windows of a live feed are listed as broken and fetched again in vain, though nothing is missing."""
+    """If this fails, windows of a live feed are fetched again in vain, though nothing is missing."""
     rows = [
         said("08:00", end="08:10", logged_in_at="07:00"),
         said("09:00", logged_in_at="08:30"),

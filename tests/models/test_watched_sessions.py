@@ -122,6 +122,12 @@ def test_a_sign_out_ends_a_session_also_when_the_day_ends_with_something_else(be
     ]
 
 
+def test_a_sign_out_of_a_later_day_ends_a_sign_in_of_an_earlier_one(bench: Workbench) -> None:
+    """If this fails, a session that ended days ago comes back to life."""
+    rows = [said("08:00", logged_in_at="08:00"), said("+1d 17:00", "logged_out"), said("+3d 08:00")]
+    assert named(build(bench, rows, WEEK), 3)[-1] == ("+3d 08:00", "available", "ann|2026-11-06T08:00:00Z")
+
+
 def test_a_second_sign_in_of_a_day_names_the_days_that_follow(bench: Workbench) -> None:
     """If this fails, the next day goes on with the session that was signed out at noon."""
     rows = [

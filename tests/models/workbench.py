@@ -145,8 +145,8 @@ class Workbench:
             days: Days to build, oldest first.
             last: Build no more than this table needs; everything when empty.
             clocks: Rows of ``ops.feed_clock``, not yet cut to a day.
-            inputs: ``staged`` and ``attempts``; ``state_map``; rows of models by name without schema, instead of building
-                those; each row of a day says its ``date``.
+            inputs: ``staged`` and ``attempts``; ``state_map``; by their names without schema the rows, each with its
+                ``date``, of models that are then not built.
         """
         return Chain(self, days, last, clocks or [clock()], inputs)
 

@@ -9,6 +9,7 @@ import pytest
 
 from orchestration.models import read_models
 from orchestration.settings import sql_dir
+from tests.public import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("orchestration", "assets", "simulator", "tests", "benchmarks", "docs")
@@ -16,31 +17,6 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py") 
 PRODUCT = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in {"orchestration", "assets", "simulator"}]
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|pragma: no cover|pylint:|fmt: off)")
 
-# docs/contract.md §5: the least columns of each public table. A column goes only with a line in CHANGELOG.md.
-SECONDS = (
-    "staffed_seconds available_seconds handling_seconds wrap_up_seconds not_ready_seconds offline_seconds "
-    "unobserved_seconds observed_seconds load_seconds capacity_seconds work_item_seconds transfers_out transfers_in "
-    "logins"
-)
-CONTRACT = {
-    "marts.dim_agents": "source vendor agent_id agent_name person_id team site first_seen_at last_seen_at",
-    "marts.fct_agent_timeline": "date source agent_id started_at ended_at seconds state vendor_state reason_code "
-    "reason session_id state_started_at work_items load capacity direction is_open uncertainty_seconds evidence",
-    "marts.fct_agent_sessions": "source agent_id session_id logged_in_at logged_out_at seconds is_open ended_by",
-    "marts.fct_participation": "date source interaction_id agent_id joined_at left_at seconds role channel",
-    "marts.fct_transfers": "date source transfer_id interaction_id from_agent_id to_kind to_id started_at completed_at "
-    "seconds kind hop is_return",
-    "marts.fct_agent_intervals": f"date source agent_id interval_start {SECONDS}",
-    "marts.agg_agent_days": f"date source agent_id {SECONDS} first_login_at last_logout_at",
-    "marts.agg_not_ready_reasons": "date source agent_id reason seconds occurrences",
-    "marts.agg_transfer_pairs": "date source from_agent_id to_kind to_id transfers completed seconds returns",
-    "ops.feed_coverage": "date source feed window_start window_end status reason",
-    "ops.source_health": "source feed observed_until lag_seconds gap_seconds_7d hours_to_loss clock_drift_seconds "
-    "rejects_7d last_error",
-    "ops.capture_log": "source feed window_start window_end attempted_at status records vendor_time error",
-    "ops.broken_chains": "source agent_id missing_from missing_until missing_id",
-    "ops.rejects": "source feed segment sequence record reason payload",
-}
 GRAINS = {
     "marts.dim_agents": "source agent_id",
     "marts.fct_agent_timeline": "source agent_id started_at",
@@ -159,11 +135,11 @@ def test_no_test_is_skipped_or_expected_to_fail() -> None:
     assert [name(path) for path in tests if mark.search(path.read_text(encoding="utf-8"))] == []
 
 
-@pytest.mark.parametrize("table", sorted(CONTRACT))
+@pytest.mark.parametrize("table", sorted(COLUMNS))
 def test_public_tables_have_the_columns_of_the_contract(table: str) -> None:
     """If this fails, a user's query stops working."""
     model = read_models(sql_dir())[table]
     # ``date`` is in the path of a day's file, whether or not the query names it.
     offered = {*model.columns, "date"} if model.kind == "day" else set(model.columns)
-    assert set(CONTRACT[table].split()) - offered == set()
+    assert set(COLUMNS[table].split()) - offered == set()
     assert set(model.grain) == set(GRAINS.get(table, " ".join(model.grain)).split())
