@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -51,43 +52,48 @@ class View:
     """How much of the truth a vendor shows.
 
     Attributes:
-        state: The state that it shows, by the true one and its reason.
+        state: The state that it shows, by the row of the truth.
         grain: The unit of its times, in microseconds; they are rounded down.
         tells_handling: Whether handling differs from waiting.
         tells_items: Whether interactions are counted.
         tells_transfers: Whether transfers are told.
         interaction: The vendor's id of an interaction, by the true one; None where it has one that we do not know.
         tells_hops: Whether everybody who could have had an interaction is on this platform.
+        queues_strangers: What goes to somebody on another platform goes to a queue, which has it at once.
     """
 
-    state: Callable[[str, str | None], str] = lambda state, _: state
+    state: Callable[[Mapping[str, Any]], str] = itemgetter("state")
     grain: int = SECOND
     tells_handling: bool = True
     tells_items: bool = False
     tells_transfers: bool = True
     interaction: Callable[[str], str | None] = lambda _: None
     tells_hops: bool = False
+    queues_strangers: bool = False
 
 
-def _ready_or_not(state: str, reason: str | None) -> str:
+def _presence(row: Mapping[str, Any]) -> str:
     """Kore.ai tells of presence alone: who works is ready, unless they have said otherwise meanwhile."""
+    state: str = row["state"]
     if state != "handling":
         return state
-    if reason is None:
+    if row["is_ready"]:
         return "available"
-    return "wrap_up" if reason == _AFTER_CALL_WORK else "not_ready"
+    return "wrap_up" if row["reason"] == _AFTER_CALL_WORK else "not_ready"
+
+
+def _flags(row: Mapping[str, Any]) -> str:
+    """BeyondTrust knows no after-contact work: it is one of several ways of not wanting sessions."""
+    return "not_ready" if row["state"] == "wrap_up" else str(row["state"])
 
 
 VIEWS: Mapping[str, View] = MappingProxyType(
     {
         "cxengage": View(grain=1, tells_items=True, interaction=str, tells_hops=True),
-        "kore": View(_ready_or_not, tells_handling=False, tells_transfers=False),
+        "kore": View(_presence, tells_handling=False, tells_transfers=False),
         "huawei": View(),
         "beyondtrust": View(
-            # After-contact work is one of several ways of not wanting sessions.
-            lambda state, _: "not_ready" if state == "wrap_up" else state,
-            tells_items=True,
-            interaction=lambda name: name.replace("-", ""),
+            _flags, tells_items=True, interaction=lambda name: name.replace("-", ""), queues_strangers=True
         ),
     }
 )
@@ -121,7 +127,7 @@ class Truth:
                 continue
             start, end = (row[edge] // view.grain * view.grain for edge in ("started_at", "ended_at"))
             if start < end:
-                state = view.state(row["state"], row["reason"])
+                state = view.state(row)
                 stretches[name].append(Stretch(name, start, end, state, row["work_items"]))
         moved = [_transfer(row, view, names) for row in _rows(folder / "transfers.parquet")]
         return Truth(view, dict(stretches), [one for one in moved if one is not None])
@@ -177,10 +183,11 @@ def _transfer(row: Mapping[str, Any], view: View, names: Callable[[str], str | N
     sender = names(row["from_agent_id"])
     if sender is None or not view.tells_transfers:
         return None
-    end = row["completed_at"]
+    receiver = names(row["to_agent_id"])
+    end = row["started_at"] if view.queues_strangers and receiver is None else row["completed_at"]
     return Transfer(
         sender,
-        names(row["to_agent_id"]),
+        receiver,
         row["started_at"] // view.grain * view.grain,
         None if end is None else end // view.grain * view.grain,
         view.interaction(row["interaction_id"]),
