@@ -1,97 +1,71 @@
-"""The demo: starts the simulated vendors, captures days as they pass, builds, and holds the figures against the truth.
+"""The demo: starts the simulated vendors, captures days as they pass, records the present, builds, and compares.
 
-The only place of the product that meets the simulator. What is captured and built is no special case: the same
-commands on the same configuration file that a user writes.
+The only place of the product that meets the simulator. What is captured, recorded and built is no special case: the
+same code on the same kind of configuration file that a user writes.
 """
 
+import asyncio
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import requests
-import yaml
 from simulator.server import serve as serve_simulator
 
 from orchestration.backfill import Runner
 from orchestration.console import ERR, progress_bar, show
-from orchestration.demo_truth import compare
+from orchestration.demo_centre import Centre, DemoError, simulated
+from orchestration.demo_compare import Result, Watched, compare
+from orchestration.demo_sources import POLL_SECONDS, write_sources
 from orchestration.inputs import midnight
+from orchestration.recorder import record
 from orchestration.resources import Engine
 from orchestration.settings import Settings, load_settings
 from orchestration.up import run as up
 
+__all__ = ["DemoError", "run", "serve"]
+
+RECORD_SECONDS = 20.0
 _EXAMPLE = (
     "select agent_name, occupancy(sum(handling_seconds), sum(wrap_up_seconds), sum(available_seconds)) as occupancy, "
     "sum(handling_seconds) / 3600 as handling_hours from marts.agg_agent_days join marts.dim_agents "
     "using (source, agent_id) group by all order by handling_hours desc limit 10"
 )
-# What the simulated tenant calls after-contact work; a real one's words go into its own map in the same way.
-_STATE_MAP = "vendor,vendor_state,reason,state\ncxengage,not-ready,After Call Work,wrap_up\n"
+# Huawei forgets after a day, and tells of a rest when it ends: each day is asked about twice.
+_LOOKS = (timedelta(hours=12, minutes=30), timedelta(hours=26, minutes=30))
+_SETTLED_AFTER = timedelta(hours=3)
 
 
-class DemoError(Exception):
-    """The demo cannot go on; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Centre:
-    """A simulated centre and how to reach it."""
-
-    base_url: str
-    tenant_id: str
-    username: str
-    password: str
-
-    def set_clock(self, now: datetime) -> None:
-        """Let the simulated vendor's clock stand at an instant."""
-        self._post("clock", {"now": now.isoformat()})
-
-    def run_clock(self, now: datetime) -> None:
-        """Let it run from an instant on."""
-        self._post("clock", {"now": now.isoformat(), "running": True})
-
-    def write_truth(self, folder: Path, until: datetime) -> None:
-        """Have what really happened written as Parquet."""
-        self._post("truth", {"folder": str(folder.resolve()), "until": until.isoformat()})
-
-    def _post(self, what: str, body: dict[str, Any]) -> None:
-        requests.post(f"{self.base_url}/_simulator/{what}", json=body, timeout=120).raise_for_status()
-
-
-def run(home: Path, days: int, agents: int, seed: int, *, keep: bool, as_json: bool) -> bool:
-    """Simulate, capture, build, compare and print; True when every figure equals the truth.
+def run(
+    home: Path, days: int, agents: int, seed: int, *, keep: bool, as_json: bool, seconds: float = RECORD_SECONDS
+) -> bool:
+    """Simulate, capture, record, build, compare and print; True when every figure equals the truth.
 
     Raises:
         DemoError: The simulator did not start, or the home holds a demo of another centre.
     """
     started = time.monotonic()
+    today = datetime.now(UTC).date()
     first, last = _days(home, days, agents, seed)
-    count = (last - first).days + 1
-    with simulated(seed, agents, first, count, midnight(first)) as centre:
-        settings = _configure(home, centre, first)
+    past = _between(first, last)
+    with simulated(seed, agents, first, (today - first).days + 1, midnight(first)) as centre:
+        path, variables = write_sources(home / "demo", centre, first)
+        settings = load_settings(home, path, variables)
         engine = Engine(settings)
-        runner = Runner(engine, first, last)
-        ok = True
-        with progress_bar("demo", _steps(engine, count), quiet=as_json) as engine.progress:
-            for day in (first + timedelta(days=n) for n in range(count)):
-                centre.set_clock(_capture_time(day))
-                ok = runner.backfill(day, day, select='key:"raw/*"').ok and ok
-            report = runner.backfill(first, last)
-        truth = home / "demo" / "truth"
-        centre.write_truth(truth, midnight(last + timedelta(days=1)))
-        rows = compare(settings, truth)
-        _tell(engine, rows, report.failures, time.monotonic() - started, as_json=as_json)
+        runner = Runner(engine, first, today)
+        with progress_bar("demo", _steps(engine, len(past)), quiet=as_json) as engine.progress:
+            ok = _capture(home, centre, runner, past)
+            watched = _record(centre, engine, seconds)
+            report = runner.backfill(first, today)
+        folder = home / "demo" / "truth"
+        centre.write_truth(folder, datetime.now(UTC))
+        result = compare(settings, folder, _agent_ids(centre), past, watched)
+        _tell(engine, result, report.failures, time.monotonic() - started, as_json=as_json)
         if keep:
-            centre.run_clock(_capture_time(last))
-            keep_running(settings, centre)
-    return ok and report.ok and all(row["equal"] for row in rows)
+            keep_running(settings, centre, variables)
+    return ok and report.ok and result.ok
 
 
 def serve(port: int, seed: int, agents: int, days: int) -> None:
@@ -100,36 +74,52 @@ def serve(port: int, seed: int, agents: int, days: int) -> None:
     serve_simulator(port=port, seed=seed, agents=agents, days=days, first_day=today - timedelta(days=days))
 
 
-@contextmanager
-def simulated(seed: int, agents: int, first: date, days: int, now: datetime) -> Iterator[Centre]:
-    """The simulator as a process of its own, ended with the block."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", "--seed", str(seed), "--agents", str(agents)]
-    command += ["--days", str(days), "--first-day", str(first), "--now", now.isoformat(), "--fixed"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line:
-            raise DemoError(f"the simulator ended with code {process.wait()}; run '{' '.join(command[1:])}' to see why")
-        told = json.loads(line)
-        yield Centre(told["base_url"], told["tenant_id"], told["username"], told["password"])
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+def _capture(home: Path, centre: Centre, runner: Runner, days: Sequence[date]) -> bool:
+    """Let the days pass that were not captured yet, and capture each before vendors forget it."""
+    path = home / "demo" / "captured.json"
+    captured: list[str] = json.loads(path.read_text()) if path.exists() else []
+    for day in (day for day in days if str(day) not in captured):
+        for look in _LOOKS:
+            centre.set_clock(midnight(day) + look)
+            if not runner.backfill(day, day, select='key:"raw/*"').ok:
+                return False
+        captured.append(str(day))
+        path.write_text(json.dumps(captured))
+    return True
 
 
-def _capture_time(day: date) -> datetime:
-    """When a day is captured: a little after its end, so that what ran on at midnight is seen to run on."""
-    return midnight(day + timedelta(days=1)) + timedelta(minutes=20)
+def _record(centre: Centre, engine: Engine, seconds: float) -> Watched:
+    """Record the present of all vendors, whose clock is the real one from here on."""
+    centre.run_clock()
+    engine.progress(f"recording {seconds:.0f} seconds of the present")
+    since = datetime.now(UTC)
+    asyncio.run(record(engine.settings, seconds=seconds))
+    # What happened after an agent's last poll was not seen.
+    return Watched(since, max(since, datetime.now(UTC) - timedelta(seconds=2 * POLL_SECONDS)))
+
+
+def _between(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def _agent_ids(centre: Centre) -> dict[str, Mapping[str, str] | None]:
+    """Each vendor's ids of agents by the true ones; CxEngage has them as they are."""
+    return {vendor: told.get("agent_ids") for vendor, told in centre.vendors.items()}
 
 
 def _steps(engine: Engine, days: int) -> int:
     """About how many windows are asked for and partitions built."""
-    return days * (150 + sum(model.kind in {"day", "segment"} for model in engine.models.values()))
+    return days * (270 + sum(model.kind in {"day", "segment"} for model in engine.models.values()))
 
 
 def _days(home: Path, days: int, agents: int, seed: int) -> tuple[date, date]:
-    """The first and last simulated day; a home that holds a demo goes on from its first day."""
-    last = datetime.now(UTC).date() - timedelta(days=1)
+    """The first and last simulated day; a home that holds a demo goes on from its first day.
+
+    Raises:
+        DemoError: The home holds a demo of another centre.
+    """
+    # Of a day that has hardly ended not everything can be known yet.
+    last = (datetime.now(UTC) - _SETTLED_AFTER).date() - timedelta(days=1)
     path = home / "demo" / "centre.json"
     if path.exists():
         told = json.loads(path.read_text())
@@ -145,30 +135,12 @@ def _days(home: Path, days: int, agents: int, seed: int) -> tuple[date, date]:
     return first, last
 
 
-def _configure(home: Path, centre: Centre, first: date) -> Settings:
-    """Write the demo's sources.yaml, as a user would, and read it; the simulator's password is in no file."""
-    folder = home / "demo"
-    (folder / "state_map.csv").write_text(_STATE_MAP, encoding="utf-8")
-    source = {
-        "name": "cx_demo",
-        "vendor": "cxengage",
-        "base_url": centre.base_url,
-        "tenant_id": centre.tenant_id,
-        "username": "${DEMO_USERNAME}",
-        "password": "${DEMO_PASSWORD}",
-        "since": first,
-    }
-    path = folder / "sources.yaml"
-    path.write_text(yaml.safe_dump({"state_map": "state_map.csv", "sources": [source]}, sort_keys=False))
-    return load_settings(home, path, {"DEMO_USERNAME": centre.username, "DEMO_PASSWORD": centre.password})
-
-
-def _tell(engine: Engine, rows: list[dict[str, Any]], failures: list[str], seconds: float, *, as_json: bool) -> None:
-    show(rows, as_json=as_json, title="what we found beside what really happened")
+def _tell(engine: Engine, result: Result, failures: list[str], seconds: float, *, as_json: bool) -> None:
+    show(result.rows, as_json=as_json, title="what we found beside what really happened")
+    for failure in [*failures, *result.differences]:
+        ERR.print(failure, style="red", markup=False)
     if as_json:
         return
-    for failure in failures:
-        ERR.print(failure, style="red", markup=False)
     path = engine.settings.warehouse_path
     home = engine.settings.home
     ERR.print(f"{seconds:.0f} s; warehouse: {path}; Parquet: {home / 'lake'}", highlight=False)
@@ -177,8 +149,8 @@ def _tell(engine: Engine, rows: list[dict[str, Any]], failures: list[str], secon
     )
 
 
-def keep_running(settings: Settings, centre: Centre) -> None:
-    """Run the Dagster UI beside the simulator until Ctrl-C."""
-    ERR.print(f"simulator: {centre.base_url}", highlight=False)
-    variables = {"DEMO_USERNAME": centre.username, "DEMO_PASSWORD": centre.password}
+def keep_running(settings: Settings, centre: Centre, variables: Mapping[str, str]) -> None:
+    """Run the Dagster UI and the recorder beside the simulator until Ctrl-C."""
+    for vendor, told in centre.vendors.items():
+        ERR.print(f"simulated {vendor}: {told['base_url']}", highlight=False)
     up(settings, 3000, variables)

@@ -1,102 +1,203 @@
-"""Holds the demo's figures against what the simulator knows really happened.
+"""What really happened in the demo's centre, as much of it as each vendor shows, by plain Python.
 
-Only compares and counts; the simulator writes its truth itself, from its own events and not from what its API said.
+The simulator writes its truth from what people did, not from what its vendors' APIs said; none of the product's SQL is
+used here. What we found stands beside it in ``demo_compare.py``.
 """
 
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from orchestration.settings import Settings
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+_EPOCH = date(1970, 1, 1)
+_AFTER_CALL_WORK = "After Call Work"
 
-# Integer microseconds on both sides: equal means equal.
-_STATES = """
-with true_days as (
-    select d::date as date, agent_id, state,
-        sum(epoch_us(least(ended_at, d + interval 1 day)) - epoch_us(greatest(started_at, d)))::bigint as us,
-        sum(
-            (epoch_us(least(ended_at, d + interval 1 day)) - epoch_us(greatest(started_at, d))) * work_items
-        )::bigint as item_us
-    from read_parquet($states)
-    cross join (select distinct date::timestamptz as d from marts.agg_agent_days)
-    where started_at < d + interval 1 day and ended_at > d and state <> 'offline'
-    group by all
-),
 
-our_days as (
-    select date, agent_id, state,
-        sum(epoch_us(ended_at) - epoch_us(started_at))::bigint as us,
-        sum((epoch_us(ended_at) - epoch_us(started_at)) * work_items)::bigint as item_us
-    from marts.fct_agent_timeline
-    where state not in ('offline', 'unobserved')
-    group by all
-),
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """An agent's state from ``start`` to ``end``, microseconds since 1970, with so many interactions at once."""
 
-compared as (
-    select date, agent_id, t.state as true_state, t.us as true_us, o.state as our_state, o.us as our_us,
-        t.us is not distinct from o.us and t.item_us is not distinct from o.item_us as is_equal
-    from true_days as t
-    full join our_days as o using (date, agent_id, state)
+    agent_id: str
+    start: int
+    end: int
+    state: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Work handed over; microseconds since 1970. What a vendor does not say is None."""
+
+    sender: str
+    receiver: str | None
+    start: int
+    end: int | None
+    interaction: str | None = None
+    hop: int | None = None
+    is_return: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How much of the truth a vendor shows.
+
+    Attributes:
+        state: The state that it shows, by the row of the truth.
+        grain: The unit of its times, in microseconds; they are rounded down.
+        tells_handling: Whether handling differs from waiting.
+        tells_items: Whether interactions are counted.
+        tells_transfers: Whether transfers are told.
+        interaction: The vendor's id of an interaction, by the true one; None where it has one that we do not know.
+        tells_hops: Whether everybody who could have had an interaction is on this platform.
+        queues_strangers: What goes to somebody on another platform goes to a queue, which has it at once.
+    """
+
+    state: Callable[[Mapping[str, Any]], str] = itemgetter("state")
+    grain: int = SECOND
+    tells_handling: bool = True
+    tells_items: bool = False
+    tells_transfers: bool = True
+    interaction: Callable[[str], str | None] = lambda _: None
+    tells_hops: bool = False
+    queues_strangers: bool = False
+
+
+def _presence(row: Mapping[str, Any]) -> str:
+    """Kore.ai tells of presence alone: who works is ready, unless they have said otherwise meanwhile."""
+    state: str = row["state"]
+    if state != "handling":
+        return state
+    if row["is_ready"]:
+        return "available"
+    return "wrap_up" if row["reason"] == _AFTER_CALL_WORK else "not_ready"
+
+
+def _flags(row: Mapping[str, Any]) -> str:
+    """BeyondTrust knows no after-contact work: it is one of several ways of not wanting sessions."""
+    return "not_ready" if row["state"] == "wrap_up" else str(row["state"])
+
+
+VIEWS: Mapping[str, View] = MappingProxyType(
+    {
+        "cxengage": View(grain=1, tells_items=True, interaction=str, tells_hops=True),
+        "kore": View(_presence, tells_handling=False, tells_transfers=False),
+        "huawei": View(),
+        "beyondtrust": View(
+            _flags, tells_items=True, interaction=lambda name: name.replace("-", ""), queues_strangers=True
+        ),
+    }
 )
 
-select
-    count(distinct agent_id) as agents,
-    count(distinct (date, agent_id)) as agent_days,
-    count(distinct (date, agent_id)) filter (not is_equal) as differing,
-    sum(true_us) filter (true_state in ('handling', 'wrap_up'))
-        / sum(true_us) filter (true_state <> 'not_ready') as true_occupancy,
-    sum(our_us) filter (our_state in ('handling', 'wrap_up'))
-        / sum(our_us) filter (our_state <> 'not_ready') as our_occupancy
-from compared
-"""
-_TRANSFERS = """
-select count(t.interaction_id) as true_transfers, count(o.transfer_id) as our_transfers,
-    count(*) filter (
-        o.hop is distinct from t.hop or o.is_return is distinct from t.is_return
-        or o.completed_at is distinct from t.completed_at
-    ) as differing
-from read_parquet($transfers) as t
-full join marts.fct_transfers as o
-    on t.interaction_id = o.interaction_id and t.from_agent_id = o.from_agent_id and t.to_agent_id = o.to_id
-    and t.started_at = o.started_at
-"""
-_COVERAGE = """
-select source, coverage(
-    sum(epoch_us(window_end) - epoch_us(window_start)) filter (status = 'observed'),
-    coalesce(sum(epoch_us(window_end) - epoch_us(window_start)) filter (status <> 'observed'), 0)
-) as coverage
-from ops.feed_coverage group by source
-"""
+Sums = dict[tuple[date, str, str], tuple[int, int]]
 
 
-def compare(settings: Settings, truth: Path) -> list[dict[str, Any]]:
-    """One row per source: our figures beside the simulator's, and whether every agent-day and transfer is equal."""
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-        connection.execute("set timezone = 'UTC'")
-        rows = []
-        for source, coverage in connection.execute(_COVERAGE).fetchall():
-            states = _one(connection, _STATES, {"states": str(truth / "agent_states.parquet")})
-            moved = _one(connection, _TRANSFERS, {"transfers": str(truth / "transfers.parquet")})
-            same = states["agent_days"] - states["differing"]
-            rows.append(
-                {
-                    "source": source,
-                    "agents": states["agents"],
-                    "observed": f"{coverage:.1%}",
-                    "occupancy": f"{states['our_occupancy']:.4f}",
-                    "true occupancy": f"{states['true_occupancy']:.4f}",
-                    "transfers": moved["our_transfers"],
-                    "true transfers": moved["true_transfers"],
-                    "days equal": f"{same} of {states['agent_days']}",
-                    "equal": states["differing"] == 0 and moved["differing"] == 0,
-                }
-            )
-    return rows
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What happened at one vendor's desks, by the vendor's ids, as far as the vendor shows it.
+
+    Attributes:
+        view: How much that is.
+        stretches: Everybody's states in order, by agent.
+        transfers: What was handed over by the vendor's agents.
+    """
+
+    view: View
+    stretches: Mapping[str, list[Stretch]]
+    transfers: list[Transfer]
+
+    @staticmethod
+    def read(folder: Path, vendor: str, agent_ids: Mapping[str, str] | None) -> "Truth":
+        """Read the truth's Parquet; ``agent_ids`` are the vendor's ids by the true ones, None for all and the same."""
+        view = VIEWS[vendor]
+        names = _named(agent_ids)
+        stretches: dict[str, list[Stretch]] = defaultdict(list)
+        for row in _rows(folder / "agent_states.parquet"):
+            name = names(row["agent_id"])
+            if name is None:
+                continue
+            start, end = (row[edge] // view.grain * view.grain for edge in ("started_at", "ended_at"))
+            if start < end:
+                state = view.state(row)
+                stretches[name].append(Stretch(name, start, end, state, row["work_items"]))
+        moved = [_transfer(row, view, names) for row in _rows(folder / "transfers.parquet")]
+        return Truth(view, dict(stretches), [one for one in moved if one is not None])
+
+    def sums(self, days: Iterable[date]) -> Sums:
+        """Microseconds, and these times interactions, by day, agent and state; signed out is left out."""
+        wanted = set(days)
+        sums: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])
+        for stretch in (one for found in self.stretches.values() for one in found if one.state != "offline"):
+            for day, length in _by_day(stretch.start, stretch.end):
+                if day in wanted:
+                    one = sums[day, stretch.agent_id, stretch.state]
+                    one[0] += length
+                    one[1] += length * stretch.items
+        return {key: (us, item_us) for key, (us, item_us) in sums.items()}
+
+    def holds(self, agent_id: str, state: str, start: int, end: int, slack: int) -> bool:
+        """Whether at each instant of [start, end) the state was true at some time at most ``slack`` away."""
+        reached = start
+        for stretch in self._around(agent_id, start - slack, end + slack):
+            if stretch.state == state and stretch.start - slack <= reached:
+                reached = max(reached, stretch.end + slack)
+        return reached >= end
+
+    def _around(self, agent_id: str, start: int, end: int) -> Iterator[Stretch]:
+        """What an agent did in [start, end); before the first sign-in they are signed out."""
+        found = self.stretches.get(agent_id, [])
+        begun = found[0].start if found else end
+        if start < begun:
+            yield Stretch(agent_id, start, begun, "offline", 0)
+        place = max(bisect_right(found, start, key=lambda one: one.start) - 1, 0)
+        for stretch in found[place:]:
+            if stretch.start >= end:
+                return
+            yield stretch
 
 
-def _one(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, str]) -> dict[str, Any]:
-    result = connection.execute(sql, parameters)
-    names = [column[0] for column in result.description or []]
-    row = result.fetchone() or [0] * len(names)
-    return dict(zip(names, row, strict=True))
+def _named(agent_ids: Mapping[str, str] | None) -> Callable[[str], str | None]:
+    return (lambda name: name) if agent_ids is None else agent_ids.get
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file; instants as microseconds since 1970."""
+    table = pq.read_table(path)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.int64()))
+    yield from table.to_pylist()
+
+
+def _transfer(row: Mapping[str, Any], view: View, names: Callable[[str], str | None]) -> Transfer | None:
+    """A transfer as the vendor tells it; None when it does not know the sender, or tells of none."""
+    sender = names(row["from_agent_id"])
+    if sender is None or not view.tells_transfers:
+        return None
+    receiver = names(row["to_agent_id"])
+    end = row["started_at"] if view.queues_strangers and receiver is None else row["completed_at"]
+    return Transfer(
+        sender,
+        receiver,
+        row["started_at"] // view.grain * view.grain,
+        None if end is None else end // view.grain * view.grain,
+        view.interaction(row["interaction_id"]),
+        row["hop"] if view.tells_hops else None,
+        row["is_return"] if view.tells_hops else None,
+    )
+
+
+def _by_day(start: int, end: int) -> Iterator[tuple[date, int]]:
+    while start < end:
+        until = min(end, (start // DAY + 1) * DAY)
+        yield _EPOCH + timedelta(days=start // DAY), until - start
+        start = until

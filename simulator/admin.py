@@ -7,7 +7,7 @@ every vendor.  What does not: anything a real vendor offers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -23,9 +23,10 @@ _BAD: Final = (ValueError, TypeError, OSError)
 
 
 class ClockOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """Where to put the clock: an instant, running or not, simulated seconds per second."""
+    """Where to put the clock: an instant or the real time, running or not, simulated seconds per second."""
 
     now: datetime | None = None
+    real: bool = False
     running: bool = False
     speed: float | None = None
 
@@ -68,7 +69,8 @@ class Admin:
 
     def _set_clock(self, body: bytes) -> object:
         order = msgspec.json.decode(body, type=ClockOrder)
-        self._clock.set(order.now, running=order.running, speed=order.speed)
+        now = datetime.now(UTC) if order.real else order.now
+        self._clock.set(now, running=order.running, speed=order.speed)
         return self._tell_clock()
 
     def _write_truth(self, body: bytes) -> object:

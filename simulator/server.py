@@ -1,8 +1,8 @@
 """The simulated vendors as a process: says where they are, then serves until stopped.
 
-What belongs here: starting a centre with its servers from plain arguments, for the
-command line.  What does not: parsing a command line, and serving inside a test, which
-uses `CxEngageServer` directly.
+What belongs here: starting one centre with all its vendors' servers from plain
+arguments, for the command line.  What does not: parsing a command line, and serving a
+vendor inside a test, which uses `CxEngageServer` and its likes directly.
 """
 
 from __future__ import annotations
@@ -10,12 +10,61 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import tempfile
 import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
 
+from simulator.beyondtrust import BeyondTrustServer
+from simulator.beyondtrust_dialect import Dialect
 from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.cxengage import CxEngageServer
+from simulator.huawei import HuaweiServer
+from simulator.kore import KoreServer
+from simulator.kore_events import KoreDialect
+
+# CxEngage sees everybody.  The others share the payroll; three has no divisor in common with the number of
+# shift patterns, so that each share has all of them, and people of every team.
+_SHARES: Final = ("kore", "huawei", "beyondtrust")
+# Limits of real time would make days that pass in seconds take minutes.
+_KORE: Final = KoreDialect(rate_per_minute=600)
+# Who leaves the desk is shown as idle at once: what is shown can then be held against what is true.
+_BEYONDTRUST: Final = Dialect(idle_seconds=0.0, requests_per_second=200, requests_per_hour=150_000)
+
+
+@dataclass
+class Vendors:
+    """All simulated vendors of one centre under one clock: start them by using this as a context manager."""
+
+    centre: Centre
+    clock: SimClock
+    cxengage: CxEngageServer
+    kore: KoreServer
+    huawei: HuaweiServer
+    beyondtrust: BeyondTrustServer
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        for server in (self.cxengage, self.kore, self.huawei, self.beyondtrust):
+            self._open.enter_context(server)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop serving."""
+        self._open.close()
+
+
+def shares(centre: Centre) -> dict[str, list[str]]:
+    """Return the ids of the agents that work on each vendor's platform, CxEngage aside, which has all."""
+    return {
+        vendor: [agent.agent_id for agent in centre.agents if agent.number % len(_SHARES) == place]
+        for place, vendor in enumerate(_SHARES)
+    }
 
 
 def build(
@@ -28,16 +77,28 @@ def build(
     now: datetime | None = None,
     running: bool = True,
     speed: float = 1.0,
-) -> CxEngageServer:
-    """Return a server, not yet started, whose centre has worked for `days` days by now.
+    guid_file: Path | None = None,
+) -> Vendors:
+    """Return servers, not yet started, whose centre has worked for `days` days by now.
 
     `now` (aware) defaults to the real time, and the first day to `days - 1` days before
-    it.  One day more is simulated, so that a running clock may pass midnight.
+    it.  One day more is simulated, so that a running clock may pass midnight.  `port` is
+    CxEngage's, the next three are the others'; 0 takes free ones.
     """
     moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
     first = moment.date() - timedelta(days=days - 1) if first_day is None else first_day
     clock = SimClock(moment, running=running, speed=speed)
-    return CxEngageServer(Centre.simulate(seed, agents, first, days + 1), clock, port=port)
+    centre = Centre.simulate(seed, agents, first, days + 1)
+    share = shares(centre)
+    ports = [port and port + place for place in range(4)]
+    return Vendors(
+        centre,
+        clock,
+        CxEngageServer(centre, clock, port=ports[0]),
+        KoreServer(centre, clock, dialect=_KORE, agents=share["kore"], port=ports[1]),
+        HuaweiServer(centre, clock, agents=share["huawei"], guid_file=guid_file, port=ports[2]),
+        BeyondTrustServer(centre, clock, dialect=_BEYONDTRUST, agents=share["beyondtrust"], port=ports[3]),
+    )
 
 
 def serve(
@@ -55,31 +116,64 @@ def serve(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    server = build(
-        port=port,
-        seed=seed,
-        agents=agents,
-        days=days,
-        first_day=first_day,
-        now=now,
-        running=running,
-        speed=speed,
-    )
-    # Written now, the records do not slow the first reading of each window down.
-    server.api.index.warm()
-    with server:
-        sys.stdout.write(json.dumps(connection(server)) + "\n")
-        sys.stdout.flush()
-        stop.wait()
+    with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
+        vendors = build(
+            port=port,
+            seed=seed,
+            agents=agents,
+            days=days,
+            first_day=first_day,
+            now=now,
+            running=running,
+            speed=speed,
+            guid_file=Path(folder) / "guids.json",
+        )
+        # Written now, the records do not slow the first reading of each window down.
+        vendors.cxengage.api.index.warm()
+        with vendors:
+            sys.stdout.write(json.dumps(connection(vendors)) + "\n")
+            sys.stdout.flush()
+            stop.wait()
 
 
-def connection(server: CxEngageServer) -> dict[str, str]:
-    """Return what a client needs to know, as the line that `serve` prints."""
+def connection(vendors: Vendors) -> dict[str, object]:
+    """Return what clients need to know, as the line that `serve` prints: an object for each vendor.
+
+    `agent_ids` gives a vendor's ids of its agents by the ids that the truth has; CxEngage's are the same.
+    """
+    cxengage, kore, huawei, beyondtrust = vendors.cxengage, vendors.kore, vendors.huawei, vendors.beyondtrust
     return {
-        "base_url": server.base_url,
-        "tenant_id": server.tenant_id,
-        "username": server.username,
-        "password": server.password,
-        "now": server.clock.now().isoformat(),
-        "first_day": server.centre.first_day.isoformat(),
+        "now": vendors.clock.now().isoformat(),
+        "first_day": vendors.centre.first_day.isoformat(),
+        "cxengage": {
+            "base_url": cxengage.base_url,
+            "tenant_id": cxengage.tenant_id,
+            "username": cxengage.username,
+            "password": cxengage.password,
+        },
+        "kore": {
+            "base_url": kore.base_url,
+            "account_id": kore.account_id,
+            "app_id": kore.app_id,
+            "client_secret": kore.client_secret,
+            "stream_id": kore.stream_id,
+            "reason_codes": dict(kore.reason_codes),
+            "agent_ids": dict(kore.agent_ids),
+        },
+        "huawei": {
+            "base_url": huawei.base_url,
+            "cc_id": huawei.account.cc_id,
+            "vdn": huawei.account.vdn,
+            "access_key": huawei.account.access_key,
+            "secret_key": huawei.account.secret_key,
+            "guid_file": None if huawei.guid_file is None else str(huawei.guid_file),
+            "agent_ids": dict(huawei.agent_ids),
+        },
+        "beyondtrust": {
+            "base_url": beyondtrust.base_url,
+            "company": beyondtrust.company,
+            "client_id": beyondtrust.client_id,
+            "client_secret": beyondtrust.client_secret,
+            "agent_ids": dict(beyondtrust.agent_ids),
+        },
     }

@@ -41,6 +41,7 @@ STATES: Final = pa.schema(
         ("work_items", pa.int32()),
         ("load", pa.int32()),
         ("capacity", pa.int32()),
+        ("is_ready", pa.bool_()),
     ]
 )
 TRANSFERS: Final = pa.schema(
@@ -99,9 +100,9 @@ class _Live:
             self.ready, self.reason = fact.ready, fact.reason
 
     def words(self) -> Row:
-        """Return state, reason, session, work items, load and capacity."""
+        """Return state, reason, session, work items, load, capacity and whether ready for more."""
         if self.session is None:
-            return ("offline", None, None, 0, 0, 0)
+            return ("offline", None, None, 0, 0, 0, False)
         name = None if self.reason is None else self.reason.name
         if self.items > 0:
             state = "handling"
@@ -110,7 +111,7 @@ class _Live:
         else:
             state = "wrap_up" if name == WRAP_UP_REASON else "not_ready"
         items = self.items
-        return (state, name, self.session.session_id, items, items, self.agent.capacity)
+        return (state, name, self.session.session_id, items, items, self.agent.capacity, self.ready)
 
 
 def agent_states(

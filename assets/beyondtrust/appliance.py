@@ -52,13 +52,14 @@ class Budget(Pacer):
     """The account's limits, shared by all feeds of a source in this process.
 
     Args:
-        per_minute: A limit of our own, in requests per minute; none means the vendor's alone.
+        per_minute: A limit of our own, in requests per minute; none means eight requests a second.
         clock: The clock to measure and wait with.
     """
 
     def __init__(self, per_minute: int | None, clock: Clock) -> None:
         super().__init__(per_minute, clock)
-        self._interval = self._least = max(INTERVAL_SECONDS, self._interval)
+        # What somebody states is obeyed, be it more: an appliance of one's own may be set to allow more.
+        self._interval = self._least = self._interval or INTERVAL_SECONDS
 
     def note(self, status: int, headers: Mapping[str, str]) -> None:
         """Learn from ``X-RateLimit-Remaining`` how fast to go on, and pause after a 429."""

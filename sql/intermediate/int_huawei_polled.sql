@@ -64,7 +64,8 @@ stretches as (
 told as (
     select source, agent_id, received_at as started_at, ended_at, last_at, vendor_state, reason, is_handling,
         case
-            when received_at - previous_at <= patience then (epoch_us(received_at) - epoch_us(previous_at)) // 2
+            -- It may have begun just after the sample before.
+            when received_at - previous_at <= patience then epoch_us(received_at) - epoch_us(previous_at)
             else epoch_us('epoch'::timestamptz + patience) // 4
         end as uncertainty_us,
         previous_at is null or received_at - previous_at > patience as is_derived, window_start, received_at
@@ -99,7 +100,7 @@ select
     t.vendor_state,                                 -- the gateway's code; error for an answer without one, unknown when the agent was not asked for
     t.reason,                                       -- what was wrong with an answer
     t.is_handling,                                  -- the gateway says that the agent is talking
-    t.uncertainty_us,                               -- half the distance to the sample before, in microseconds
+    t.uncertainty_us,                               -- how far the state's true start may lie before, in microseconds: the distance to the sample before
     t.is_derived,                                   -- the state began at some time before the sample
     d.segment,                                      -- raw segment of the first sample
     t.window_start,                                 -- start of the stretch watched

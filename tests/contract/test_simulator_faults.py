@@ -352,14 +352,18 @@ def test_the_process_says_where_it_is_and_stops_when_told() -> None:
     ) as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
+        cxengage = told["cxengage"]
         reply = requests.get(
-            f"{told['base_url']}/v1/tenants/{told['tenant_id']}/wfm/rta?start=2026-03-03T11:55:00Z",
-            auth=(told["username"], told["password"]),
+            f"{cxengage['base_url']}/v1/tenants/{cxengage['tenant_id']}/wfm/rta?start=2026-03-03T11:55:00Z",
+            auth=(cxengage["username"], cxengage["password"]),
             timeout=10,
         )
         assert reply.status_code == 200
         assert told["now"] == "2026-03-03T12:00:00+00:00"
         assert told["first_day"] == "2026-03-02"
-        assert told["username"] == "shiftbook"
+        assert cxengage["username"] == "shiftbook"
+        assert set(json.loads(Path(told["huawei"]["guid_file"]).read_text())) <= set(
+            told["huawei"]["agent_ids"].values()
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0

@@ -7,8 +7,10 @@ import uuid
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from simulator.__main__ import parser
 from simulator.calls import contacts
@@ -18,7 +20,7 @@ from simulator.facts import DAY, MINUTE, SECOND, VOICE, day_start, iso, millis, 
 from simulator.faults import Dice, Faults, decode_knobs, share
 from simulator.people import hire
 from simulator.plan import shifts
-from simulator.server import build, connection
+from simulator.server import build, connection, shares
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 FIRST = date(2026, 3, 2)
@@ -199,13 +201,34 @@ def test_the_command_line_has_working_defaults() -> None:
 
 def test_a_built_server_covers_its_days_and_the_next_midnight() -> None:
     """If this failed, a running clock would come to an empty day."""
-    server = build(agents=2, days=3, now=NOON, running=False)
-    try:
-        assert server.centre.first_day == date(2026, 3, 1)
-        assert server.centre.ends == day_start(date(2026, 3, 5))
-        assert connection(server)["base_url"] == f"http://127.0.0.1:{server.port}"
-    finally:
-        server.close()
+    with build(agents=2, days=3, now=NOON, running=False) as vendors:
+        assert vendors.centre.first_day == date(2026, 3, 1)
+        assert vendors.centre.ends == day_start(date(2026, 3, 5))
+
+
+def test_every_vendor_is_served_and_says_where() -> None:
+    """If this failed, a client would have nothing to connect to, or two vendors one clock each."""
+    with build(agents=4, days=1, now=NOON, running=False) as vendors:
+        told: dict[str, Any] = connection(vendors)
+        assert {told[name]["base_url"] for name in ("cxengage", "kore", "huawei", "beyondtrust")} == {
+            server.base_url for server in (vendors.cxengage, vendors.kore, vendors.huawei, vendors.beyondtrust)
+        }
+        order = {"now": "2026-03-03T13:00:00+00:00"}
+        requests.post(f"{told['kore']['base_url']}/_simulator/clock", json=order, timeout=10).raise_for_status()
+        clock = requests.get(f"{told['beyondtrust']['base_url']}/_simulator/clock", timeout=10).json()
+        assert clock["now"] == "2026-03-03T13:00:00Z"
+
+
+def test_shares_divide_the_payroll_and_mix_its_shifts() -> None:
+    """If this failed, somebody would work nowhere, or a vendor would see but one shift."""
+    with build(agents=60, days=1, now=NOON, running=False) as vendors:
+        parts = shares(vendors.centre)
+        assert sorted(name for part in parts.values() for name in part) == sorted(
+            agent.agent_id for agent in vendors.centre.agents
+        )
+        kinds = {agent.shift_kind for agent in vendors.centre.agents}
+        for part in parts.values():
+            assert {agent.shift_kind for agent in vendors.centre.agents if agent.agent_id in part} == kinds
 
 
 SOURCES = sorted((Path(__file__).parents[2] / "simulator").glob("*.py"))
