@@ -23,6 +23,7 @@ TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
 DAYS = "marts.agg_agent_days"
+STAYS = "marts.fct_participation"
 BEYONDTRUST = "intermediate.int_beyondtrust"
 KORE = "intermediate.int_kore_records"
 WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
@@ -81,6 +82,11 @@ def activity(**fields: Any) -> dict[str, Any]:
     """A sound stretch of Kore.ai, and these fields."""
     return {**WHO, "source": "kore_in", "feed": "agent_activity", "started_at": at("08:00"),
             "window_start": at("08:00"), "uncertainty_us": 1_000_000, "is_derived": False, **fields}  # fmt: skip
+
+
+def stay(**fields: Any) -> dict[str, Any]:
+    """A sound participation, and these fields."""
+    return {**WHO, "interaction_id": "i", "joined_at": at("08:00"), "left_at": at("09:00"), "role": "owner", **fields}
 
 
 BROKEN: dict[str, list[Tables]] = {
@@ -170,6 +176,8 @@ BROKEN: dict[str, list[Tables]] = {
                          "unobserved_seconds", "work_item_seconds", "transfers_out", "transfers_in", "logins")
         ),
     ],
+    f"{STAYS}.leaves_after_joining": [{STAYS: [stay(left_at=at("07:59:59.999999"))]}],
+    f"{STAYS}.known_role": [{STAYS: [stay(role="guest")]}],
     "marts.fct_transfers.known_receiver": [{"marts.fct_transfers": [transfer(to_kind="fax")]}],
     "marts.fct_transfers.known_kind": [{"marts.fct_transfers": [transfer(kind="warm")]}],
     "marts.fct_transfers.ends_after_start": [{"marts.fct_transfers": [transfer(completed_at=at("07:59:59.999999"))]}],

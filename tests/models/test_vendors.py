@@ -18,7 +18,7 @@ SECONDS = ("staffed", "available", "handling", "wrap_up", "not_ready", "offline"
 def figures(bench: Workbench, vendor: str, *rows: dict[str, Any], **inputs: Any) -> list[dict[str, float | None]]:
     """Hours of a day by name, per agent."""
     feed = rows[0]["feed"]
-    whole = {"clocks": [feed_clock(vendor=vendor)], "attempts": looked(("00:00", "24:00"), feed=feed)}
+    whole: dict[str, Any] = {"clocks": [feed_clock(vendor=vendor)], "attempts": looked(("00:00", "24:00"), feed=feed)}
     days = build(bench, rows, last=DAYS, **whole, **inputs).rows(DAYS)
     return [{name: row[f"{name}_seconds"] and row[f"{name}_seconds"] / 3600 for name in SECONDS} for row in days]
 
@@ -83,7 +83,8 @@ def test_transfers_of_every_vendor_get_hop_and_return(bench: Workbench, vendor: 
         moved("bob", None, "08:30", "unknown"),
         moved("ann", "bob", "08:10", interaction_id="j"),
     ]
-    once = bench.run("intermediate.int_transfers", **{f"int_{vendor}_transfers": rows})
+    inputs: dict[str, Any] = {f"int_{vendor}_transfers": rows}
+    once = bench.run("intermediate.int_transfers", **inputs)
     facts = bench.run("marts.fct_transfers", int_transfers=once)
     columns = ("interaction_id", "hop", "to_kind", "to_id", "kind", "is_return", "seconds")
     assert sorted(facts.pick(*columns), key=lambda row: row[:2]) == [
