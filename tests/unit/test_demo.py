@@ -83,9 +83,7 @@ def true_transfers() -> list[dict[str, object]]:
     return rows
 
 
-def compared(
-    engine: Engine, folder: Path, states: list[dict[str, object]], moved: list[dict[str, object]]
-) -> Result:
+def compared(engine: Engine, folder: Path, states: list[dict[str, object]], moved: list[dict[str, object]]) -> Result:
     """What the demo finds."""
     pq.write_table(pa.Table.from_pylist(states, STATES), folder / "agent_states.parquet")
     pq.write_table(pa.Table.from_pylist(moved, TRANSFERS), folder / "transfers.parquet")
