@@ -211,7 +211,9 @@ def serve_simulator(port: int, seed: int, agents: int, days: int) -> None:
 @click.option("--days", default=3, show_default=True, help="How many days are simulated and captured.")
 @click.option("--agents", default=100, show_default=True, help="How many agents work there.")
 @click.option("--seed", default=1, show_default=True, help="What the simulated centre is grown from.")
-@click.option("--serve", "keep", is_flag=True, help="Keep the simulator, the recorder and the Dagster UI running afterwards.")
+@click.option(
+    "--serve", "keep", is_flag=True, help="Keep the simulator, the recorder and the Dagster UI running afterwards."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def demo(context: click.Context, days: int, agents: int, seed: int, keep: bool, as_json: bool) -> None:

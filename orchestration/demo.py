@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -33,8 +33,11 @@ _EXAMPLE = (
     "sum(handling_seconds) / 3600 as handling_hours from marts.agg_agent_days join marts.dim_agents "
     "using (source, agent_id) group by all order by handling_hours desc limit 10"
 )
-# Huawei forgets after a day, and tells of a rest when it ends: each day is asked about twice.
-_LOOKS = (timedelta(hours=12, minutes=30), timedelta(hours=26, minutes=30))
+# Huawei forgets after a day, and tells of a rest when it ends: what was asked for is still there at the next look.
+_BETWEEN_LOOKS = timedelta(hours=21)
+_MEMORY = timedelta(days=1)
+# When all of a day can be known.
+_LAST_LOOK = timedelta(hours=2, minutes=30)
 _SETTLED_AFTER = timedelta(hours=3)
 
 
@@ -56,7 +59,7 @@ def run(
         engine = Engine(settings)
         runner = Runner(engine, first, today)
         with progress_bar("demo", _steps(engine, len(past)), quiet=as_json) as engine.progress:
-            ok = _capture(home, centre, runner, past)
+            ok = _capture(home, centre, runner, first, last)
             watched = _record(centre, engine, seconds)
             report = runner.backfill(first, today)
         folder = home / "demo" / "truth"
@@ -74,18 +77,24 @@ def serve(port: int, seed: int, agents: int, days: int) -> None:
     serve_simulator(port=port, seed=seed, agents=agents, days=days, first_day=today - timedelta(days=days))
 
 
-def _capture(home: Path, centre: Centre, runner: Runner, days: Sequence[date]) -> bool:
-    """Let the days pass that were not captured yet, and capture each before vendors forget it."""
-    path = home / "demo" / "captured.json"
-    captured: list[str] = json.loads(path.read_text()) if path.exists() else []
-    for day in (day for day in days if str(day) not in captured):
-        for look in _LOOKS:
-            centre.set_clock(midnight(day) + look)
-            if not runner.backfill(day, day, select='key:"raw/*"').ok:
-                return False
-        captured.append(str(day))
-        path.write_text(json.dumps(captured))
+def _capture(home: Path, centre: Centre, runner: Runner, first: date, last: date) -> bool:
+    """Let the days pass that have not passed yet, and look often enough that no vendor forgets what was not seen."""
+    path = home / "demo" / "looked.json"
+    seen = datetime.fromisoformat(json.loads(path.read_text())) if path.exists() else midnight(first)
+    for look in _looks(seen, midnight(last + timedelta(days=1)) + _LAST_LOOK):
+        centre.set_clock(look)
+        days = max(first, (look - _MEMORY).date()), min(look.date(), last)
+        if not runner.backfill(*days, select='key:"raw/*"').ok:
+            return False
+        path.write_text(json.dumps(look.isoformat()))
     return True
+
+
+def _looks(seen: datetime, until: datetime) -> Iterator[datetime]:
+    """Instants after the last one at which all vendors are asked, the last of all among them."""
+    while seen < until:
+        seen = min(seen + _BETWEEN_LOOKS, until)
+        yield seen
 
 
 def _record(centre: Centre, engine: Engine, seconds: float) -> Watched:

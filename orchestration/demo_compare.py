@@ -4,14 +4,14 @@ Reads the published warehouse and counts; what really happened comes from ``demo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from orchestration.demo_truth import SECOND, Sums, Transfer, Truth
+from orchestration.demo_truth import SECOND, VIEWS, Sums, Transfer, Truth
 from orchestration.inputs import midnight
 from orchestration.settings import Settings
 
@@ -89,11 +89,11 @@ def compare(
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         for source in settings.sources:
-            truth = Truth.read(folder, source.vendor, agent_ids[source.vendor])
-            book = _Book(connection, source.name, truth, result)
-            book.past(_PAST[source.vendor], days)
+            view, ids = VIEWS[source.vendor], agent_ids[source.vendor]
+            _Book(connection, source.name, Truth.read(folder, view, ids), result).past(_PAST[source.vendor], days)
             if watched and source.vendor in _PRESENT:
-                book.present(_PRESENT[source.vendor], watched)
+                exact = Truth.read(folder, replace(view, grain=1), ids)
+                _Book(connection, source.name, exact, result).present(_PRESENT[source.vendor], watched)
     return result
 
 

@@ -116,9 +116,8 @@ class Truth:
     transfers: list[Transfer]
 
     @staticmethod
-    def read(folder: Path, vendor: str, agent_ids: Mapping[str, str] | None) -> "Truth":
+    def read(folder: Path, view: View, agent_ids: Mapping[str, str] | None) -> "Truth":
         """Read the truth's Parquet; ``agent_ids`` are the vendor's ids by the true ones, None for all and the same."""
-        view = VIEWS[vendor]
         names = _named(agent_ids)
         stretches: dict[str, list[Stretch]] = defaultdict(list)
         for row in _rows(folder / "agent_states.parquet"):

@@ -272,11 +272,12 @@ class Ledger:
             self._update("support_session", session, {"queue_id": queue, "queue_entry_timestamp": entered})
 
     def join(self, part: Participation, session: SupportSession) -> None:
-        """Let a representative into a session."""
+        """Let a representative into a session, which ends being idle."""
         desk = self._desk(part.agent.agent_id)
         if desk is None:
             return
         desk.sessions += 1
+        desk.idle = False
         now = part.joined // SECOND
         self._connect(session, now)
         row: Row = {

@@ -117,7 +117,7 @@ class _Agenda:
 
 
 def _idle_times(site: Site, dialect: Dialect) -> Iterator[tuple[str, int]]:
-    """Yield when a representative was away from the desk, without a session, for the idle time."""
+    """Yield each time that a representative was away from the desk, without a session, for the idle time."""
     parts: dict[str, list[Participation]] = {}
     for session in site.sessions:
         for part in session.parts:
@@ -129,10 +129,15 @@ def _idle_times(site: Site, dialect: Dialect) -> Iterator[tuple[str, int]]:
                 continue
             later = said[index + 1].at if index + 1 < len(said) else _NEVER
             until = min(later, _NEVER if presence.session.ended is None else presence.session.ended)
-            busy = [_end(part) for part in parts.get(agent_id, ()) if part.joined < until and _end(part) > presence.at]
-            since = max(presence.at, *busy) + wait if busy else presence.at + wait
-            if since < until:
-                yield agent_id, since
+            free = presence.at
+            for part in sorted(parts.get(agent_id, ()), key=lambda part: part.joined):
+                if part.joined >= until:
+                    break
+                if free + wait < part.joined:
+                    yield agent_id, free + wait
+                free = max(free, _end(part))
+            if free + wait < until:
+                yield agent_id, free + wait
 
 
 def _end(part: Participation) -> int:

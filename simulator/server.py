@@ -24,6 +24,7 @@ from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.cxengage import CxEngageServer
 from simulator.huawei import HuaweiServer
+from simulator.huawei_states import HuaweiDialect
 from simulator.kore import KoreServer
 from simulator.kore_events import KoreDialect
 
@@ -32,6 +33,9 @@ from simulator.kore_events import KoreDialect
 _SHARES: Final = ("kore", "huawei", "beyondtrust")
 # Limits of real time would make days that pass in seconds take minutes.
 _KORE: Final = KoreDialect(rate_per_minute=600)
+# Where a window picks the records that begin in it, a rest of many hours is told to nobody who asked for its window
+# before it ended; where it picks those that end in it, all of a day can be known.
+_HUAWEI: Final = HuaweiDialect(history_by="end")
 # Who leaves the desk is shown as idle at once: what is shown can then be held against what is true.
 _BEYONDTRUST: Final = Dialect(idle_seconds=0.0, requests_per_second=200, requests_per_hour=150_000)
 
@@ -96,7 +100,7 @@ def build(
         clock,
         CxEngageServer(centre, clock, port=ports[0]),
         KoreServer(centre, clock, dialect=_KORE, agents=share["kore"], port=ports[1]),
-        HuaweiServer(centre, clock, agents=share["huawei"], guid_file=guid_file, port=ports[2]),
+        HuaweiServer(centre, clock, dialect=_HUAWEI, agents=share["huawei"], guid_file=guid_file, port=ports[2]),
         BeyondTrustServer(centre, clock, dialect=_BEYONDTRUST, agents=share["beyondtrust"], port=ports[3]),
     )
 

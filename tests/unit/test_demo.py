@@ -1,4 +1,4 @@
-"""The demo's arithmetic: which days it shows, and whether it would notice a wrong figure."""
+"""The demo's arithmetic: which days it shows, when it looks, and whether it would notice a wrong figure."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -8,9 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestration import demo
-from orchestration.demo_truth import compare
+from orchestration.demo_centre import DemoError
+from orchestration.demo_compare import Result, compare
 from orchestration.inputs import midnight
 from orchestration.resources import Engine
 from simulator.truth import STATES, TRANSFERS
@@ -21,7 +24,7 @@ from tests.pipeline.toy import HOUR, filled
 def test_the_demo_ends_yesterday_and_has_as_many_days_as_asked_for(tmp_path: Path) -> None:
     """Days of the future cannot be captured."""
     first, last = demo._days(tmp_path, 3, 10, 1)
-    assert last < datetime.now(UTC).date()
+    assert midnight(last + timedelta(days=1)) + demo._LAST_LOOK < datetime.now(UTC)
     assert last - first == timedelta(days=2)
 
 
@@ -37,13 +40,18 @@ def test_a_second_demo_goes_on_from_the_first_day(tmp_path: Path) -> None:
 def test_a_home_of_another_centre_is_refused(tmp_path: Path) -> None:
     """Two centres in one home would be compared with the wrong truth."""
     demo._days(tmp_path, 3, 10, 1)
-    with pytest.raises(demo.DemoError, match="10 agents and seed 1"):
+    with pytest.raises(DemoError, match="10 agents and seed 1"):
         demo._days(tmp_path, 3, 11, 1)
 
 
-def test_a_day_is_captured_shortly_after_its_end() -> None:
-    """Captured before midnight, a day would lack its evening."""
-    assert demo._capture_time(day(0)) - midnight(day(1)) == timedelta(minutes=20)
+@given(st.integers(0, 72), st.integers(1, 20))
+def test_looks_leave_no_vendor_time_to_forget(hours: int, days: int) -> None:
+    """Two looks further apart than Huawei's memory, less the time until a rest is told of, would lose records."""
+    since, until = midnight(day(0)) + timedelta(hours=hours), midnight(day(days)) + timedelta(hours=2)
+    looks = list(demo._looks(since, until))
+    assert all(after - before <= timedelta(hours=21) for before, after in pairwise([since, *looks]))
+    assert looks == sorted(set(looks))
+    assert (looks[-1:] == [until]) if since < until else not looks
 
 
 @pytest.fixture(scope="module")
@@ -75,21 +83,20 @@ def true_transfers() -> list[dict[str, object]]:
     return rows
 
 
-def compared(
-    engine: Engine, folder: Path, states: list[dict[str, object]], moved: list[dict[str, object]]
-) -> dict[str, object]:
-    """What the demo's table says."""
+def compared(engine: Engine, folder: Path, states: list[dict[str, object]], moved: list[dict[str, object]]) -> Result:
+    """What the demo finds."""
     pq.write_table(pa.Table.from_pylist(states, STATES), folder / "agent_states.parquet")
     pq.write_table(pa.Table.from_pylist(moved, TRANSFERS), folder / "transfers.parquet")
-    [row] = compare(engine.settings, folder)
-    return row
+    return compare(engine.settings, folder, {"cxengage": None}, [day(0)])
 
 
 def test_equal_figures_are_called_equal(engine: Engine, tmp_path: Path) -> None:
     """A demo that doubts right figures frightens everyone away."""
-    row = compared(engine, tmp_path, true_states(), true_transfers())
-    assert (row["equal"], row["days equal"], row["agents"], row["transfers"]) == (True, "2 of 2", 2, 2)
+    found = compared(engine, tmp_path, true_states(), true_transfers())
+    [row] = found.rows
+    assert (row["equal"], row["compared"], row["agents"], row["transfers"]) == (True, "2 of 2 agent-days", 2, 2)
     assert row["occupancy"] == row["true occupancy"]
+    assert (found.ok, found.differences) == (True, [])
 
 
 @pytest.mark.parametrize("wrong", ["state", "items", "lost transfer", "hop"])
@@ -102,4 +109,13 @@ def test_one_wrong_figure_is_noticed(engine: Engine, tmp_path: Path, wrong: str)
         moved = moved[:1]
     if wrong == "hop":
         moved[0]["hop"] = 2
-    assert not compared(engine, tmp_path, states, moved)["equal"]
+    found = compared(engine, tmp_path, states, moved)
+    assert not found.ok
+    assert found.differences
+
+
+def test_nothing_is_not_equal_to_nothing(engine: Engine, tmp_path: Path) -> None:
+    """A demo that captured nothing at all would end well."""
+    pq.write_table(pa.Table.from_pylist([], STATES), tmp_path / "agent_states.parquet")
+    pq.write_table(pa.Table.from_pylist([], TRANSFERS), tmp_path / "transfers.parquet")
+    assert not compare(engine.settings, tmp_path, {"cxengage": None}, [day(5)]).ok

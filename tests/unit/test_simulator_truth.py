@@ -86,7 +86,7 @@ def test_states_tile_time_from_the_first_sign_in(folder: Path, centre: Centre) -
 
 def test_neighbouring_states_differ(folder: Path) -> None:
     """If this failed, occurrences could not be counted from the truth."""
-    told = ("state", "reason", "session_id", "work_items", "load", "capacity")
+    told = ("state", "reason", "session_id", "work_items", "load", "capacity", "is_ready")
     for rows in by_agent(read(folder, "agent_states")).values():
         for before, after in pairwise(rows):
             assert [before[name] for name in told] != [after[name] for name in told]
