@@ -14,7 +14,7 @@ from pathlib import Path
 
 from simulator.server import serve as serve_simulator
 
-from orchestration.backfill import Runner
+from orchestration.backfill import Report, Runner
 from orchestration.console import ERR, progress_bar, show
 from orchestration.demo_centre import Centre, DemoError, simulated
 from orchestration.demo_compare import Result, Watched, compare
@@ -29,8 +29,8 @@ __all__ = ["DemoError", "run", "serve"]
 
 RECORD_SECONDS = 20.0
 _EXAMPLE = (
-    "select agent_name, occupancy(sum(handling_seconds), sum(wrap_up_seconds), sum(available_seconds)) as occupancy, "
-    "sum(handling_seconds) / 3600 as handling_hours from marts.agg_agent_days join marts.dim_agents "
+    "select source, agent_name, occupancy(sum(handling_seconds), sum(wrap_up_seconds), sum(available_seconds)) as "
+    "occupancy, sum(handling_seconds) / 3600 as handling_hours from marts.agg_agent_days join marts.dim_agents "
     "using (source, agent_id) group by all order by handling_hours desc limit 10"
 )
 # Huawei forgets after a day, and tells of a rest when it ends: what was asked for is still there at the next look.
@@ -65,7 +65,7 @@ def run(
         folder = home / "demo" / "truth"
         centre.write_truth(folder, datetime.now(UTC))
         result = compare(settings, folder, _agent_ids(centre), past, watched)
-        _tell(engine, result, report.failures, time.monotonic() - started, as_json=as_json)
+        _tell(engine, result, [*report.failures, *_broken(report)], time.monotonic() - started, as_json=as_json)
         if keep:
             keep_running(settings, centre, variables)
     return ok and report.ok and result.ok
@@ -142,6 +142,11 @@ def _days(home: Path, days: int, agents: int, seed: int) -> tuple[date, date]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"first_day": str(first), "agents": agents, "seed": seed}))
     return first, last
+
+
+def _broken(report: Report) -> list[str]:
+    """The checks that make a backfill fail."""
+    return [f"{found.asset}: {found.check}: {found.message}" for found in report.findings if found.error]
 
 
 def _tell(engine: Engine, result: Result, failures: list[str], seconds: float, *, as_json: bool) -> None:

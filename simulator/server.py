@@ -81,7 +81,6 @@ def build(
     now: datetime | None = None,
     running: bool = True,
     speed: float = 1.0,
-    guid_file: Path | None = None,
 ) -> Vendors:
     """Return servers, not yet started, whose centre has worked for `days` days by now.
 
@@ -100,7 +99,7 @@ def build(
         clock,
         CxEngageServer(centre, clock, port=ports[0]),
         KoreServer(centre, clock, dialect=_KORE, agents=share["kore"], port=ports[1]),
-        HuaweiServer(centre, clock, dialect=_HUAWEI, agents=share["huawei"], guid_file=guid_file, port=ports[2]),
+        HuaweiServer(centre, clock, dialect=_HUAWEI, agents=share["huawei"], port=ports[2]),
         BeyondTrustServer(centre, clock, dialect=_BEYONDTRUST, agents=share["beyondtrust"], port=ports[3]),
     )
 
@@ -130,8 +129,8 @@ def serve(
             now=now,
             running=running,
             speed=speed,
-            guid_file=Path(folder) / "guids.json",
         )
+        vendors.huawei.guid_file = Path(folder) / "guids.json"
         # Written now, the records do not slow the first reading of each window down.
         vendors.cxengage.api.index.warm()
         with vendors:

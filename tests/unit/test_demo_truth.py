@@ -1,6 +1,7 @@
 """How much of the truth a vendor shows, and whether a recorded state was true within its uncertainty."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -85,7 +86,7 @@ EDGES = st.lists(st.integers(0, 60), min_size=3, max_size=6, unique=True).map(so
 @given(EDGES, st.integers(0, 60), st.integers(1, 20), st.integers(0, 10), st.sampled_from(["a", "b", "offline"]))
 def test_true_within_the_uncertainty(edges: list[int], start: int, length: int, slack: int, state: str) -> None:
     """The demo would forgive a wrong state, or call one wrong that its stated uncertainty allows."""
-    found = [Stretch("x", s, e, "ab"[n % 2], 0) for n, (s, e) in enumerate(zip(edges, edges[1:], strict=False))]
+    found = [Stretch("x", s, e, "ab"[n % 2], 0) for n, (s, e) in enumerate(pairwise(edges))]
 
     def true_at(moment: int) -> str | None:
         if moment < edges[0]:
