@@ -27,8 +27,6 @@ from orchestration.stretches import NOT_YET
 
 LOGGER = logging.getLogger(__name__)
 ABSENT = "no recorder was running"
-_JUMP = 5.0
-"""Seconds by which our clock may leave the monotonic one: beyond, the machine slept, or somebody set the clock."""
 T = TypeVar("T")
 
 
@@ -225,7 +223,7 @@ class LiveFeed:
         ahead = self.now().timestamp() - asyncio.get_running_loop().time()
         jumped = ahead - self._ahead
         self._ahead = ahead
-        if abs(jumped) > _JUMP and self._talk is not None:
+        if abs(jumped) > self.pace.jump and self._talk is not None:
             self.lost(self._state.until, f"this machine slept, or its clock was set, by {jumped:.0f} s")
             self._talk.cancel()
 

@@ -24,6 +24,7 @@ class Pace:
         look: How often a recorder looks whether another one asks for its feeds.
         patience: How long something that was told to end may take.
         log: How long attempts at a pull feed may wait to be logged; what is lost of them is asked for again.
+        jump: By how much our clock may leave the monotonic one; beyond, the machine slept, or somebody set the clock.
         quiet: The length up to which a window of a pull feed without records is asked for anew instead of kept.
     """
 
@@ -39,6 +40,7 @@ class Pace:
     look: float = 1.0
     patience: float = 2.0
     log: float = 60.0
+    jump: float = 5.0
     quiet: float = 60.0
 
     def wait(self, failures: int, *, lasting: bool, chance: random.Random) -> float:

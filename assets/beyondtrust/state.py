@@ -197,7 +197,7 @@ class StateClient:
         seconds = self._config.timeout_seconds
         try:
             async with asyncio.timeout(seconds):
-                socket = await connect(http, self._config, self._place)
+                socket = await connect(http, self._config, self._place, self._now)
                 try:
                     return socket, await shake_hands(socket, self._config, self._place, token)
                 except BaseException:

@@ -8,7 +8,7 @@ import json
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -154,8 +154,16 @@ class Socket:
         return LiveError(f"{self._place}: the connection to /nw ended ({what}); it is opened again")
 
 
-async def connect(http: aiohttp.ClientSession, config: BeyondTrustConfig, place: str) -> Socket:
+async def connect(
+    http: aiohttp.ClientSession, config: BeyondTrustConfig, place: str, now: Callable[[], datetime]
+) -> Socket:
     """Open the WebSocket; nothing is said yet.
+
+    Args:
+        http: What connections are opened with.
+        config: The source.
+        place: What errors begin with.
+        now: Our clock, UTC, by which it was opened.
 
     Raises:
         LiveError: There is no connection; lasting when the appliance, or what stands before it, refuses ``/nw``.
@@ -182,7 +190,7 @@ async def connect(http: aiohttp.ClientSession, config: BeyondTrustConfig, place:
         raise LiveError(f"{place}: /nw answered {error.status} ({error.message}); {WHY}", lasting=refused) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise LiveError(f"{place}: no connection to /nw ({type(error).__name__}: {error}); {WHY}") from None
-    return Socket(ws, place, datetime.now(UTC))
+    return Socket(ws, place, now())
 
 
 def session(place: str) -> aiohttp.ClientSession:

@@ -131,14 +131,7 @@ class Site:
 
     def build(self, days: Sequence[date]) -> list[Outcome]:
         """Build all models of some days in order, then publish; no Dagster."""
-        engine = self.engine
-        outcomes: list[Outcome] = []
-        for model in engine.models.values():
-            if model.kind in {"day", "segment"}:
-                outcomes += engine.build(model.table, days)
-            elif model.kind == "whole" and not any(parent in engine.models for parent in model.parents):
-                outcomes.append(engine.builder.build(model, None))
-        return outcomes + engine.warehouse.publish(days)
+        return build(self.engine, days)
 
     def fill(self, days: int, **more: Any) -> None:
         """Capture each of the first days after its end, then build them all."""
@@ -191,6 +184,17 @@ class Site:
     def env(self, **environ: str) -> dict[str, str]:
         """The environment of a command line."""
         return {**os.environ, **self.environ, **environ}
+
+
+def build(engine: Engine, days: Sequence[date]) -> list[Outcome]:
+    """Build all models of some days in order, then publish; no Dagster."""
+    outcomes: list[Outcome] = []
+    for model in engine.models.values():
+        if model.kind in {"day", "segment"}:
+            outcomes += engine.build(model.table, days)
+        elif model.kind == "whole" and not any(parent in engine.models for parent in model.parents):
+            outcomes.append(engine.builder.build(model, None))
+    return outcomes + engine.warehouse.publish(days)
 
 
 def server_day(servers: Mapping[str, CxEngageServer]) -> date:
