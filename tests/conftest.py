@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from orchestration.lake import Lake
 from tests.models.workbench import Workbench
 
 TIERS = ("unit", "property", "models", "contract", "pipeline", "ui")
@@ -21,6 +22,23 @@ HERE = Path(__file__).parent
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("house"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "house")
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all homes of this run, of all its workers, keep what was found about the models' texts."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if base.name.startswith("popen-") else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_cache(cache_dir: Path) -> Iterator[None]:
+    """Share it in this process: to find it takes half a minute."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Lake, "cache_dir", property(lambda _: cache_dir))
+        yield
 
 
 def tier_of(path: Path) -> str:

@@ -20,13 +20,14 @@ def centre() -> Centre:
 
 
 @pytest.fixture
-def make_site(tmp_path: Path, centre: Centre) -> Iterator[MakeSite]:
+def make_site(tmp_path: Path, centre: Centre, cache_dir: Path) -> Iterator[MakeSite]:
     """Makes sites on homes of their own below the test's folder."""
     with ExitStack() as stack:
 
         def make(name: str = "one", used: Centre | None = None, **options: Any) -> Site:
             folder = tmp_path / name
-            folder.mkdir()
+            (folder / "home" / "lake").mkdir(parents=True)
+            (folder / "home" / "lake" / ".cache").symlink_to(cache_dir)
             return stack.enter_context(site(folder, used or centre, **options))
 
         yield make
