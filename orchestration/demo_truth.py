@@ -151,6 +151,14 @@ class Truth:
                 reached = max(reached, stretch.end + slack)
         return reached >= end
 
+    def signed_in(self, start: int, end: int) -> set[str]:
+        """Who was signed in all through [start, end)."""
+        return {
+            agent_id
+            for agent_id in self.stretches
+            if all(stretch.state != "offline" for stretch in self._around(agent_id, start, end))
+        }
+
     def _around(self, agent_id: str, start: int, end: int) -> Iterator[Stretch]:
         """What an agent did in [start, end); before the first sign-in they are signed out."""
         found = self.stretches.get(agent_id, [])

@@ -58,6 +58,14 @@ runs as (
     group by source, agent_id, run
 ),
 
+-- When what began in a window was asked for last.
+looked as (
+    select source, agent_id, window_start, max(window_end) as window_end, max(received_at) as looked_at
+    from staging.stg_huawei__cms_history
+    where reject_reason is null and record = 0
+    group by all
+),
+
 edges as (
     select source, agent_id, begin_at as edge from lasting
     union
@@ -68,6 +76,16 @@ pieces as (
     select source, agent_id, edge as began_at,
         lead(edge) over (partition by source, agent_id order by edge) as next_at
     from edges
+),
+
+-- An operation may be written only when it has ended. Time without one is idle if it was asked for after it was over, the
+-- five minutes that the vendor takes included; else a long rest would pass for waiting.
+unproven as (
+    select distinct p.source, p.agent_id, p.began_at
+    from pieces as p
+    inner join looked as l
+        on p.source = l.source and p.agent_id = l.agent_id
+        and l.window_start < p.next_at and l.window_end > p.began_at and l.looked_at - interval 5 minutes < p.next_at
 ),
 
 -- The innermost operation of those that say most.
@@ -108,7 +126,7 @@ filled as (
         case
             when c.op_type is not null then c.op_type
             when b.last.op_type in (0, 29) then b.last.op_type
-            when p.next_at <= r.run_until and not b.last.goes_on and b.last.has_end then 2
+            when p.next_at <= r.run_until and not b.last.goes_on and b.last.has_end and u.began_at is null then 2
         end as op_type,
         case when c.op_type is not null then c.cause when b.last.op_type in (0, 29) then b.last.cause end as cause,
         c.op_type is null and b.last.op_type not in (0, 29) as is_derived,
@@ -119,6 +137,7 @@ filled as (
     from pieces as p
     left join covering as c on p.source = c.source and p.agent_id = c.agent_id and p.began_at = c.began_at
     left join before as b on p.source = b.source and p.agent_id = b.agent_id and p.began_at = b.at
+    left join unproven as u on p.source = u.source and p.agent_id = u.agent_id and p.began_at = u.began_at
     asof left join runs as r on p.source = r.source and p.agent_id = r.agent_id and p.began_at >= r.run_from
     union all
     -- Who signs in first of all was signed out before, on this day.

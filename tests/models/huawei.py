@@ -75,7 +75,7 @@ def cms(moment: str, state: int, since: int, agent: str = "101", **fields: Any) 
 def asked(start: str, end: str, agent: str = "101", **fields: Any) -> dict[str, Any]:
     """The reply to a request for an agent's operations, whatever rows it held."""
     window = {"window_start": start, "window_end": end}
-    return delivery(record=0, agent_id=agent, received_at=at(end), **{**window, **fields})
+    return delivery(record=0, agent_id=agent, **{"received_at": at(end), **window, **fields})
 
 
 def operation(start: str, end: str | None, kind: int, cause: str | None = None, **fields: Any) -> dict[str, Any]:

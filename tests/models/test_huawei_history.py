@@ -7,7 +7,7 @@ import pytest
 
 from tests.models.huawei import asked, history, operation, operations, poll, polls, records
 from tests.models.test_huawei_polls import present
-from tests.models.workbench import Rows, Workbench
+from tests.models.workbench import Rows, Workbench, at
 
 SPAN = ("started_at", "ended_at", "vendor_state")
 DAY = [asked("-1d 00:00", "00:00"), asked("00:00", "24:00"), asked("24:00", "+2d 00:00")]
@@ -45,6 +45,19 @@ def test_nothing_is_derived_where_nobody_asked(bench: Workbench) -> None:
         operation("10:10", "10:20", 3),
     ]
     assert history(bench, rows).pick(*SPAN) == [("08:10", "08:20", "3"), ("10:10", "10:20", "3")]
+
+
+def test_time_is_idle_only_where_it_was_asked_for_after_it_was_over(bench: Workbench) -> None:
+    """An operation may be written when it ends; if this fails, a rest of three hours counts as waiting."""
+    rows = [
+        asked("08:00", "09:00", received_at=at("09:05")),
+        asked("09:00", "12:00", received_at=at("12:05")),
+        operation("08:10", "08:20", 3),
+        operation("11:00", "11:10", 3),
+    ]
+    assert history(bench, rows).pick(*SPAN) == [("08:10", "08:20", "3"), ("11:00", "11:10", "3")]
+    rows.append(asked("08:00", "09:00", received_at=at("11:05")))
+    assert history(bench, rows).pick(*SPAN)[1] == ("08:20", "11:00", "2")
 
 
 def test_nothing_is_derived_after_the_last_operation(bench: Workbench) -> None:

@@ -41,7 +41,10 @@ def test_the_demo_equals_the_truth_and_a_second_run_adds_nothing_to_the_past(tmp
 
 
 def files_of_the_past(home: Path) -> dict[Path, int]:
-    """Current files of the days that had ended, by inode: a file that is written anew has another one."""
+    """What was fetched of days that had ended, and their public tables, by inode: written anew, a file has another one.
+
+    Coverage and what is still open at midnight may well become known the day after.
+    """
     today = datetime.now(UTC).date().isoformat()
-    found = (home / "lake").glob("[!.]*/**/date=*/*.parquet")
+    found = [path for name in ("raw", "marts") for path in (home / "lake" / name).glob("**/date=*/*.parquet")]
     return {path: path.stat().st_ino for path in found if path.parent.name < f"date={today}"}

@@ -91,9 +91,11 @@ def spent(budget: Budget, clock: Still, requests: int) -> float:
     return clock.seconds - began
 
 
-@pytest.mark.parametrize(("per_minute", "seconds"), [(None, 10.0), (60, 80.0), (6000, 10.0)])
-def test_requests_stay_below_the_vendors_limit_and_ours(per_minute: int | None, seconds: float) -> None:
-    """Recorder and backfill together would exceed 20 requests a second."""
+@pytest.mark.parametrize(("per_minute", "seconds"), [(None, 10.0), (60, 80.0), (6000, 0.8)])
+def test_requests_stay_below_the_vendors_limit_or_the_one_that_is_stated(
+    per_minute: int | None, seconds: float
+) -> None:
+    """Recorder and backfill together would exceed 20 requests a second, though nobody said that they may."""
     clock = Still()
     assert spent(Budget(per_minute, clock), clock, 81) == pytest.approx(seconds)
 

@@ -80,6 +80,14 @@ def test_a_night_counts_for_both_days() -> None:
     }
 
 
+def test_who_was_there_all_along_must_be_seen() -> None:
+    """A recorder that misses somebody who was there would be called right."""
+    day = [Stretch("one", 10, 20, "available", 0), Stretch("one", 20, 30, "offline", 0)]
+    truth = Truth(View(), {"one": day, "two": [Stretch("two", 0, 40, "handling", 1)]}, [])
+    assert truth.signed_in(12, 18) == {"one", "two"}
+    assert truth.signed_in(5, 18) == truth.signed_in(15, 25) == {"two"}
+
+
 EDGES = st.lists(st.integers(0, 60), min_size=3, max_size=6, unique=True).map(sorted)
 
 
