@@ -26,7 +26,7 @@ from simulator.beyondtrust_dialect import SUBPROTOCOL, Dialect
 from simulator.beyondtrust_live import Connection, Feed, frames
 from simulator.clock import SimClock
 from simulator.faults import Dice, Faults, Throw
-from simulator.wire import ADMIN_PREFIX, Reply, Request, Stats, failure
+from simulator.wire import ADMIN_PREFIX, SIGN_IN_PAGE, Reply, Request, Stats, failure
 
 _TICK: Final = 0.02
 _START_SECONDS: Final = 10.0
@@ -161,6 +161,8 @@ class LiveWire:
 
     async def _send(self, asked: web.Request, reply: Reply, throw: Throw) -> web.StreamResponse:
         good = reply.status == HTTPStatus.OK
+        if good and throw.hits("rubbish", self.faults.rubbish_rate):
+            reply = Reply(reply.status, SIGN_IN_PAGE, "text/html; charset=utf-8")
         if good and throw.hits("truncated", self.faults.truncated_rate):
             reply = Reply(reply.status, reply.body[: len(reply.body) // 2], reply.content_type, reply.headers)
         response = self._response(reply)

@@ -29,7 +29,7 @@ from simulator.faults import Dice, Faults, Throw
 ADMIN_PREFIX: Final = "/_simulator/"
 _IDLE_SECONDS: Final = 120
 # What a proxy or a captive portal answers in a vendor's stead, with the best of statuses.
-_SIGN_IN_PAGE: Final = b"<!DOCTYPE html><html><title>Sign in</title><body>Please sign in.</body></html>"
+SIGN_IN_PAGE: Final = b"<!DOCTYPE html><html><title>Sign in</title><body>Please sign in.</body></html>"
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None, 0
         reply = failure(faults, throw) or self.server.api.answer(request)
         if reply.status == HTTPStatus.OK and throw.hits("rubbish", faults.rubbish_rate):
-            reply = Reply(HTTPStatus.OK, _SIGN_IN_PAGE, "text/html; charset=utf-8")
+            reply = Reply(HTTPStatus.OK, SIGN_IN_PAGE, "text/html; charset=utf-8")
         if reply.status == HTTPStatus.OK and throw.hits("truncated", faults.truncated_rate):
             reply = Reply(reply.status, reply.body[: len(reply.body) // 2], reply.content_type)
         short = reply.status == HTTPStatus.OK and throw.hits("short", faults.short_rate)

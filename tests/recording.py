@@ -178,7 +178,7 @@ def attempts(home: Path, feed: str = "words", source: str = "one") -> list[Attem
 
 def payloads(home: Path, feed: str = "words", source: str = "*") -> list[bytes]:
     """All messages in the lake, in the order of receipt."""
-    files = (home / "lake").glob(f"raw/toy/{feed}/source={source}/date=*/*.parquet")
+    files = (home / "lake").glob(f"raw/*/{feed}/source={source}/date=*/*.parquet")
     columns = ["received_at", "sequence", "payload"]
     rows = [row for file in files for row in pq.ParquetFile(file).read(columns=columns).to_pylist()]
     return [row["payload"] for row in sorted(rows, key=lambda row: (row["received_at"], row["sequence"]))]

@@ -257,6 +257,8 @@ def test_http_faults_are_served(server: BeyondTrustServer) -> None:
     server.set_faults(Faults(truncated_rate=1))
     with pytest.raises(ParseError):
         bare(ask(server, "command", held, action="get_api_info").content)
+    server.set_faults(Faults(rubbish_rate=1))
+    assert b"Sign in" in ask(server, "command", held, action="get_api_info").content
     server.set_faults(Faults(hang_rate=1, hang_seconds=0.2))
     began = time.monotonic()
     ask(server, "command", held, action="get_api_info")

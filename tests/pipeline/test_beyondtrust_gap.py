@@ -3,163 +3,46 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from assets.beyondtrust import ARCHIVE, STATE
-from assets.beyondtrust.appliance import Appliance
-from assets.beyondtrust.archive import ArchiveClient
-from assets.beyondtrust.config import BeyondTrustConfig
-from assets.beyondtrust.state import StateClient, Timing
-from assets.capture import CaptureResult, capture
-from assets.config import Origin
-from assets.http import Clock
+from assets.beyondtrust import STATE
 from orchestration.demo_truth import SECOND, VIEWS, Stretch, Truth
 from orchestration.inputs import midnight
-from orchestration.live_feed import ABSENT, Disk, LiveFeed
+from orchestration.live_feed import ABSENT
+from orchestration.recorder import record
 from orchestration.resources import Engine
 from orchestration.settings import Settings
 from simulator.beyondtrust import BeyondTrustServer
-from simulator.beyondtrust_dialect import Dialect
 from simulator.centre import Centre
 from simulator.clock import SimClock
-from tests.pipeline.site import FIRST, Rows, build, opened
+from simulator.faults import Faults
+from tests.pipeline.beyondtrust import DIALECT, NAME, Desk, Found, Looked, source
+from tests.pipeline.site import FIRST, build, opened
 from tests.pipeline.truth import micros
-from tests.recording import FAST, ended, until
+from tests.recording import FAST, payloads
 
-NAME = "support"
 SINCE = midnight(FIRST) + timedelta(hours=14)
 FROM = SINCE + timedelta(minutes=7)
 LEFT, BACK, TO = (FROM + timedelta(minutes=minutes) for minutes in (15, 35, 50))
-STEP = timedelta(seconds=8)
-PING_SECONDS = 0.05
 SIGN = timedelta(minutes=1)
 """A sign of life comes more often than this: in real time, within some steps."""
 LATE = 20 * SECOND
 """So late the live feed may be, in microseconds (assets/beyondtrust)."""
-Found = list[tuple[Stretch, int]]
+LIVE = ("state", "command")
 VIEW = replace(VIEWS["beyondtrust"], grain=1)
-TIMELINE = """
-select agent_id, epoch_us(greatest(started_at, $since)), epoch_us(least(ended_at, $until)), state,
-    coalesce(work_items, 0), (1e6 * greatest(uncertainty_seconds, coalesce(lead(uncertainty_seconds) over (
-        partition by agent_id order by started_at
-    ), 0)))::bigint
-from marts.fct_agent_timeline where started_at < $until and ended_at > $since order by all
-"""
-
-
-class Looked(SimClock):
-    """A clock that counts how often the appliance looked at it: between two looks it says all that is due."""
-
-    looks = 0
-
-    def now_ms(self) -> int:
-        """The simulated instant, as the appliance asks for it."""
-        self.looks += 1
-        return super().now_ms()
-
-    async def step(self, end: datetime) -> None:
-        """Move on, at most to an instant, and wait until what happened meanwhile has been said."""
-        self.advance(min(STEP, end - self.now()))
-        then = self.looks
-        # What the next look found is sent before the one after it.
-        await until(lambda: self.looks >= then + 2)
-
-
-@dataclass(frozen=True)
-class Simulated(Clock):
-    """The simulator's time for those who ask what time it is; waiting goes by real time."""
-
-    clock: SimClock
-
-    def now(self) -> datetime:
-        """The simulator's time."""
-        return self.clock.now()
-
-
-@dataclass
-class Desk:
-    """One home beside one appliance, both by the same clock, which stands until a test moves it."""
-
-    home: Path
-    server: BeyondTrustServer
-    clock: Looked
-    config: BeyondTrustConfig = field(init=False)
-    engine: Engine = field(init=False)
-    appliance: Appliance = field(init=False)
-
-    def __post_init__(self) -> None:
-        keys = {
-            "name": NAME,
-            "vendor": "beyondtrust",
-            "base_url": self.server.base_url,
-            "client_id": "${ID}",
-            "client_secret": "${SECRET}",
-            "max_requests_per_minute": 600_000,
-        }
-        environ = {"ID": self.server.client_id, "SECRET": self.server.client_secret}
-        self.config = BeyondTrustConfig.model_validate(keys, context=Origin(environ=environ))
-        self.engine = Engine(Settings(self.home, sources=(self.config,)))
-        self.appliance = Appliance(self.config, Simulated(self.clock))
-
-    def record(self, start: datetime, end: datetime) -> None:
-        """Record from one simulated instant to another, as a recorder does that begins then."""
-        clock, disk = self.clock, Disk()
-        clock.set(start)
-        feed = LiveFeed(
-            "beyondtrust",
-            NAME,
-            STATE,
-            lambda: StateClient(self.config, self.appliance, Timing(ping=PING_SECONDS), clock.now),
-            self.engine.lake,
-            self.home / "spool" / "beyondtrust" / STATE.name / NAME,
-            disk,
-            # To a real machine, time that passes in steps looks like sleep.
-            replace(FAST, jump=float("inf")),
-            clock.now,
-        )
-
-        async def run() -> None:
-            before = self.engine.lake.clock("beyondtrust", STATE.name, NAME).requested_until
-            task = asyncio.create_task(feed.run(before))
-            await until(lambda: feed.is_watching)
-            while clock.now() < end:
-                await clock.step(end)
-            await ended(task)
-
-        asyncio.run(run())
-        disk.close()
-
-    def fetch(self, now: datetime) -> CaptureResult:
-        """Capture the archive when the simulated clock stands at ``now``."""
-        self.clock.set(now)
-        lake = self.engine.lake
-        lake.request("beyondtrust", ARCHIVE.name, NAME, SINCE)
-        client = ArchiveClient(self.config, self.appliance)
-        days = [FIRST]
-        return capture(client, lake, vendor="beyondtrust", source=NAME, feed=ARCHIVE, days=days, since=SINCE, workers=2)
-
-    def ask(self, sql: str, **given: Any) -> Rows:
-        """One query on the warehouse."""
-        with opened(self.home) as connection:
-            return connection.execute(sql, given or None).fetchall()
-
-    def timeline(self, since: datetime, end: datetime) -> Found:
-        """What agents did between two instants, and how far each boundary may be off, in microseconds."""
-        return [(Stretch(*row[:5]), row[5]) for row in self.ask(TIMELINE, since=since, until=end)]
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """A site of eight representatives."""
-    dialect = Dialect(idle_seconds=0, requests_per_second=10_000, requests_per_hour=1_000_000)
     centre = Centre.simulate(7, 8, FIRST, 1)
     clock = Looked(SINCE)
-    with BeyondTrustServer(centre, clock, dialect=dialect) as server:
+    with BeyondTrustServer(centre, clock, dialect=DIALECT) as server:
         yield Desk(tmp_path / "home", server, clock)
 
 
@@ -219,7 +102,7 @@ def test_the_archive_fills_what_nobody_recorded(desk: Desk, tmp_path: Path) -> N
     watched = micros(until_then[1]) - micros(until_then[0]) - (micros(end) - micros(start))
     assert {name: us for name, us in known(live).items() if name in present} == dict.fromkeys(present, watched)
 
-    got = desk.fetch(TO + timedelta(hours=1))
+    got = desk.fetch(TO + timedelta(hours=1), SINCE)
     assert (got.failed, got.landed) == (0, got.planned)
     build(desk.engine, [FIRST])
     archived = "select archived_from <= $since and archived_until >= $until from intermediate.int_beyondtrust_archived"
@@ -234,3 +117,39 @@ def test_the_archive_fills_what_nobody_recorded(desk: Desk, tmp_path: Path) -> N
     for one, _ in desk.timeline(FROM - SIGN, TO + SIGN):
         stretches[one.agent_id].append(one)
     assert not untrue(live, Truth(VIEW, stretches, []), LATE)
+
+
+def test_a_sick_appliance_does_not_touch_a_healthy_one(tmp_path: Path) -> None:
+    """If this fails, one vendor that hangs or talks rubbish costs another one's history, or nobody learns who it is."""
+    today = datetime.now(UTC).date()
+    centre, clock = Centre.simulate(7, 8, today, 1), SimClock(midnight(today) + timedelta(hours=15))
+    sick = {"hanging": Faults(hang_rate=1, hang_seconds=60), "babbling": Faults(rubbish_rate=1)}
+    with ExitStack() as stack:
+        healthy = stack.enter_context(BeyondTrustServer(centre, clock, dialect=DIALECT))
+        sources = [source(NAME, healthy)]
+        for name, faults in sick.items():
+            server = stack.enter_context(BeyondTrustServer(centre, clock, dialect=DIALECT, faults=faults))
+            sources.append(source(name, server))
+        engine = Engine(Settings(tmp_path / "home", sources=tuple(sources)))
+        healthy.churn(200)
+
+        async def run() -> dict[str, str | None]:
+            recording = asyncio.create_task(record(engine.settings, seconds=3, pace=FAST))
+            await asyncio.sleep(2)
+            healthy.churn(0)
+            return await recording
+
+        trouble = asyncio.run(run())
+        said = healthy.feed.integrations.messages
+    assert {name for name, why in trouble.items() if why} == {f"{name}/{feed}" for name in sick for feed in LIVE}
+    handshake = 2
+    assert len(payloads(engine.settings.home, STATE.name, NAME)) == said - handshake > 100
+    build(engine, sorted({today, datetime.now(UTC).date()}))
+    with opened(engine.settings.home) as connection:
+        log = "select distinct status from ops.capture_log where source = ?"
+        assert connection.execute(log, [NAME]).fetchall() == [("ok",)]
+        health = "select source || '/' || feed, last_error from ops.source_health"
+        errors = dict(connection.execute(health).fetchall())
+    for feed in LIVE:
+        assert errors[f"{NAME}/{feed}"] is None
+        assert "babbling: POST /oauth2/token" in errors[f"babbling/{feed}"]
