@@ -119,6 +119,18 @@ class CaptureResult:
     touched_days: tuple[date, ...] = ()
     segments: tuple[str, ...] = ()
 
+    def plus(self, other: "CaptureResult") -> "CaptureResult":
+        """What came of both."""
+        return CaptureResult(
+            self.planned + other.planned,
+            self.landed + other.landed,
+            self.identical + other.identical,
+            self.failed + other.failed,
+            self.errors + other.errors,
+            tuple(sorted({*self.touched_days, *other.touched_days})),
+            tuple(sorted({*self.segments, *other.segments})),
+        )
+
 
 class CaptureError(Exception):
     """The source cannot be asked at all: its credentials, permission or address are wrong.

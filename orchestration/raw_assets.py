@@ -4,11 +4,12 @@ Where a vendor's own file (``assets/<vendor>/assets.py``) says what its feeds ar
 the vendor's client, what to ask for in ``assets/windows.py``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
-from assets.capture import CaptureError, CaptureResult, capture
+from assets.capture import CaptureError, CaptureResult, Store, capture
 from assets.config import SourceConfig
 from assets.feeds import Feed
 from assets.registry import connect
@@ -18,12 +19,28 @@ from orchestration.partitions import days_of
 from orchestration.resources import Engine
 
 CHECK = "fetched_everything"
+LandFiles = Callable[[Store, list[date]], CaptureResult]
 
 
 def pull_asset(
-    source: SourceConfig, feed: Feed, days: dg.PartitionsDefinition[str], description: str
+    source: SourceConfig,
+    feed: Feed,
+    days: dg.PartitionsDefinition[str],
+    description: str,
+    *,
+    files: LandFiles | None = None,
+    asks: bool = True,
 ) -> dg.AssetsDefinition:
-    """The raw asset of one pull feed, with a check that everything which the vendor still has was got."""
+    """The raw asset of one pull feed, with a check that everything which the vendor still has was got.
+
+    Args:
+        source: The source.
+        feed: The feed.
+        days: The partitions.
+        description: What Dagster shows.
+        files: Lands what the vendor's own exports left on this machine, for these UTC days.
+        asks: Whether the vendor is asked; otherwise files are all there is.
+    """
     key = dg.AssetKey(["raw", source.name, feed.name])
     spec = dg.AssetSpec(
         key,
@@ -46,7 +63,11 @@ def pull_asset(
     def captured(
         context: dg.AssetExecutionContext, engine: dg.ResourceParam[Engine]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        result = _capture(context, engine, source, feed)
+        wanted = days_of(context)
+        result = _capture(engine, source, feed, wanted) if asks else CaptureResult(0, 0, 0, 0)
+        if files is not None:
+            result = result.plus(files(engine.lake, wanted))
+        engine.touched.update(result.touched_days)
         errors = "\n".join(f"- {error}" for error in result.errors[:20])
         yield dg.MaterializeResult(
             asset_key=key,
@@ -82,12 +103,11 @@ def recorded_asset(source: SourceConfig, feed: Feed, days: dg.PartitionsDefiniti
     )
 
 
-def _capture(context: dg.AssetExecutionContext, engine: Engine, source: SourceConfig, feed: Feed) -> CaptureResult:
-    days = days_of(context)
+def _capture(engine: Engine, source: SourceConfig, feed: Feed, days: list[date]) -> CaptureResult:
     since = midnight(source.since) if source.since else None
     engine.lake.request(source.vendor, feed.name, source.name, max(midnight(days[0]), since or midnight(days[0])))
     try:
-        result = capture(
+        return capture(
             connect(source, feed),
             engine.lake,
             vendor=source.vendor,
@@ -99,6 +119,4 @@ def _capture(context: dg.AssetExecutionContext, engine: Engine, source: SourceCo
             on_window=lambda planned, _: engine.progress(f"{source.name} {planned.window.start:%Y-%m-%d %H:%M}"),
         )
     except CaptureError as error:
-        result = error.result  # it names the refusal among its errors
-    engine.touched.update(result.touched_days)
-    return result
+        return error.result  # it names the refusal among its errors

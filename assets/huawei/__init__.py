@@ -29,6 +29,12 @@ written at each full 5 minutes with cause 1 and at its end with cause 0 (seen [7
 is not written, another lists it: where a signed-in agent has no row, idle is derived. Names of the reply's fields were
 not seen: the spellings of the CC-FS file and their camel case are taken.
 
+**Files of CC-FS** hold the same operations in bulk: ``POST /CCFS/resource/ccfs/queryAgentOprInfoData`` makes them and
+calls back, ``downloadAgentOprInfoFile`` gives a zip of a CSV of 21 columns (seen [9]). The call back needs an address
+that the vendor reaches, so they are not asked for: who may ask lets them lie in ``cms_files``, and they are landed as
+cms_history. Their times carry no zone; UTC is taken, as of CC-CMS (inferred). What picks operations, begin or end, is
+not said: a file is taken to be whole from its first end to its last begin (inferred).
+
 **CC-CMS requests** are signed ``Authorization: SDK-HMAC-SHA256`` (seen [8]); success is ``resultCode`` "0100000".
 
 **Clock.** Polls carry no time of the vendor; received_at and durations make it, so the vendor's clock does not matter
@@ -45,6 +51,7 @@ back off, twice as long each time.
 [6] https://support.huaweicloud.com/intl/en-us/api-cec/cec_07_0637.html
 [7] https://support.huaweicloud.com/intl/en-us/api-cec/cec_07_0706.html, cec_07_0838.html
 [8] https://support.huaweicloud.com/api-ccfs-cec/cec_07_0003.html
+[9] https://support.huaweicloud.com/intl/en-us/api-cec/cec_07_4226.html, cec_07_4238.html, cec_07_0832.html
 """
 
 from datetime import timedelta

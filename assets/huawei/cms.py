@@ -18,6 +18,7 @@ from assets.config import MissingVariableError
 from assets.http import HttpError, Options, PermanentError, Reply, Retry, Session
 from assets.huawei.asking import clock_probe
 from assets.huawei.config import CmsConfig, HuaweiConfig
+from assets.huawei.files import probe_files
 from assets.huawei.signing import CONTENT_TYPE, Signer
 from assets.windows import Window
 from orchestration.lake import Page
@@ -128,13 +129,16 @@ class CmsHistoryClient:
     """
 
     def __init__(self, config: HuaweiConfig, session: Asker | None = None) -> None:
-        if config.cms is None:
-            raise ValueError(f"{config.name}: cms is not configured")
         self._config = config
-        self._cms: CmsConfig = config.cms
         self._session = session
         self._agents = _Agents(set())
         self._lock = threading.RLock()
+
+    @property
+    def _cms(self) -> CmsConfig:
+        if self._config.cms is None:
+            raise PermanentError(f"{self._config.name}: cms is not configured, so CC-CMS cannot be asked")
+        return self._config.cms
 
     def vendor_now(self) -> datetime:
         """Ask for the vendor's time, UTC, by asking who the agents are.
@@ -179,7 +183,10 @@ class CmsHistoryClient:
         return Fetched(tuple(pages), records, vendor_time, "failed" if wrong else "ok", wrong)
 
     def probe(self) -> Iterator[Probe]:
-        """Look at credentials, reachability, permission and clock, in this order, until one is wrong."""
+        """Look at files, then at credentials, reachability, permission and clock, until one of these is wrong."""
+        yield from probe_files(self._config)
+        if self._config.cms is None:
+            return
         try:
             with self._lock:
                 reply = self._ask_for_agents(PROBE)

@@ -1,15 +1,20 @@
 """What a Huawei source says in ``sources.yaml``, beside the common keys. No requests, no environment."""
 
+import dataclasses
 import re
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, field_validator
 
 from assets.config import RelativePath, Secret, Section, SourceConfig, checked_url
+from assets.feeds import Feed
 from assets.huawei import AGENT_STATUS, CMS_HISTORY, CMS_STATUS
 
 # The vendor's documents give 101 to 999999 (cec_07_1222).
 WORK_NUMBER = re.compile(r"[1-9][0-9]{2,5}")
+NEEDS = {AGENT_STATUS.name: "guid_file or agents", CMS_STATUS.name: "cms", CMS_HISTORY.name: "cms or cms_files"}
+FILES_RETENTION = timedelta(days=35)
 LONGEST_POLL_SECONDS = 300.0
 """Samples are looked for up to ten minutes beyond midnight (staging's touched_from): twice the longest interval."""
 
@@ -53,12 +58,15 @@ class CmsConfig(Section):
 
 
 class HuaweiConfig(SourceConfig):
-    """One call centre. Its gateway is asked by ``guid_file`` or ``agents``, CC-CMS by ``cms``; one must be there.
+    """One call centre; at least one way to learn of its agents must be there.
+
+    The gateway is asked by ``guid_file`` or ``agents``, CC-CMS by ``cms``; files of CC-FS lie in ``cms_files``.
 
     Attributes:
         poll_seconds: How often each agent's present is asked for, in seconds, at most 300.
         guid_file: JSON ``{"<work number>": "<GUID>"}`` that the site's own desktop integration keeps current.
         agents: Seats that Shiftbook signs in itself.
+        cms_files: A folder in which files of CC-FS with operations of agents lie, CSV or zip.
         cms: How to ask CC-CMS.
     """
 
@@ -66,11 +74,18 @@ class HuaweiConfig(SourceConfig):
     poll_seconds: Annotated[FiniteFloat, Field(gt=0, le=LONGEST_POLL_SECONDS)] = 5.0
     guid_file: RelativePath | None = None
     agents: tuple[HuaweiAgent, ...] = ()
+    cms_files: RelativePath | None = None
     cms: Annotated[CmsConfig | None, Field(validate_default=True)] = None
 
     def captures(self, feed: str) -> bool:
         """Whether a feed is captured: the keys for it are there, and ``feeds`` does not leave it out."""
         return super().captures(feed) and self._allows(feed)
+
+    def promised(self, feed: Feed) -> Feed:
+        """The feed; of files alone nobody knows for how long the vendor keeps them, so as far as builds reach back."""
+        if feed.name == CMS_HISTORY.name and self.cms is None:
+            return dataclasses.replace(feed, retention=FILES_RETENTION)
+        return feed
 
     def sample_seconds(self, feed: str, /) -> float | None:
         """How far apart the samples of a polled feed are, in seconds."""
@@ -84,7 +99,7 @@ class HuaweiConfig(SourceConfig):
     def _allows(self, feed: str) -> bool:
         if feed == AGENT_STATUS.name:
             return self.guid_file is not None or bool(self.agents)
-        return self.cms is not None
+        return self.cms is not None or (feed == CMS_HISTORY.name and self.cms_files is not None)
 
     @field_validator("agents")
     @classmethod
@@ -99,16 +114,17 @@ class HuaweiConfig(SourceConfig):
     @field_validator("cms")
     @classmethod
     def _something(cls, value: CmsConfig | None, info: ValidationInfo) -> CmsConfig | None:
-        if not {"guid_file", "agents", "feeds"} <= info.data.keys():
+        if not {"guid_file", "agents", "cms_files", "feeds"} <= info.data.keys():
             return value  # their own errors are enough
         gateway = info.data["guid_file"] is not None or bool(info.data["agents"])
-        if not gateway and value is None:
-            raise ValueError("nothing says how to ask; add guid_file, agents or cms")
-        needs = {AGENT_STATUS.name: gateway, CMS_STATUS.name: value is not None, CMS_HISTORY.name: value is not None}
+        files = info.data["cms_files"] is not None
+        if not gateway and value is None and not files:
+            raise ValueError("nothing says how to ask; add guid_file, agents, cms or cms_files")
+        cms = value is not None
+        needs = {AGENT_STATUS.name: gateway, CMS_STATUS.name: cms, CMS_HISTORY.name: cms or files}
         for feed in info.data["feeds"] or ():
             if not needs.get(feed, True):
-                key = "guid_file or agents" if feed == AGENT_STATUS.name else "cms"
-                raise ValueError(f"feeds names {feed}, which needs {key}; add it, or take {feed} out of feeds")
+                raise ValueError(f"feeds names {feed}, which needs {NEEDS[feed]}; add it, or take {feed} out of feeds")
         if value is not None and value.base_url is not None:
             allowed = info.data.get("allow_http", True)
             return value.model_copy(update={"base_url": checked_url(value.base_url, allow_http=allowed)})

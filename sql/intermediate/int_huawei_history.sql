@@ -39,30 +39,40 @@ lasting as (
         and coalesce(o.end_at, o.begin_at + interval 1 microsecond) <= n.begin_at
 ),
 
+-- A file tells of all agents.
+told as (
+    select source, agent_id, touched_from, touched_until, received_at
+    from staging.stg_huawei__cms_history
+    where reject_reason is null and record = 0 and agent_id is not null
+    union all
+    select f.source, a.agent_id, f.touched_from, f.touched_until, f.received_at
+    from staging.stg_huawei__cms_history as f
+    inner join (select distinct source, agent_id from begins) as a on f.source = a.source
+    where f.reject_reason is null and f.record = 0 and f.agent_id is null and f.touched_from < f.touched_until
+),
+
 asked as (
-    select source, agent_id, window_start, window_end,
-        window_start > max(window_end) over (
-            partition by source, agent_id order by window_start, window_end
+    select source, agent_id, touched_from, touched_until,
+        touched_from > max(touched_until) over (
+            partition by source, agent_id order by touched_from, touched_until
             rows between unbounded preceding and 1 preceding
         ) as is_apart
-    from staging.stg_huawei__cms_history
-    where reject_reason is null and record = 0
+    from told
 ),
 
 -- Stretches of which the agent's operations were asked for without a gap.
 runs as (
-    select source, agent_id, min(window_start) as run_from, max(window_end) as run_until
+    select source, agent_id, min(touched_from) as run_from, max(touched_until) as run_until
     from (select *, count(*) filter (is_apart) over (
-        partition by source, agent_id order by window_start, window_end
+        partition by source, agent_id order by touched_from, touched_until
     ) as run from asked)
     group by source, agent_id, run
 ),
 
 -- When what began in a window was asked for last.
 looked as (
-    select source, agent_id, window_start, max(window_end) as window_end, max(received_at) as looked_at
-    from staging.stg_huawei__cms_history
-    where reject_reason is null and record = 0
+    select source, agent_id, touched_from, max(touched_until) as touched_until, max(received_at) as looked_at
+    from told
     group by all
 ),
 
@@ -85,7 +95,8 @@ unproven as (
     from pieces as p
     inner join looked as l
         on p.source = l.source and p.agent_id = l.agent_id
-        and l.window_start < p.next_at and l.window_end > p.began_at and l.looked_at - interval 5 minutes < p.next_at
+        and l.touched_from < p.next_at and l.touched_until > p.began_at
+        and l.looked_at - interval 5 minutes < p.next_at
 ),
 
 -- The innermost operation of those that say most.

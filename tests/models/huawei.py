@@ -72,9 +72,9 @@ def cms(moment: str, state: int, since: int, agent: str = "101", **fields: Any) 
     )
 
 
-def asked(start: str, end: str, agent: str = "101", **fields: Any) -> dict[str, Any]:
+def asked(start: str, end: str, agent: str | None = "101", **fields: Any) -> dict[str, Any]:
     """The reply to a request for an agent's operations, whatever rows it held."""
-    window = {"window_start": start, "window_end": end}
+    window = {"window_start": start, "window_end": end, "touched_from": at(start), "touched_until": at(end)}
     return delivery(record=0, agent_id=agent, **{"received_at": at(end), **window, **fields})
 
 

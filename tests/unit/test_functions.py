@@ -1,7 +1,9 @@
 """What SQL may call beside DuckDB's own functions: unpacking and XML, and what they refuse."""
 
 import gzip
+import io
 import json
+import zipfile
 import zlib
 
 import duckdb
@@ -10,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestration import functions
-from orchestration.functions import add_functions, gunzip, xml_to_json
+from orchestration.functions import add_functions, csv_to_json, gunzip, xml_to_json
 
 
 @given(content=st.binary(max_size=200), level=st.integers(1, 9))
@@ -77,12 +79,66 @@ def test_what_is_no_plain_xml_is_refused(document: bytes) -> None:
     assert xml_to_json(document) is None
 
 
-def test_sql_can_call_both() -> None:
+def zipped(**members: bytes) -> bytes:
+    """A zip of these members, ``a_csv`` for ``a.csv``."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("_", "."), content)
+    return packed.getvalue()
+
+
+TABLE = b'\xef\xbb\xbfid,word\r\n1,"a, b"\r\n\r\n2\n3,"open\n4,\xff\n'
+READ = [
+    {"id": "1", "word": "a, b", "line": '1,"a, b"'},
+    {"line": "2"},
+    {"id": "3", "word": "open", "line": '3,"open'},
+    {"id": "4", "word": "\ufffd", "line": "4,\ufffd"},
+]
+
+
+def test_a_line_is_a_record_whatever_the_others_are() -> None:
+    """If this fails, one stray quote swallows the rest of a file, or a header becomes an operation."""
+    assert json.loads(csv_to_json(TABLE, "id,word") or "") == READ
+
+
+def test_all_tables_of_a_zip_are_read_and_nothing_else() -> None:
+    """If this fails, the second part of a large export is lost."""
+    packed = zipped(b_csv=b"1,x", readme_txt=b"9,9", a_CSV=b"2,y\n")
+    assert [row["word"] for row in json.loads(csv_to_json(packed, "id,word") or "")] == ["x", "y"]
+    assert csv_to_json(zipped(readme_txt=b"9,9"), "id,word") is None
+
+
+@given(payload=st.binary(max_size=80), at=st.integers(0, 130), noise=st.binary(min_size=1, max_size=4))
+@example(payload=b"x" * 140_000 + b"\n1,2", at=0, noise=b"P")
+@example(payload=b"\r1,\r\x00\n", at=30, noise=b"\xff\xff")
+def test_any_bytes_are_lines_or_a_broken_zip(payload: bytes, at: int, noise: bytes) -> None:
+    """If this fails, one damaged export stops the staging of all, or a line disappears."""
+    read = json.loads(csv_to_json(payload, "id,word") or "null")
+    if not payload.startswith(functions.ZIP):
+        text = payload.decode("utf-8-sig", "replace")
+        assert [row["line"] for row in read] == [
+            line for raw in text.split("\n") if (line := raw.removesuffix("\r")).strip() and line != "id,word"
+        ]
+    packed = zipped(a_csv=b"1,x\n2,y\n" * 5)
+    damaged = packed[:at] + noise + packed[at + len(noise) :]
+    assert csv_to_json(damaged, "id,word") is None or isinstance(csv_to_json(damaged, "id,word"), str)
+
+
+def test_a_zipped_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a small export can fill the memory."""
+    monkeypatch.setattr(functions, "MOST_UNPACKED", 100)
+    assert csv_to_json(zipped(a_csv=b"1" * 60, b_csv=b"1" * 40), "id") is not None
+    assert csv_to_json(zipped(a_csv=b"1" * 60, b_csv=b"1" * 41), "id") is None
+
+
+def test_sql_can_call_all() -> None:
     """If this fails, staging of archives and reports does not run at all."""
     with duckdb.connect() as connection:
         add_functions(connection)
         row = connection.execute(
-            "select decode(gunzip($packed)), xml_to_json($xml), gunzip(null), xml_to_json('x'::blob)",
+            "select decode(gunzip($packed)), xml_to_json($xml), gunzip(null), xml_to_json('x'::blob), "
+            "csv_to_json('1,2'::blob, 'a,b'), csv_to_json(null, 'a')",
             {"packed": gzip.compress(b"abc"), "xml": b"<a/>"},
         ).fetchone()
-    assert row == ("abc", '{"a": [{}]}', None, None)
+    assert row == ("abc", '{"a": [{}]}', None, None, '[{"a": "1", "b": "2", "line": "1,2"}]', None)

@@ -32,6 +32,8 @@ def load(folder: Path, *lines: str) -> HuaweiConfig:
         ([f"cms: {CMS}"], ["cms_status", "cms_history"]),
         (["guid_file: guids.json", f"cms: {CMS}"], ["agent_status", "cms_status", "cms_history"]),
         ([f"cms: {CMS}", "feeds: [cms_history]"], ["cms_history"]),
+        (["cms_files: exports"], ["cms_history"]),
+        (["cms_files: exports", f"cms: {CMS}"], ["cms_status", "cms_history"]),
     ],
 )
 def test_feeds_are_those_that_the_keys_allow(tmp_path: Path, lines: list[str], feeds: list[str]) -> None:
@@ -51,11 +53,13 @@ def test_values_and_what_they_are_unless_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "cms: nothing says how to ask; add guid_file, agents or cms"),
+        ([], "cms: nothing says how to ask; add guid_file, agents, cms or cms_files"),
         (["guid_file: g.json", f"agents: [{SEAT}]"], "agents: guid_file is given already"),
         ([f"agents: [{SEAT}, {SEAT}]"], "agents: agent 101 stands twice"),
         ([f"cms: {CMS}", "feeds: [agent_status]"], "cms: feeds names agent_status, which needs guid_file or agents"),
         (["guid_file: g.json", "feeds: [cms_status]"], "cms: feeds names cms_status, which needs cms"),
+        (["cms_files: f", "feeds: [cms_status]"], "cms: feeds names cms_status, which needs cms; add it"),
+        (["guid_file: g.json", "feeds: [cms_history]"], "feeds names cms_history, which needs cms or cms_files; add"),
         (["guid_file: g.json", "poll_seconds: 0"], "poll_seconds: "),
         (["guid_file: g.json", "poll_seconds: 301"], "poll_seconds: "),
         (['agents: [{id: "10", password: "${PW}"}]'], "agents[0].id: must be the agent's work number"),
@@ -85,6 +89,13 @@ def test_sql_learns_how_far_apart_samples_are(tmp_path: Path) -> None:
         ("cms_status", 15.0),
         ("cms_history", None),
     ]
+
+
+def test_files_alone_are_not_lost_after_a_day(tmp_path: Path) -> None:
+    """If this fails, a file that somebody can still bring counts as forgotten by the vendor."""
+    [files] = feeds_of(load(tmp_path, "cms_files: exports"))
+    assert files.retention > CMS_HISTORY.retention
+    assert feeds_of(load(tmp_path, "cms_files: exports", f"cms: {CMS}"))[-1] == CMS_HISTORY
 
 
 def test_each_feed_names_a_client_that_can_be_made_without_asking_anybody(tmp_path: Path) -> None:
