@@ -68,26 +68,30 @@ def pull_asset(
         if files is not None:
             result = result.plus(files(engine.lake, wanted))
         engine.touched.update(result.touched_days)
-        errors = "\n".join(f"- {error}" for error in result.errors[:20])
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata={
-                "windows_asked_for": result.planned,
-                "segments_landed": result.landed,
-                "identical_replies": result.identical,
-                "windows_failed": result.failed,
-            },
-            # A vendor that is down must not stop the others, so it fails a check and not the run.
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=CHECK,
-                    passed=not result.errors,
-                    metadata={"windows_failed": result.failed, "errors": dg.MetadataValue.md(errors)},
-                )
-            ],
-        )
+        yield _outcome(key, result)
 
     return captured
+
+
+def _outcome(key: dg.AssetKey, result: CaptureResult) -> dg.MaterializeResult[Any]:
+    errors = "\n".join(f"- {error}" for error in result.errors[:20])
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            "windows_asked_for": result.planned,
+            "segments_landed": result.landed,
+            "identical_replies": result.identical,
+            "windows_failed": result.failed,
+        },
+        # A vendor that is down must not stop the others, so it fails a check and not the run.
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=CHECK,
+                passed=not result.errors,
+                metadata={"windows_failed": result.failed, "errors": dg.MetadataValue.md(errors)},
+            )
+        ],
+    )
 
 
 def recorded_asset(source: SourceConfig, feed: Feed, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
