@@ -26,7 +26,7 @@ demo: install
 	$(BIN)/shiftbook demo $(ARGS)
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile --cov $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
 
 test-duckdb-1: $(filter .uv/bin/uv,$(UV))
 	UV_PROJECT_ENVIRONMENT=.venv-duckdb-1 $(SYNC) --group dev
