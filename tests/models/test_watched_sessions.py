@@ -116,7 +116,7 @@ def test_a_sign_out_ends_a_session_also_when_the_day_ends_with_something_else(be
         said("+1d 08:00", agent_id="bob"),
     ]
     chain = build(bench, rows, NIGHT)
-    assert chain.rows(TIMELINE, "started_at = '2026-11-04 08:00Z'").pick("agent_id", "session_id") == [
+    assert chain.rows(TIMELINE, "started_at = '2026-11-04 08:00:00Z'").pick("agent_id", "session_id") == [
         ("ann", "ann|2026-11-04T08:00:00Z"),
         ("bob", "bob|2026-11-03T08:00:00Z"),
     ]
