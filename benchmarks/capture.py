@@ -4,7 +4,10 @@ from pathlib import Path
 
 import duckdb
 
+from benchmarks import data as made
 from benchmarks.measure import Bar, Contender, Result, against, faster, race, show
+from orchestration.builds import Builds
+from orchestration.lake import Lake
 
 OURS = "Shiftbook: raw segments and staged Parquet"
 STAGED_ONLY = "Shiftbook: staged Parquet from raw segments"
@@ -36,7 +39,7 @@ from read_parquet({files}, hive_partitioning = false)
 def facts(name: str, out: Path) -> tuple[object, ...]:
     """Rows, length of all states, entries of capacity, transfers, first and last start."""
     if name in {OURS, STAGED_ONLY}:
-        files = [str(path) for path in out.glob("lake/.builds/staging/**/*.parquet")]
+        files = [str(path) for path in Builds(Lake(out / "lake")).paths(made.STAGING, made.DAY)]
         sql = _FACTS.format(duration="duration_seconds", start="started_at", files=files)
     else:
         files = [str(out / "events.parquet")]
