@@ -44,7 +44,7 @@ _BATCH_SEGMENTS = 50
 _BATCH_BYTES = 1_500_000
 # With more small files than this they are made one: of a day's 144 windows each row is written three times more.
 _SMALL_FILES = 3
-_SMALL_ROWS = 100_000
+_SMALL_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
