@@ -1,4 +1,4 @@
-"""Merges a closed day's many small files into one per feed: raw segments, their staged mirrors, and the attempts.
+"""Merges a closed day's many small files into one per feed: raw segments, what was staged of them, and the attempts.
 
 No row changes, and nothing is rebuilt: what a build was made from is the set of segments, which a merged file names.
 """

@@ -15,18 +15,18 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Final
 from urllib.parse import parse_qs
 
-from simulator.admin import Admin
 from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.cxengage_json import Dialect
 from simulator.cxengage_rows import RowIndex
 from simulator.facts import DAY, SECOND, iso, millis
-from simulator.faults import Faults, decode_knobs
+from simulator.faults import Faults
 from simulator.people import random_uuid
-from simulator.wire import Reply, Request, Wire, opaque
+from simulator.serving import VendorServer
+from simulator.wire import Reply, Request, opaque
 
 USERNAME: Final = "shiftbook"
 # A user who exists but whose role lacks the permission "WFM RTA".
@@ -219,7 +219,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-class CxEngageServer:
+class CxEngageServer(VendorServer[Dialect]):
     """A running CxEngage: start it, or use it as a context manager.
 
     `base_url`, `tenant_id`, `username` and `password` are what a client needs; the rest
@@ -236,34 +236,11 @@ class CxEngageServer:
         port: int = 0,
     ) -> None:
         """Bind to 127.0.0.1; `port` 0 takes a free one.  The clock defaults to real time."""
-        self.centre = centre
-        self.clock = clock or SimClock(running=True)
+        clock = clock or SimClock(running=True)
+        faults = faults or Faults()
         self.account = Account.of(centre.seed)
-        self.api = CxEngageApi(centre, self.clock, self.account, faults or Faults(), dialect or Dialect())
-        admin = Admin(
-            centre,
-            self.clock,
-            {
-                ("GET", "stats"): lambda _: self.stats(),
-                ("GET", "faults"): lambda _: self.faults,
-                ("POST", "faults"): lambda body: self.set_faults(decode_knobs(Faults, body)),
-                ("GET", "dialect"): lambda _: self.api.dialect,
-                ("POST", "dialect"): lambda body: self.set_dialect(decode_knobs(Dialect, body)),
-            },
-        )
-        self._wire = Wire(self.api, admin, self.clock, port)
-        self._wire.set_faults(faults or Faults())
-        self._thread: threading.Thread | None = None
-
-    @property
-    def port(self) -> int:
-        """Return the port bound to."""
-        return self._wire.server_port
-
-    @property
-    def base_url(self) -> str:
-        """Return the address before `/v1`."""
-        return f"http://127.0.0.1:{self.port}"
+        self.api = CxEngageApi(centre, clock, self.account, faults, dialect or Dialect())
+        super().__init__(centre, clock, self.api, faults, port=port)
 
     @property
     def tenant_id(self) -> str:
@@ -279,45 +256,3 @@ class CxEngageServer:
     def password(self) -> str:
         """Return that user's password."""
         return self.account.password
-
-    @property
-    def faults(self) -> Faults:
-        """Return the faults served."""
-        return self._wire.faults
-
-    def set_faults(self, faults: Faults) -> Faults:
-        """Serve other faults from the next request on."""
-        self.api.set_faults(faults)
-        self._wire.set_faults(faults)
-        return faults
-
-    def set_dialect(self, dialect: Dialect) -> Dialect:
-        """Serve another dialect from the next request on."""
-        self.api.set_dialect(dialect)
-        return dialect
-
-    def stats(self) -> dict[str, object]:
-        """Return the counters: requests, concurrency, statuses, resets, bytes."""
-        return self._wire.stats.snapshot()
-
-    def start(self) -> Self:
-        """Serve on a thread of its own."""
-        self._thread = threading.Thread(target=self._wire.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop serving and end all connections."""
-        if self._thread is not None:
-            self._wire.shutdown()
-            self._thread.join()
-            self._thread = None
-        self._wire.server_close()
-
-    def __enter__(self) -> Self:
-        """Start serving."""
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        """Stop serving."""
-        self.close()
