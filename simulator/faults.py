@@ -43,6 +43,8 @@ class Faults:
     stringly_limit: the limit comes back as a string.
     altered_figures, altered_seconds: share of the vendor's own sums (CxEngage's intervals)
         that hold so much more work and less idleness than there was.
+    half_files, files_twice, late_files: share of exported files that are there by half for two
+        minutes, that come again under another name, that come late_seconds later.
     refused_rate, retcodes: share of requests that a vendor who fails with status 200 (Huawei's
         CC-Gateway) refuses, and with which of its own codes.
     """
@@ -69,6 +71,9 @@ class Faults:
     stringly_limit: bool = False
     altered_figures: float = 0.0
     altered_seconds: float = 60.0
+    half_files: float = 0.0
+    files_twice: float = 0.0
+    late_files: float = 0.0
     refused_rate: float = 0.0
     retcodes: tuple[str, ...] = ("000-003", "000-004", "000-007", "100-006")
 
