@@ -28,7 +28,7 @@ from orchestration.spool import MAGIC, Began, Said, SpoolFile, frame, read
 
 AGENTS, POLL_SECONDS = 2_000, 5.0
 UPDATES = 500
-WARM_UP_SECONDS = 5.0
+_FEEDS = ("agent_status", "state")
 _SOURCES = """\
 sources:
   - name: gateway
@@ -101,7 +101,7 @@ def recorder(home: Path, seal: float) -> None:
 
 
 def load(
-    home: Path, seconds: float, agents: int = AGENTS, updates: int = UPDATES, seal: float = Pace.seal
+    home: Path, seconds: float, agents: int = AGENTS, updates: int = UPDATES, seal: float = 300.0
 ) -> dict[str, float]:
     """Record for so long; then first the vendors fall silent, and then the recorder is told to stop.
 
@@ -109,24 +109,27 @@ def load(
         Seconds that things took or waited, the recorder's share of a core, the share of polls that were on time, counts
         of messages as told and as kept, and memory in MB: the most of each third.
     """
-    guids, poll_seconds = home / "guids.json", min(POLL_SECONDS, seconds / 4)
+    guids, poll_seconds, warm_up = home / "guids.json", min(POLL_SECONDS, seconds / 4), min(3.0, seconds / 2)
     guids.write_text(json.dumps({str(101 + number): "guid" for number in range(agents)}))
-    with _started("benchmarks.recorder_vendors", str(updates), str(WARM_UP_SECONDS + seconds)) as vendors:
+    with _started("benchmarks.recorder_vendors", str(updates), str(warm_up + seconds)) as vendors:
         port = int(_line(vendors))
         text = _SOURCES.format(port=port, guids=guids, poll_seconds=poll_seconds)
         (home / "sources.yaml").write_text(text)
         with _started("benchmarks.recorder", str(home), str(seal)) as process:
-            time.sleep(WARM_UP_SECONDS)
+            while process.poll() is None and len(list(home.glob("spool/**/*.spool"))) < len(_FEEDS):
+                time.sleep(0.05)
+            time.sleep(warm_up)
             seen = _watched(process.pid, seconds)
             guids.write_text("{}")
-            time.sleep(2 * poll_seconds + WARM_UP_SECONDS)
+            time.sleep(2 * poll_seconds + warm_up)
             process.terminate()
             kept = json.loads(_line(process))
         told = json.loads(vendors.communicate()[0])
     with duckdb.connect() as db:
         query = db.execute(_FOUND.format(lake=home / "lake", poll_seconds=poll_seconds))
         found = dict(zip([column[0] for column in query.description or ()], query.fetchone() or (), strict=True))
-    return found | {f"{name}_told": value for name, value in told.items()} | kept | seen
+    found |= {f"{name}_told": value for name, value in told.items()}
+    return {**found, **kept, **seen}
 
 
 @contextmanager
@@ -179,7 +182,11 @@ def run(seconds: float) -> list[Bar]:
         "R2": ("memory in the last third / in the first", found["late"] / found["early"], 1.2),
         "R3": ("slowest message from the vendor to the recorder, in seconds", found["update_took"], 1.0),
         "R4": ("slowest message from the recorder to the disk, in seconds", found["written"], 1.0),
-        "R5": ("messages told that are not in the lake, or in it twice", lost + found["copies"] - found["updates"], 0.0),
+        "R5": (
+            "messages told that are not in the lake, or in it twice",
+            lost + found["copies"] - found["updates"],
+            0.0,
+        ),
     }
     return [Bar(name, claim, value, value, limit) for name, (claim, value, limit) in figures.items()]
 

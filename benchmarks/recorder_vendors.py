@@ -17,6 +17,7 @@ from aiohttp import WSMsgType, web
 SUBPROTOCOL = "ingredi state api"
 REPRESENTATIVES = 2_000
 _TURN = 0.01
+_TALKING = 7
 _FILLER = {f"column_{number}": "x" * 16 for number in range(8)}
 
 
@@ -40,7 +41,7 @@ class Vendors:
         """An agent's state; it changes twice a minute."""
         self.polls += 1
         state = (4, 7, 5, 3)[int(time.time() / 30 + int(request.match_info["agent"])) % 4]
-        said = {"message": "", "retcode": "0", "result": {"agentState": state, "isWorking": state == 7}}
+        said = {"message": "", "retcode": "0", "result": {"agentState": state, "isWorking": state == _TALKING}}
         return web.json_response(said)
 
     async def token(self, _request: web.Request) -> web.Response:

@@ -61,7 +61,7 @@ def test_time_is_idle_only_where_it_was_asked_for_after_it_was_over(bench: Workb
 
 
 def test_a_last_look_proves_what_earlier_ones_could_not(bench: Workbench) -> None:
-    """Windows of several lengths overlap; if this fails, a long wait stays unknown, or a short look vouches for hours."""
+    """Windows overlap; if this fails, a long wait stays unknown for ever, or a look at one hour vouches for six."""
     rows = [
         asked("06:00", "07:00", received_at=at("09:05")),
         asked("07:00", "08:00", received_at=at("10:05")),
