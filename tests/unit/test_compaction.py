@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration import builder, compaction
+from orchestration import builder, compaction, logs
 from orchestration.builds import Builds
 from orchestration.compaction import compact_closed_days
 from orchestration.lake import segments_of
@@ -143,8 +143,8 @@ def cut(*_: Any, **__: Any) -> NoReturn:
         (compaction, "merge_staged"),  # raw files are merged, staged ones are not
         (Builds, "put"),  # the merged staged file is kept, nothing names it
         (Builds, "link"),  # the manifest names it, the plain tree does not show it
-        (compaction, "exchange"),  # before the log's folder is swapped
-        (shutil, "rmtree"),  # after it
+        (logs, "_merge"),  # before the log is merged
+        (logs, "_remove_passed_over"),  # after it
     ],
     ids=["raw", "staged", "manifest", "tree", "log", "tidy"],
 )
