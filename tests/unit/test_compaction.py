@@ -167,6 +167,20 @@ def test_being_cut_short_does_no_harm(
     assert len(list(folder(engine).glob("*.parquet"))) == 1
 
 
+def test_a_merged_file_is_parsed_by_as_few_statements_as_its_segments_were(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each statement reads all of it; if this fails, a new parser takes an hour for a day of 15 s windows."""
+    compact_closed_days(engine.builder, engine.feeds)
+    [path] = set(segments_of(folder(engine)).values())
+    shutil.rmtree(engine.builder.builds.folder(STAGED, day(0)))
+    monkeypatch.setattr(builder, "_BATCH_BYTES", path.stat().st_size)
+    engine.builder.build_days(STAGED, [day(0)])
+    manifest = engine.builder.builds.manifest(STAGED, day(0))
+    assert manifest is not None
+    assert [(len(entry.parts), entry.shown) for entry in manifest.entries] == [(4, ())]
+
+
 def test_a_merged_file_names_its_segments_and_holds_their_pages_in_order(engine: Engine) -> None:
     """Without their names in the file, each build would look out of date; out of order, pages could not be checked."""
     names = sorted(segments_of(folder(engine)))
