@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -39,8 +40,8 @@ _WORKERS = 2
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.5
 # Segments parsed by one statement: planning it takes 20 ms, as long as parsing 4,000 records. 1.5 MB are 20 MB of JSON;
-# with 8 MB it took 500 MB more.
-_BATCH_SEGMENTS = 50
+# with 8 MB it took 500 MB more. Each statement reads all of a merged file, which may hold a day of 5,760 windows.
+_BATCH_SEGMENTS = 500
 _BATCH_BYTES = 1_500_000
 # With more small files than this they are made one: of a day's 144 windows each row is written three times more.
 _SMALL_FILES = 3
@@ -320,12 +321,13 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path)
 
 def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     batch: dict[str, Path] = {}
-    size = 0
+    size = 0.0
+    sharing = Counter(raw.values())
     for name, path in raw.items():
-        weight = path.stat().st_size
+        weight = path.stat().st_size / sharing[path]
         if batch and (len(batch) == _BATCH_SEGMENTS or size + weight > _BATCH_BYTES):
             yield batch
-            batch, size = {}, 0
+            batch, size = {}, 0.0
         batch[name] = path
         size += weight
     if batch:

@@ -12,7 +12,7 @@ from typing import Any
 from assets.registry import VENDORS
 
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import Lake, logs_of
+from orchestration.lake import Lake, logs_in
 
 RAW_TYPES = {
     "feed": "VARCHAR",
@@ -103,8 +103,9 @@ class LakeConstants:
             return rows_input(table, [self._clock(feed, day) for feed in self.feeds])
         if table == "raw.capture_attempts":
             level = f"date={day}" if day else "date=*"
-            files = sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}/*.parquet"))
-            return Input(table, tuple(name for path in files for name in logs_of(path)), tuple(files))
+            held = [logs_in(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
+            files = sorted({path for logs in held for path in logs.values()})
+            return Input(table, tuple(name for logs in held for name in logs), tuple(files))
         raise KeyError(f"{table}: no model makes it, and it is not configured; is its vendor in sources.yaml?")
 
     def _clock(self, feed: Mapping[str, Any], day: date | None) -> dict[str, Any]:
