@@ -13,9 +13,6 @@ create macro utc_day(instant) as timezone('UTC', instant::timestamptz)::date;
 -- interval_start: start, UTC
 -- interval_end: end, UTC; figures may end earlier, at the source's observed-until time
 -- local_label: local start and its offset from UTC, as in 2026-10-25T02:30+02:00
--- transfers_out: transfers the agent initiated
--- transfers_in: transfers that reached the agent
--- logins: sign-ins
 create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
     with asked as materialized (
         select
@@ -25,7 +22,7 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
                     || coalesce(grain_minutes::varchar, 'NULL'))
             end as grain_us,
             case
-                when timezone(zone, make_timestamptz(0)) is not null then zone
+                when timezone(zone::varchar, make_timestamptz(0)) is not null then zone::varchar
                 else error('agent_intervals: zone is NULL; name an IANA zone such as Europe/Berlin')
             end as zone_name
     ),

@@ -21,11 +21,7 @@ create macro timeline_between(from_time, to_time) as table
 
 -- What each agent was doing at an instant. An agent has no row where the timeline has none: after the source's
 -- observed-until time, and on a UTC day that the agent neither began in a state other than offline nor was seen on.
--- state: available, handling, wrap_up, not_ready, offline or unobserved
--- vendor_state: the vendor's word for the state
--- reason: the reason in words
 -- started_at: true start of the record that says so, perhaps on an earlier day
--- evidence: reported, derived, carried or none, as in the timeline
 create macro agent_state_at(at_time) as table
     select t.source, t.agent_id, a.agent_name, t.state, t.vendor_state, t.reason, t.state_started_at as started_at, t.evidence
     from marts.fct_agent_timeline as t
@@ -34,8 +30,6 @@ create macro agent_state_at(at_time) as table
     order by t.source, t.agent_id;
 
 -- Time in each state in the last hours before as_of. What nobody observed is the state unobserved.
--- state: available, handling, wrap_up, not_ready, offline or unobserved
--- vendor_state: the vendor's word for the state
 -- seconds: time in it, in seconds
 -- observed_seconds: of the time asked for, what was observed of this agent, in seconds
 create macro time_in_state(hours, as_of) as table
@@ -50,7 +44,7 @@ create macro time_in_state(hours, as_of) as table
     order by t.source, t.agent_id, t.state, t.vendor_state;
 
 -- How long agents waited for work in the last hours before as_of, and how long the vendor flagged them as idle, which
--- is another thing: BeyondTrust's means no input at the console, also amid a session. All agents known by then.
+-- is another thing: BeyondTrust may raise its flag amid a session, too. All agents known by then.
 -- idle_seconds: available, in seconds; NULL where the source does not tell
 -- vendor_idle_seconds: the vendor's own idle flag was raised, in seconds; NULL where it has none
 -- observed_seconds: of the time asked for, what was observed of this agent, in seconds
@@ -76,8 +70,6 @@ create macro idle_time(hours, as_of) as table
 -- else changed, at most 35 days. Beyond the source's observed-until time nothing is known: then it is the state at that
 -- time and the seconds up to it, so that since + seconds is the instant it is known up to; after a day without any
 -- observation there is no present state, and no row. Nor is there one where the timeline has none (agent_state_at).
--- state: available, handling, wrap_up, not_ready, offline or unobserved
--- vendor_state: the vendor's word for the state
 -- since: when it began
 -- seconds: from then to as_of, or to where the timeline ends, in seconds
 create macro current_state_age(as_of) as table
