@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-
 from assets.registry import VENDORS
 from orchestration.builder import Builder
 from orchestration.constants import LakeConstants

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import duckdb
+
 from orchestration.settings import sql_dir
 from tests.models.workbench import Rows, Workbench, at
 
@@ -42,13 +44,19 @@ def ask(
         [{"source": "cx", "agent_id": who, "agent_name": who.title(), "first_seen_at": seen[who]} for who in agents],
     )
     bench.give("intermediate.int_source_signals", [{"source": "cx"} | {f"gives_{s}": s not in lacks for s in GIVES}])
-    for path in sorted((sql_dir() / "macros").glob("*.sql")):
-        text = path.read_text(encoding="utf-8")
-        bench.connection.execute(text.replace("create macro", "create or replace macro"))
+    _create_macros(bench)
     return bench.query(f"from {call}")
 
 
-def stretch(start: datetime, end: datetime, state: str = "available", agent: str = "ann", **fields: Any) -> Iterator[Row]:
+def _create_macros(bench: Workbench) -> None:
+    try:
+        bench.query("select utc_day(null)")
+    except duckdb.CatalogException:
+        for path in sorted((sql_dir() / "macros").glob("*.sql")):
+            bench.connection.execute(path.read_text(encoding="utf-8"))
+
+
+def stretch(start: datetime, end: datetime, state: str = "available", agent: str = "ann", **more: Any) -> Iterator[Row]:
     """A stretch of the timeline, cut at midnight UTC as the timeline is."""
     begins = start
     while begins < end:
@@ -64,7 +72,7 @@ def stretch(start: datetime, end: datetime, state: str = "available", agent: str
             "state_started_at": start,
             "uncertainty_seconds": 0.0,
             "evidence": "none" if state == "unobserved" else "reported" if begins == start else "carried",
-            **fields,
+            **more,
         }
         begins = midnight
 

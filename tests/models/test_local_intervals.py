@@ -156,6 +156,6 @@ def test_the_zone_of_the_session_changes_nothing(bench: Workbench, zone: str) ->
 )
 def test_what_cannot_be_answered_is_an_error(bench: Workbench, grain: str, zone: str, message: str) -> None:
     """An empty or wrong answer would be taken for nobody at work."""
-    call = f"agent_intervals({grain}, {zone}, timestamptz '2026-11-03 00:00:00+00', timestamptz '2026-11-04 00:00:00+00')"
+    start, end = "timestamptz '2026-11-03 00:00:00+00'", "timestamptz '2026-11-04 00:00:00+00'"
     with pytest.raises(duckdb.Error, match=message):
-        ask(bench, call, intervals=quarters(told("08:00", "09:00")))
+        ask(bench, f"agent_intervals({grain}, {zone}, {start}, {end})", intervals=quarters(told("08:00", "09:00")))
