@@ -77,32 +77,36 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
             || strftime(make_timestamp(abs(from_local_us - from_us)), '%H:%M') as local_label
         from edges
         where from_us >= epoch_us(from_time::timestamptz) and from_us < epoch_us(to_time::timestamptz)
+    ),
+
+    summed as (
+        select
+            f.source,
+            f.agent_id,
+            l.interval_start,
+            whole_sum(f.staffed_seconds) as staffed_seconds,
+            whole_sum(f.available_seconds) as available_seconds,
+            whole_sum(f.handling_seconds) as handling_seconds,
+            whole_sum(f.wrap_up_seconds) as wrap_up_seconds,
+            whole_sum(f.not_ready_seconds) as not_ready_seconds,
+            whole_sum(f.offline_seconds) as offline_seconds,
+            whole_sum(f.unobserved_seconds) as unobserved_seconds,
+            whole_sum(f.load_seconds) as load_seconds,
+            whole_sum(f.capacity_seconds) as capacity_seconds,
+            whole_sum(f.work_item_seconds) as work_item_seconds,
+            sum(f.transfers_out)::bigint as transfers_out,
+            sum(f.transfers_in)::bigint as transfers_in,
+            sum(f.logins)::bigint as logins,
+            whole_sum(f.observed_seconds) as observed_seconds
+        from marts.fct_agent_intervals as f
+        inner join labelled as l on f.interval_start = l.quarter_start
+        where f.date between utc_day(from_time) and utc_day(to_time) + 2
+        group by f.source, f.agent_id, l.interval_start
     )
 
-    select
-        f.source,
-        f.agent_id,
-        any_value(a.agent_name) as agent_name,
-        l.interval_start,
-        l.interval_end,
-        l.local_label,
-        whole_sum(f.staffed_seconds) as staffed_seconds,
-        whole_sum(f.available_seconds) as available_seconds,
-        whole_sum(f.handling_seconds) as handling_seconds,
-        whole_sum(f.wrap_up_seconds) as wrap_up_seconds,
-        whole_sum(f.not_ready_seconds) as not_ready_seconds,
-        whole_sum(f.offline_seconds) as offline_seconds,
-        whole_sum(f.unobserved_seconds) as unobserved_seconds,
-        whole_sum(f.load_seconds) as load_seconds,
-        whole_sum(f.capacity_seconds) as capacity_seconds,
-        whole_sum(f.work_item_seconds) as work_item_seconds,
-        sum(f.transfers_out)::bigint as transfers_out,
-        sum(f.transfers_in)::bigint as transfers_in,
-        sum(f.logins)::bigint as logins,
-        whole_sum(f.observed_seconds) as observed_seconds
-    from marts.fct_agent_intervals as f
-    inner join labelled as l on f.interval_start = l.quarter_start
-    left join marts.dim_agents as a on f.source = a.source and f.agent_id = a.agent_id
-    where f.date between utc_day(from_time) and utc_day(to_time) + 2
-    group by f.source, f.agent_id, l.interval_start, l.interval_end, l.local_label
-    order by f.source, f.agent_id, l.interval_start;
+    select s.source, s.agent_id, a.agent_name, s.interval_start, l.interval_end, l.local_label,
+        s.* exclude (source, agent_id, interval_start)
+    from summed as s
+    inner join labelled as l on s.interval_start = l.quarter_start
+    left join marts.dim_agents as a on s.source = a.source and s.agent_id = a.agent_id
+    order by s.source, s.agent_id, s.interval_start;

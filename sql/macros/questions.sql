@@ -74,40 +74,55 @@ create macro idle_time(hours, as_of) as table
 -- seconds: from then to as_of, or to where the timeline ends, in seconds
 create macro current_state_age(as_of) as table
     with recent as (
-        select *, max(ended_at) over (partition by source) as reached_at
+        select source, agent_id, state, vendor_state, started_at, ended_at, state_started_at
         from marts.fct_agent_timeline
         where date between utc_day(as_of) - 1 and utc_day(as_of) and started_at <= as_of::timestamptz
     ),
 
-    present as materialized (
-        select source, agent_id, state, vendor_state, started_at, state_started_at,
-            least(ended_at, as_of::timestamptz) as known_until
-        from recent
-        where ended_at > as_of::timestamptz
+    present as (
+        select r.source, r.agent_id, r.state, r.vendor_state, least(r.ended_at, as_of::timestamptz) as known_until
+        from recent as r
+        inner join (select source, max(ended_at) as until from recent group by source) as seen on r.source = seen.source
+        where r.ended_at > as_of::timestamptz
             -- A day ends without a next one also for who was signed out then: that is no end of observation.
             or (
-                ended_at = reached_at and ended_at > hours_before(24, as_of)
-                and (state not in ('offline', 'unobserved') or epoch_us(ended_at) % 86400000000 <> 0)
+                r.ended_at = seen.until and r.ended_at > hours_before(24, as_of)
+                and (r.state not in ('offline', 'unobserved') or epoch_us(r.ended_at) % 86400000000 <> 0)
             )
+    ),
+
+    -- Few have been in one state for two days: only theirs is looked for in older files.
+    unbroken as (
+        select p.source, p.agent_id
+        from present as p
+        inner join recent as r on p.source = r.source and p.agent_id = r.agent_id
+        group by p.source, p.agent_id
+        having bool_and(r.state = p.state and r.vendor_state is not distinct from p.vendor_state)
+    ),
+
+    told as (
+        from recent
+        union all
+        select t.source, t.agent_id, t.state, t.vendor_state, t.started_at, t.ended_at, t.state_started_at
+        from marts.fct_agent_timeline as t
+        inner join unbroken as u on t.source = u.source and t.agent_id = u.agent_id
+        where t.date between utc_day(as_of) - 35 and utc_day(as_of) - 2
     ),
 
     broken as (
         select p.source, p.agent_id, max(t.ended_at) as broken_at
         from present as p
-        inner join marts.fct_agent_timeline as t on p.source = t.source and p.agent_id = t.agent_id
-        where t.date between utc_day(as_of) - 35 and utc_day(as_of) and t.started_at < p.started_at
-            and (t.state <> p.state or t.vendor_state is distinct from p.vendor_state)
+        inner join told as t on p.source = t.source and p.agent_id = t.agent_id
+        where t.state <> p.state or t.vendor_state is distinct from p.vendor_state
         group by p.source, p.agent_id
     ),
 
     begun as (
-        select p.source, p.agent_id, min(t.state_started_at) as since
-        from present as p
-        inner join marts.fct_agent_timeline as t on p.source = t.source and p.agent_id = t.agent_id
-        left join broken as b on p.source = b.source and p.agent_id = b.agent_id
-        where t.date between utc_day(as_of) - 35 and utc_day(as_of)
-            and t.started_at <= p.started_at and coalesce(t.started_at >= b.broken_at, true)
-        group by p.source, p.agent_id
+        select t.source, t.agent_id, min(t.state_started_at) as since
+        from told as t
+        left join broken as b on t.source = b.source and t.agent_id = b.agent_id
+        where coalesce(t.started_at >= b.broken_at, true)
+        group by t.source, t.agent_id
     )
 
     select p.source, p.agent_id, a.agent_name, p.state, p.vendor_state, b.since,
