@@ -243,7 +243,7 @@ class SourceConfig(Section):
         base_url: The vendor's address, without a slash at its end.
         retain_raw_days: How many days of raw segments are kept; none means all.
         feeds: Names of the feeds to capture; none means all that the vendor offers, but those that must be named.
-        tolerance_seconds: How far a figure of ours may be from the vendor's own of the same stretch (ops.reconciliation).
+        tolerance_seconds: How far a figure of ours may be from the vendor's own, in seconds.
     """
 
     literal_keys: ClassVar[frozenset[str]] = frozenset({"name", "vendor"})  # they are read before the rest is

@@ -32,14 +32,14 @@ The sample of [1] is not valid JSON; a reply like it is kept as it came and mark
 
 **Its own sums.** ``GET {base_url}/v1/tenants/{tenantId}/wfm/intervals/agent?start&end&page&limit&offset`` (seen [6]):
 sums per agent and quarter of an hour, a second opinion that is asked for only where ``feeds`` names it, since it needs
-another permission, *WFM_HISTORICAL*. ``start`` and ``end`` lie on quarters of an hour, a range is at most 7 days long and
-does not end within 10 minutes of now; the envelope says ``limit`` 1000 (seen [6]). How long sums are kept is not said:
-nothing older than the longest range is asked for. ``results`` is an object in the samples and a list for one who used it
-(seen [6], [7]); both are read. What the fields of an agent are is not recorded; those of a queue (``conversationTime``,
-``wrapUpTime``, ``busyTime``, ``idleTime``, ``startTimestamp``, ``endTimestamp``) are taken to be the same, in seconds as
-the durations of agent states are, and ``idleTime`` and ``busyTime`` to sum the states *idle* and *busy* (all inferred).
-The sample's one row spans all of the range that was asked for, not a quarter of an hour (seen [6]): a row is
-compared over the stretch that it names, and a request spans an hour at most.
+another permission, *WFM_HISTORICAL*. ``start`` and ``end`` lie on quarters of an hour; a range is at most 7 days long
+and does not end within 10 minutes of now; the envelope says ``limit`` 1000 (seen [6]). How long sums are kept is not
+said: nothing older than the longest range is asked for. ``results`` is an object in the samples and a list for one who
+used it (seen [6], [7]); both are read. Which fields an agent has is not recorded. Those of a queue (``idleTime``,
+``busyTime``, ``conversationTime``, ``wrapUpTime``, ``startTimestamp``, ``endTimestamp``, seen [6]) are taken to be the
+same, in seconds as the durations of agent states are, and ``idleTime`` and ``busyTime`` to sum the states *idle* and
+*busy* (all inferred). The sample's one row spans all of the range that was asked for (seen [6]): a row is compared over
+the stretch that it names, and a request spans an hour at most.
 
 **Errors.** Listed are 200, 201, 204, 302, 400, 401, 403, 404, 500, 502, 503, 504, without a shape of the body (seen
 [4]). We act on the status alone. 204 counts as a window without records (inferred).
