@@ -15,10 +15,17 @@ PAGE_LIMIT = 1_000
 """The limit that the vendor's sample reply shows; no greater one is known to be taken."""
 
 
+class _Sum(Row):
+    """What tells one record from another, so that a page that repeats the one before is known."""
+
+    agent_id: object = None
+    start_timestamp: object = None
+
+
 class _Loose(msgspec.Struct, rename="camel"):
     """An envelope whose ``results`` may be one object in place of a list, as in the vendor's samples."""
 
-    results: list[Row | list[object] | str | int | float | bool | None] | Row
+    results: list[_Sum | list[object] | str | int | float | bool | None] | _Sum
     total: object = None
     limit: object = None
 
@@ -42,5 +49,5 @@ class IntervalsClient(CxEngageClient):
             msgspec.MsgspecError: It is no envelope.
         """
         loose = _DECODER.decode(body)
-        results = [loose.results] if isinstance(loose.results, Row) else loose.results
+        results = [loose.results] if isinstance(loose.results, _Sum) else loose.results
         return Envelope(results=list(results), total=loose.total, limit=loose.limit)
