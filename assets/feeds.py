@@ -27,6 +27,7 @@ class Feed:
         state_bearing: Whether the feed says what agents do, and so moves a source's observed-until.
         uncertainty: How far a reported boundary may be from the true one.
         event_timezone: IANA zone of event times that carry none.
+        mark: What the ends of a window must be multiples of, counted from midnight UTC.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Feed:
     state_bearing: bool = True
     uncertainty: timedelta = timedelta(0)
     event_timezone: str = "UTC"
+    mark: timedelta = timedelta(seconds=1)

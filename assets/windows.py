@@ -15,7 +15,6 @@ from orchestration.lake import Attempt
 Reason = Literal["missing", "unsettled", "open", "recheck", "broken_chain"]
 Suspect = Sequence[tuple[datetime, datetime]]
 
-SECOND = timedelta(seconds=1)
 RETENTION_SAFETY = timedelta(minutes=1)
 """How far from the vendor's retention we stay: a window that expires while a run asks for it fails as a whole."""
 
@@ -62,14 +61,15 @@ def grid(day: date, feed: Feed) -> Iterator[Window]:
 
 
 def frozen_end(feed: Feed, vendor_now: datetime) -> datetime:
-    """The whole second up to which nothing is held back any more; nothing later is asked for."""
-    return (vendor_now - feed.delay).replace(microsecond=0)
+    """The last of the feed's marks up to which nothing is held back any more; nothing later is asked for."""
+    moment = vendor_now - feed.delay
+    return moment - (moment - day_start(moment.date())) % feed.mark
 
 
 def retention_edge(feed: Feed, vendor_now: datetime) -> datetime:
-    """The whole second from which on the vendor surely still has everything while a run lasts."""
+    """The first of the feed's marks from which on the vendor surely still has everything while a run lasts."""
     edge = vendor_now - feed.retention + RETENTION_SAFETY
-    return edge if edge.microsecond == 0 else edge.replace(microsecond=0) + SECOND
+    return edge + (day_start(edge.date()) - edge) % feed.mark
 
 
 def plan(

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -22,6 +23,9 @@ FEED = Feed(
 DAY = date(2026, 3, 4)
 BEFORE = date(2026, 3, 3)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+QUARTERS = replace(FEED, delay=timedelta(minutes=10), window=timedelta(hours=1), mark=timedelta(minutes=15))
 
 
 def at(hour: int, minute: int = 0, second: float = 0, day: date = DAY) -> datetime:
@@ -82,6 +86,18 @@ def test_nothing_young_is_asked_for() -> None:
     assert planned(now, []) == [
         Planned(Window(at(0), at(0, 10)), "missing"),
         Planned(Window(at(0, 10), at(0, 17, 5)), "missing"),
+    ]
+
+
+def test_windows_of_a_feed_with_marks_end_on_them() -> None:
+    """A vendor that wants quarters of an hour would refuse the newest and the oldest window."""
+    now = at(1, 39, 59.9)
+    assert (frozen_end(QUARTERS, now), frozen_end(QUARTERS, at(1, 40))) == (at(1, 15), at(1, 30))
+    assert retention_edge(QUARTERS, at(0, 14) + timedelta(days=3)) == at(0, 15)
+    assert retention_edge(QUARTERS, at(0, 14, 0.5) + timedelta(days=3)) == at(0, 30)
+    assert plan(QUARTERS, [DAY], now, {}) == [
+        Planned(Window(at(0), at(1)), "missing"),
+        Planned(Window(at(1), at(1, 15)), "missing"),
     ]
 
 
