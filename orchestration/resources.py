@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder, Outcome, Verdict
 from orchestration.cache import Cache
-from orchestration.constants import LakeConstants
+from orchestration.constants import LakeConstants, People
+from orchestration.csv_tables import Schedule, read_adherence_map, read_roster, read_schedule
 from orchestration.inputs import DELIVERED_AFTER
 from orchestration.lake import Lake
 from orchestration.models import Check, Model, read_checks, read_models
@@ -57,11 +58,21 @@ class Engine:
 
     @cached_property
     def builder(self) -> Builder:
-        """What builds tables."""
-        maps = [sql_dir() / "seeds" / "state_map.csv"]
-        if self.settings.state_map:
-            maps.append(self.settings.state_map)
-        return Builder(self.lake, self.models, LakeConstants(self.lake, self.feeds, maps))
+        """What builds tables.
+
+        Raises:
+            TableError: A CSV that the settings name has an error.
+        """
+        own = self.settings
+        seeds = sql_dir() / "seeds"
+        states = [path for path in (seeds / "state_map.csv", own.state_map) if path]
+        verdicts = [path for path in (seeds / "adherence_map.csv", own.adherence_map) if path]
+        people = People(
+            read_roster(own.roster) if own.roster else (),
+            read_schedule(own.schedule) if own.schedule else Schedule(),
+            read_adherence_map(verdicts, own.adherence_threshold_seconds),
+        )
+        return Builder(self.lake, self.models, LakeConstants(self.lake, self.feeds, states, people))
 
     @cached_property
     def warehouse(self) -> Warehouse:
