@@ -18,11 +18,15 @@ from orchestration.csv_tables import (
     STATE_MAP_COLUMNS,
     Row,
     Schedule,
+    read_adherence_map,
+    read_roster,
+    read_schedule,
     read_state_map,
     valid_on,
 )
 from orchestration.inputs import Input, midnight, rows_input
 from orchestration.lake import Lake, logs_of
+from orchestration.settings import Settings, sql_dir
 
 RAW_TYPES = {
     "feed": "VARCHAR",
@@ -89,6 +93,20 @@ class People:
     roster: Sequence[Row] = ()
     schedule: Schedule = field(default_factory=Schedule)
     adherence_map: Sequence[Row] = ()
+
+
+def read_people(settings: Settings) -> People:
+    """What the files say that the settings name, over the built-in map of adherence.
+
+    Raises:
+        TableError: A file has an error.
+    """
+    verdicts = [path for path in (sql_dir() / "seeds" / "adherence_map.csv", settings.adherence_map) if path]
+    return People(
+        read_roster(settings.roster) if settings.roster else (),
+        read_schedule(settings.schedule) if settings.schedule else Schedule(),
+        read_adherence_map(verdicts, settings.adherence_threshold_seconds),
+    )
 
 
 class LakeConstants:

@@ -6,7 +6,7 @@ belongs in ``constants.py``.
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -23,8 +23,8 @@ STATE_MAP_COLUMNS = ("vendor", "source", "feed", "vendor_state", "reason", "stat
 ADHERENCE_MAP_COLUMNS = ("activity", "state", "reason", "adherence", "threshold_seconds")
 ROSTER_COLUMNS = ("source", "agent_id", "person_id", "display_name", "team", "site", "valid_from", "valid_to")
 SCHEDULE_COLUMNS = ("source", "agent_id", "person_id", "started_at", "ended_at", "activity")
-STATES = frozenset({"available", "handling", "wrap_up", "not_ready", "offline", "unobserved"})
-VERDICTS = frozenset({"in", "out", "neutral"})
+STATES: Collection[str | None] = frozenset({"available", "handling", "wrap_up", "not_ready", "offline", "unobserved"})
+VERDICTS: Collection[str | None] = frozenset({"in", "out", "neutral"})
 
 _ONE_DAY = timedelta(days=1)
 
@@ -99,11 +99,7 @@ def read_roster(path: Path) -> list[Row]:
 def valid_on(roster: Iterable[Row], day: date) -> list[Row]:
     """The rows of a roster on a day, as if they were of that day alone: other days' changes make no difference."""
     span = {"valid_from": day, "valid_to": day + _ONE_DAY}
-    return [
-        {**row, **span}
-        for row in roster
-        if (row["valid_from"] or date.min) <= day < (row["valid_to"] or date.max)
-    ]
+    return [{**row, **span} for row in roster if (row["valid_from"] or date.min) <= day < (row["valid_to"] or date.max)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +129,7 @@ def read_schedule(path: Path) -> Schedule:
     """
     by_who: dict[Who, list[tuple[int, Row]]] = defaultdict(list)
     for line, row in _read(path, SCHEDULE_COLUMNS, {"started_at", "ended_at", "activity"}):
-        who = (row["source"], row["agent_id"], row["person_id"])
+        who: Who = (row["source"], row["agent_id"], row["person_id"])
         if [value is not None for value in who] not in ([True, True, False], [False, False, True]):
             raise TableError(f"{path}, line {line}: fill source and agent_id, or person_id alone")
         _filled(path, line, row, "activity")
@@ -150,9 +146,9 @@ def read_schedule(path: Path) -> Schedule:
                     f"{path}, lines {line} and {other}: {' '.join(filter(None, who))} is planned twice at "
                     f"{two['started_at'].isoformat()}; end the earlier row there, or remove one"
                 )
-        for _, row in rows:
-            for day in _days(row["started_at"], row["ended_at"]):
-                by_day[day][who].append(row)
+        for _, plan in rows:
+            for day in _days(plan["started_at"], plan["ended_at"]):
+                by_day[day][who].append(plan)
     return Schedule(by_day)
 
 
@@ -182,7 +178,9 @@ def _read(path: Path, columns: Sequence[str], required: set[str]) -> Iterator[tu
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.DictReader(handle, strict=True)
-            header = [name.strip() for name in reader.fieldnames or []]
+            named = [name.strip() for name in reader.fieldnames or []]
+            # Spreadsheets write empty columns at the end, too.
+            header = named[: max((n for n, name in enumerate(named, 1) if name), default=0)]
             missing, unknown = required - set(header), set(header) - set(columns)
             if missing or unknown or len(set(header)) < len(header):
                 raise TableError(
@@ -191,8 +189,8 @@ def _read(path: Path, columns: Sequence[str], required: set[str]) -> Iterator[tu
                 )
             reader.fieldnames = header
             for row in reader:
-                more = row.pop(None, [])  # type: ignore[call-overload]  # DictReader keeps them under a key of None
-                if any(more):
+                more = row.pop(None, [])
+                if any(more) or len(more) > len(named) - len(header):
                     raise TableError(
                         f"{path}, line {reader.line_num}: more fields than columns; put texts with commas in quotes"
                     )
@@ -209,9 +207,11 @@ def _filled(path: Path, line: int, row: Read, *names: str) -> None:
             raise TableError(f"{path}, line {line}: {name} is empty; fill it")
 
 
-def _one_of(path: Path, line: int, row: Read, name: str, known: Iterable[str]) -> None:
+def _one_of(path: Path, line: int, row: Read, name: str, known: Collection[str | None]) -> None:
     if row[name] not in known:
-        raise TableError(f"{path}, line {line}: {name} must be one of {', '.join(sorted(known))}, not {row[name]!r}")
+        raise TableError(
+            f"{path}, line {line}: {name} must be one of {', '.join(sorted(filter(None, known)))}, not {row[name]!r}"
+        )
 
 
 def _seconds(path: Path, line: int, text: str | None, default: float) -> float:

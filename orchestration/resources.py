@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder, Outcome, Verdict
 from orchestration.cache import Cache
-from orchestration.constants import LakeConstants, People
-from orchestration.csv_tables import Schedule, read_adherence_map, read_roster, read_schedule
+from orchestration.constants import LakeConstants, read_people
 from orchestration.inputs import DELIVERED_AFTER
 from orchestration.lake import Lake
 from orchestration.models import Check, Model, read_checks, read_models
@@ -63,16 +62,9 @@ class Engine:
         Raises:
             TableError: A CSV that the settings name has an error.
         """
-        own = self.settings
-        seeds = sql_dir() / "seeds"
-        states = [path for path in (seeds / "state_map.csv", own.state_map) if path]
-        verdicts = [path for path in (seeds / "adherence_map.csv", own.adherence_map) if path]
-        people = People(
-            read_roster(own.roster) if own.roster else (),
-            read_schedule(own.schedule) if own.schedule else Schedule(),
-            read_adherence_map(verdicts, own.adherence_threshold_seconds),
-        )
-        return Builder(self.lake, self.models, LakeConstants(self.lake, self.feeds, states, people))
+        states = [path for path in (sql_dir() / "seeds" / "state_map.csv", self.settings.state_map) if path]
+        constants = LakeConstants(self.lake, self.feeds, states, read_people(self.settings))
+        return Builder(self.lake, self.models, constants)
 
     @cached_property
     def warehouse(self) -> Warehouse:
