@@ -69,7 +69,7 @@ def judged(
     **inputs: Iterable[Mapping[str, Any]],
 ) -> Rows:
     """The stretches of adherence made of a schedule and what ``int_scheduled_states`` reads."""
-    states = bench.run(STATES, schedule=schedule, **inputs)
+    states = bench.run(STATES, DAY, schedule=schedule, **inputs)
     rows = read_adherence_map([BUILT_IN, *maps], threshold)
     return bench.run(ADHERENCE, schedule=schedule, int_scheduled_states=states, adherence_map=rows)
 

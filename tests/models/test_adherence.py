@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestration.settings import sql_dir
-from tests.models.people import ANN, PERSON, judged, member, plan, quarters, signed_out, tiled, total, watched
-from tests.models.workbench import Rows, Workbench, at, clock
+from tests.models.people import ANN, PERSON, STATES, judged, member, plan, quarters, signed_out, tiled, total, watched
+from tests.models.workbench import DAY, Rows, Workbench, at, clock
 
 NINE_TO_TEN = plan(ANN, ("09:00", "10:00", "Phone"))
 
@@ -168,7 +168,7 @@ def test_who_never_signed_in_is_out_only_as_far_as_that_is_known(
 ) -> None:
     """If this fails, a no-show is passed over, or a gap in a feed is held against an agent."""
     inputs = {"int_agent_day_open": [opened], "int_feed_gaps": gaps}
-    rows = bench.run("intermediate.int_scheduled_states", schedule=NINE_TO_TEN, **inputs)
+    rows = bench.run(STATES, DAY, schedule=NINE_TO_TEN, **inputs)
     assert rows.pick("state", "started_at", "ended_at", "is_known") == expected
 
 
@@ -181,7 +181,7 @@ def test_a_no_show_is_an_hour_out_of_adherence(bench: Workbench) -> None:
 def test_who_is_planned_and_known_to_no_feed_is_listed(bench: Workbench) -> None:
     """A source or id misspelt in a schedule: if this fails, nobody learns of it."""
     for who in (("elsewhere", "ann", None), PERSON):
-        rows = bench.run("intermediate.int_scheduled_states", schedule=plan(who, ("09:00", "10:00", "phone")))
+        rows = bench.run(STATES, schedule=plan(who, ("09:00", "10:00", "phone")))
         assert rows.pick("source", "agent_id", "person_id", "state", "is_known") == [(*who, "unobserved", False)]
 
 
@@ -208,7 +208,7 @@ def test_a_person_is_absent_when_every_agent_of_theirs_is(bench: Workbench) -> N
     opened = [signed_out("-1d 18:00"), signed_out("-1d 18:00", source="kore", agent_id="7")]
     clocks = [clock(), clock(source="kore")]
     rows = bench.run(
-        "intermediate.int_scheduled_states", schedule=plan(PERSON, ("09:00", "10:00", "phone")), roster=roster,
+        STATES, schedule=plan(PERSON, ("09:00", "10:00", "phone")), roster=roster,
         int_agent_day_open=opened, int_feed_gaps=[*watched(), *watched("kore", "08:00")], feed_clock=clocks,
     )  # fmt: skip
     assert rows.pick("state", "started_at", "ended_at") == [

@@ -102,7 +102,7 @@ class Workbench:
         The state map is the built-in one and the clock that of a day observed whole, unless given.
         """
         model = self.models[table]
-        given = {"state_map": self.state_map, "feed_clock": [clock()], **inputs}
+        given: dict[str, Iterable[Mapping[str, Any]]] = {"state_map": self.state_map, "feed_clock": [clock()], **inputs}
         for parent in model.parents:
             self.give(parent, given.pop(parent.split(".")[1], []))
         unread = sorted(given.keys() & inputs.keys())
