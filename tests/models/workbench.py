@@ -102,7 +102,7 @@ class Workbench:
         The state map is the built-in one and the clock that of a day observed whole, unless given.
         """
         model = self.models[table]
-        given = {"state_map": self.state_map, "feed_clock": [clock()], **inputs}
+        given: dict[str, Iterable[Mapping[str, Any]]] = {"state_map": self.state_map, "feed_clock": [clock()], **inputs}
         for parent in model.parents:
             self.give(parent, given.pop(parent.split(".")[1], []))
         unread = sorted(given.keys() & inputs.keys())
@@ -169,9 +169,7 @@ class Chain:
         called = called_for(bench.models, {f"raw.{row['vendor']}_{row['feed']}" for row in clocks})
         called |= {table for table in wanted if given.keys() & _ancestors(bench.models, table, given)}
         self.models = [
-            m
-            for m in bench.models.values()
-            if m.table in wanted & called - given.keys() and m.kind in {"day", "whole"}
+            m for m in bench.models.values() if m.table in wanted & called - given.keys() and m.kind in {"day", "whole"}
         ]
         for table in wanted:
             bench.fill(table, [])
