@@ -252,9 +252,14 @@ class Builder:
         )
 
     def _judge(self, check: Check, days: Sequence[date]) -> Verdict:
+        raw = {model.parents[0]: model for model in self.models.values() if model.kind == "segment"}
         with self._connection(_WORKERS) as connection:
-            for table in check.tables:
+            # What is staged grows: raw segments are listed first, so that none of them is missing there.
+            for table in sorted(check.tables, key=lambda name: name not in raw):
                 model = self.models.get(table)
+                if table in raw:
+                    self._show_staged(connection, raw[table], days)
+                    continue
                 if model is None:
                     self.show_input(connection, given(self.constants, table, None))
                     continue
@@ -265,6 +270,15 @@ class Builder:
             names = [column[0] for column in result.description or []]
             failing = result.fetchall()
         return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]))
+
+    def _show_staged(self, connection: duckdb.DuckDBPyConnection, model: Model, days: Sequence[date]) -> None:
+        """Let a raw table's name stand for the segments of these days that were parsed."""
+        manifests = [manifest for day in days if (manifest := self.builds.manifest(model.table, day))]
+        parsed = {part.segment for manifest in manifests for entry in manifest.entries for part in entry.parts}
+        found = {name: path for day in days for name, path in self._raw(model, day).items() if name in parsed}
+        types = self.constants.types[model.parents[0]]
+        named = ", ".join(map(quote, sorted(found)))
+        show(connection, model.parents[0], sorted(set(found.values())), types, where=f"segment in ({named})")
 
     def show_input(self, connection: duckdb.DuckDBPyConnection, item: Input) -> None:
         """Let a table's name stand for an input's files or rows."""
