@@ -175,8 +175,8 @@ def _signed_in(
 ) -> Found:
     """Hold each list of who is signed in against who truly was, between asking and answer."""
     told: defaultdict[tuple[str, int], dict[str, tuple[Any, ...]]] = defaultdict(dict)
-    for segment, sequence, agent_id, *said in connection.execute(_NAMED, given).fetchall():
-        told[segment, sequence][agent_id] = tuple(said)
+    for segment, sequence, agent_id, *words in connection.execute(_NAMED, given).fetchall():
+        told[segment, sequence][agent_id] = tuple(words)
     asked = connection.execute(_ASKED, given).fetchall()
     compared, seen, differences = 0, set(), []
     for segment, sequence, start, end in asked:

@@ -110,9 +110,11 @@ def compare(
             book = _Book(connection, source.name, Truth.read(folder, VIEWS[vendor], ids), result)
             book.past(_PAST[vendor], days)
             exact = _Book(connection, source.name, Truth.read(folder, replace(VIEWS[vendor], grain=1), ids), result)
-            for feed, query in _PRESENT.get(vendor, {}).items() if watched else ():
+            if watched is None:
+                continue
+            for feed, query in _PRESENT.get(vendor, {}).items():
                 exact.present(feed, query, watched)
-            if vendor == "beyondtrust" and watched:
+            if vendor == "beyondtrust":
                 exact.told(days, watched, Payroll.read(folder, ids))
     return result
 
