@@ -195,7 +195,7 @@ def test_a_call_that_comes_back_is_joined_again(bench: Workbench) -> None:
 
 @pytest.mark.parametrize("second", ["08:03", "08:05"])
 def test_a_call_that_comes_back_within_five_minutes_is_joined_again(bench: Workbench, second: str) -> None:
-    """If this fails, an interim record hides that the agent was without the call, whichever instant vendors write it from."""
+    """If this fails, an interim record hides that the agent was without the call, however it is written."""
     rows = [
         operation("08:03", "08:05", 4, "1", call_id="c"),
         operation(second, "08:06", 4, "0", call_id="c"),
