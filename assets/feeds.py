@@ -25,6 +25,7 @@ class Feed:
         state_bearing: Whether the feed says what agents do, and so moves a source's observed-until.
         uncertainty: How far a reported boundary may be from the true one.
         event_timezone: IANA zone of event times that carry none.
+        about: What a live feed tells, in a few words for people.
     """
 
     name: str
@@ -38,3 +39,4 @@ class Feed:
     state_bearing: bool = True
     uncertainty: timedelta = timedelta(0)
     event_timezone: str = "UTC"
+    about: str = ""

@@ -91,7 +91,7 @@ def reports(connection: duckdb.DuckDBPyConnection, source: str, truth: Truth, da
         "true transfers": len(moved),
         "participations": len(ours),
         "true participations": len(true),
-        "compared": f"{right} of {len(people)} people's sessions, {sum(ours.values()):,} s of {sum(true.values()):,} s",
+        "compared": f"{right} of {len(people)} agents, {sum(ours.values()):,} of {sum(true.values()):,} s",
     }
     told = [f"{source}: {who} in {what}: {ours.get((who, what))} s, truly {true.get((who, what))} s"
             for who, what in sorted(wrong)[:3]]  # fmt: skip

@@ -108,7 +108,8 @@ def _with_recorder(engine: Engine, row: dict[str, Any], now: datetime, recordabl
     return {
         **row,
         "observed_until": until,
-        "lag_seconds": (vendor_now - until).total_seconds() if until else None,
+        # The vendor's clock is known to a second: what was heard just now is not from the future.
+        "lag_seconds": max(0.0, (vendor_now - until).total_seconds()) if until else None,
         "last_error": error,
         "is_recorded": (standing is not None and standing.trouble is None) if name in recordable else None,
     }

@@ -83,7 +83,7 @@ def test_reports_that_say_what_happened_are_called_equal(connection: duckdb.Duck
         "true transfers": 1,
         "participations": 1,
         "true participations": 1,
-        "compared": "1 of 1 people's sessions, 4 s of 4 s",
+        "compared": "1 of 1 agents, 4 of 4 s",
     }
 
 
