@@ -12,7 +12,7 @@ from typing import Any
 from assets.registry import VENDORS
 
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import Lake, logs_of
+from orchestration.lake import Lake, logs_in
 
 RAW_TYPES = {
     "feed": "VARCHAR",
@@ -62,6 +62,7 @@ _CLOCK_TYPES = {
     "lost_before": "TIMESTAMPTZ",
     "drift_seconds": "DOUBLE",
 }
+_TOLERANCE_TYPES = {"source": "VARCHAR", "tolerance_seconds": "DOUBLE", "sums_unit_seconds": "DOUBLE"}
 STATE_MAP_COLUMNS = ("vendor", "source", "feed", "vendor_state", "reason", "state")
 _STATES = {"available", "handling", "wrap_up", "not_ready", "offline", "unobserved"}
 
@@ -92,6 +93,7 @@ class LakeConstants:
             **raw,
             "raw.capture_attempts": _ATTEMPT_TYPES,
             "ops.feed_clock": _CLOCK_TYPES,
+            "ops.tolerances": _TOLERANCE_TYPES,
             "staging.state_map": dict.fromkeys(STATE_MAP_COLUMNS, "VARCHAR"),
         }
 
@@ -101,10 +103,14 @@ class LakeConstants:
             return rows_input(table, self.state_map)
         if table == "ops.feed_clock":
             return rows_input(table, [self._clock(feed, day) for feed in self.feeds])
+        if table == "ops.tolerances":  # apart from the clock, which all timelines are made from
+            rows = {feed["source"]: {name: feed[name] for name in _TOLERANCE_TYPES} for feed in self.feeds}
+            return rows_input(table, list(rows.values()))
         if table == "raw.capture_attempts":
             level = f"date={day}" if day else "date=*"
-            files = sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}/*.parquet"))
-            return Input(table, tuple(name for path in files for name in logs_of(path)), tuple(files))
+            held = [logs_in(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
+            files = sorted({path for logs in held for path in logs.values()})
+            return Input(table, tuple(name for logs in held for name in logs), tuple(files))
         raise KeyError(f"{table}: no model makes it, and it is not configured; is its vendor in sources.yaml?")
 
     def _clock(self, feed: Mapping[str, Any], day: date | None) -> dict[str, Any]:

@@ -25,5 +25,7 @@ COLUMNS = {
     "rejects_7d last_error",
     "ops.capture_log": "source feed window_start window_end attempted_at status records vendor_time error",
     "ops.broken_chains": "source agent_id missing_from missing_until missing_id",
+    "ops.reconciliation": "date source feed agent_id interval_start interval_end figure ours_seconds theirs_seconds "
+    "difference_seconds tolerance_seconds coverage is_judged",
     "ops.rejects": "source feed segment sequence record reason payload",
 }

@@ -26,6 +26,8 @@ DAYS = "marts.agg_agent_days"
 STAYS = "marts.fct_participation"
 BEYONDTRUST = "intermediate.int_beyondtrust"
 KORE = "intermediate.int_kore_records"
+FIGURES = "intermediate.int_cxengage_interval_figures"
+RECONCILED = "ops.reconciliation"
 WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
 
 
@@ -87,6 +89,19 @@ def activity(**fields: Any) -> dict[str, Any]:
 def stay(**fields: Any) -> dict[str, Any]:
     """A sound participation, and these fields."""
     return {**WHO, "interaction_id": "i", "joined_at": at("08:00"), "left_at": at("09:00"), "role": "owner", **fields}
+
+
+def theirs(**fields: Any) -> dict[str, Any]:
+    """A sound figure of the vendor's own, and these fields."""
+    return {**WHO, "figure": "handling_seconds", "interval_start": at("08:00"), "interval_end": at("08:15"),
+            "seconds": 900.0, **fields}  # fmt: skip
+
+
+def compared(**fields: Any) -> dict[str, Any]:
+    """A sound comparison, and these fields."""
+    return {**WHO, "feed": "agent_intervals", "figure": "handling_seconds", "interval_start": at("08:00"),
+            "ours_seconds": 600.0, "theirs_seconds": 598.0, "difference_seconds": 2.0, "tolerance_seconds": 2.0,
+            "is_judged": True, **fields}  # fmt: skip
 
 
 BROKEN: dict[str, list[Tables]] = {
@@ -176,6 +191,17 @@ BROKEN: dict[str, list[Tables]] = {
                          "unobserved_seconds", "work_item_seconds", "transfers_out", "transfers_in", "logins")
         ),
     ],
+    f"{FIGURES}.lies_on_quarters": [
+        {FIGURES: [theirs(interval_start=at("08:00:01"))]},
+        {FIGURES: [theirs(interval_end=at("08:14:59.999999"))]},
+    ],
+    f"{FIGURES}.lies_within_a_day": [{FIGURES: [theirs(interval_end=at("+1d 08:15"))]}],
+    f"{FIGURES}.fits_its_stretch": [{FIGURES: [theirs(seconds=seconds)]} for seconds in (902.0, -0.1)],
+    f"{FIGURES}.is_given": [{FIGURES: [theirs(seconds=None)]}],
+    f"{RECONCILED}.within_tolerance": [
+        {RECONCILED: [compared(difference_seconds=wrong)]} for wrong in (2.001, -2.001)
+    ],
+    f"{RECONCILED}.everybody_is_known": [{RECONCILED: [compared(ours_seconds=None, is_judged=False)]}],
     f"{STAYS}.leaves_after_joining": [{STAYS: [stay(left_at=at("07:59:59.999999"))]}],
     f"{STAYS}.known_role": [{STAYS: [stay(role="guest")]}],
     "marts.fct_transfers.known_receiver": [{"marts.fct_transfers": [transfer(to_kind="fax")]}],
