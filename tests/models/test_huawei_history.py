@@ -209,6 +209,18 @@ def test_a_call_that_comes_back_is_joined_again(bench: Workbench) -> None:
     assert participation(bench, rows).pick("joined_at", "left_at") == [("08:00", "08:02"), ("08:10", "08:12")]
 
 
+@pytest.mark.parametrize("second", ["08:03", "08:05"])
+def test_a_call_that_comes_back_within_five_minutes_is_joined_again(bench: Workbench, second: str) -> None:
+    """If this fails, an interim record hides that the agent was without the call, however it is written."""
+    rows = [
+        operation("08:03", "08:05", 4, "1", call_id="c"),
+        operation(second, "08:06", 4, "0", call_id="c"),
+        operation("08:08", "08:10", 4, "1", call_id="c"),
+        operation("08:10" if second == "08:05" else "08:08", "08:11", 4, "0", call_id="c"),
+    ]
+    assert participation(bench, rows).pick("joined_at", "left_at") == [("08:03", "08:06"), ("08:08", "08:11")]
+
+
 def test_a_call_over_midnight_belongs_to_the_day_it_began(bench: Workbench) -> None:
     """If this fails, a call counts on two days or on none."""
     rows = [operation("-1d 23:58", "00:05", 4, "0", call_id="a"), operation("23:58", "24:00", 4, "1", call_id="b")]
