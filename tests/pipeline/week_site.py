@@ -4,7 +4,7 @@ No expectations here: what really happened is in ``week_truth.py``, what follows
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -26,10 +26,11 @@ from assets.windows import Window
 from orchestration.inputs import midnight
 from orchestration.resources import Engine
 from orchestration.settings import load_settings
+from simulator import beyondtrust_sessions, cxengage_json
 from simulator import centre as centre_module
-from simulator import cxengage_json
 from simulator.beyondtrust import BeyondTrustServer
 from simulator.beyondtrust_dialect import Dialect as BeyondTrustDialect
+from simulator.calls import Contact, contacts
 from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.cxengage import CxEngageServer
@@ -108,7 +109,11 @@ class WeekSite:
         while now < UNTIL:
             now = min(now + _BETWEEN_LOOKS, UNTIL)
             self.vendors.clock.set(now)
-            days = [day for day in DAYS if now - timedelta(days=1) <= midnight(day) + timedelta(days=1) and midnight(day) < now]
+            days = [
+                day
+                for day in DAYS
+                if now - timedelta(days=1) <= midnight(day) + timedelta(days=1) and midnight(day) < now
+            ]
             for source in self.engine.settings.sources:
                 self._ask(source, FEEDS[source.name], days)
                 if source.name == "support":
@@ -134,17 +139,29 @@ def forgetful(seed: int, agent: Agent, day: date) -> list[Shift]:
     return found
 
 
+def few(seed: int, team: int, size: int, day: date) -> Iterator[Contact]:
+    """A third of the work that the simulator would bring: enough for chats at once and transfers of transfers."""
+    return (contact for contact in contacts(seed, team, size, day) if contact.pick % 3 == 0)
+
+
 @contextmanager
 def week_site(folder: Path, seed: int = 5, agents: int = 20) -> Iterator[WeekSite]:
     """The vendors of a week and an empty home beside them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(centre_module, "shifts", forgetful)
+        patch.setattr(centre_module, "contacts", few)
+        patch.setattr(beyondtrust_sessions, "contacts", few)
         centre = Centre.simulate(seed, agents, FIRST, len(DAYS) + 1)
+        with _vendors(centre) as vendors:
+            yield WeekSite(folder / "home", vendors, Engine(_settings(folder, vendors)))
+
+
+def _vendors(centre: Centre) -> Vendors:
     clock = SimClock(midnight(FIRST))
     ids = {vendor: [centre.agents[n].agent_id for n in numbers] for vendor, numbers in PEOPLE.items()}
     cxengage = cxengage_json.Dialect(max_range_seconds=3600)
     beyondtrust = BeyondTrustDialect(idle_seconds=0, requests_per_second=10_000, requests_per_hour=1_000_000)
-    vendors = Vendors(
+    return Vendors(
         centre,
         clock,
         CxEngageServer(centre, clock, dialect=cxengage),
@@ -152,8 +169,6 @@ def week_site(folder: Path, seed: int = 5, agents: int = 20) -> Iterator[WeekSit
         HuaweiServer(centre, clock, dialect=HuaweiDialect(history_by="end"), agents=ids["huawei"]),
         BeyondTrustServer(centre, clock, dialect=beyondtrust, agents=ids["beyondtrust"]),
     )
-    with vendors:
-        yield WeekSite(folder / "home", vendors, Engine(_settings(folder, vendors)))
 
 
 def _settings(folder: Path, vendors: Vendors) -> Any:
