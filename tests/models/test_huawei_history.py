@@ -79,6 +79,20 @@ def test_before_a_sign_in_and_after_a_sign_out_an_agent_is_offline(bench: Workbe
     ]
 
 
+def test_a_sign_out_does_not_last_through_what_nobody_asked_for(bench: Workbench) -> None:
+    """Somebody may have come and gone meanwhile; if this fails, an hour without a feed is an hour signed out."""
+    rows = [
+        asked("-1d 00:00", "09:00"),
+        asked("10:00", "24:00"),
+        operation("08:00", "08:00", 0, "258"),
+        operation("11:00", "11:00", 1),
+    ]
+    assert history(bench, rows).pick(*SPAN, "is_derived") == [
+        ("08:00", None, "0", False),
+        ("10:00", "11:00", "0", True),
+    ]
+
+
 def test_a_sign_in_of_the_evening_before_reaches_into_the_day(bench: Workbench) -> None:
     """If this fails, a night shift is cut at midnight or told twice."""
     rows = [
