@@ -4,6 +4,7 @@ The simulator's truth comes from what people did. Here it is cut to what each ve
 what was asked for, by the rules of docs/metrics.md. Times are whole microseconds since 1970.
 """
 
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from simulator.facts import Agent, Change
-from simulator.huawei_states import REASON_CAUSES
+from simulator.faults import share
+from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
 from simulator.kore import REASON_CODES
 from tests.pipeline.truth import DAY, Truth, micros, truth
 from tests.pipeline.week_site import FIRST, OUTAGE, UNTIL, WeekSite
@@ -26,7 +28,8 @@ MARK = 300 * SECOND
 SINCE = micros(datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC))
 GAP = (micros(OUTAGE[0]), micros(OUTAGE[1]))
 OBSERVED = {
-    source: micros(UNTIL) - seconds * SECOND for source, seconds in {"cx": 15, "kore": 60, "aicc": 300, "support": 1200}.items()
+    source: micros(UNTIL) - seconds * SECOND
+    for source, seconds in {"cx": 15, "kore": 60, "aicc": 300, "support": 1200}.items()
 }
 """Until when each source was observed: the last look less what its vendor holds back."""
 AFTER_CALL_WORK = "After Call Work"
@@ -59,6 +62,18 @@ class Piece:
     def alike(self, other: "Piece") -> bool:
         """Whether both tell the same, but for when."""
         return replace(self, start=0, end=0) == replace(other, start=0, end=0)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A transfer as a vendor tells it."""
+
+    interaction: str
+    sender: str
+    kind: str
+    receiver: str | None
+    start: int
+    end: int | None
 
 
 def unknown(start: int, end: int) -> Piece:
@@ -109,7 +124,9 @@ class Week:
                 found[name] = pieces
         return found
 
-    def _pieces(self, rows: list[dict[str, Any]], say: Callable[[dict[str, Any]], tuple[str, str | None]], grain: int) -> list[Piece]:
+    def _pieces(
+        self, rows: list[dict[str, Any]], say: Callable[[dict[str, Any]], tuple[str, str | None]], grain: int
+    ) -> list[Piece]:
         """A vendor's view of the truth, all of it."""
         sign_ins = {row["session_id"]: micros(row["logged_in_at"]) // grain * grain for row in self.real.sessions}
         found = []
@@ -160,7 +177,9 @@ class Week:
         told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, say, SECOND)]
         # Each request reaches a second beyond both its ends.
         lost = GAP[0] + SECOND, GAP[1] - SECOND
-        found = [replace(one, end=watched(one.start, one.end)) for one in merged(told) if not lost[0] <= one.start < lost[1]]
+        found = [
+            replace(one, end=watched(one.start, one.end)) for one in merged(told) if not lost[0] <= one.start < lost[1]
+        ]
         return filled(found, OBSERVED["kore"])
 
     # -- BeyondTrust: every half hour of the archive begins with a copy of all that is -------
@@ -199,7 +218,9 @@ class Week:
             if one.state in {"available", "offline"}:
                 found += list(_inferred(one, edges))
             elif one.state == "handling":
-                found += [replace(one, start=start, end=end) for start, end in edges if one.start <= start < end <= one.end]
+                found += [
+                    replace(one, start=start, end=end) for start, end in edges if one.start <= start < end <= one.end
+                ]
             elif arrives(one.end):
                 found.append(one)
         return filled(found, OBSERVED["aicc"])
@@ -209,7 +230,9 @@ class Week:
         found = {(one.start, one.end) for one in told if one.state in {"not_ready", "wrap_up"}}
         for row in self.real.sessions:
             if row["agent_id"] == true_id:
-                found |= {(at, at) for at in (whole(row["logged_in_at"]), whole(row["logged_out_at"])) if at is not None}
+                found |= {
+                    (at, at) for at in (whole(row["logged_in_at"]), whole(row["logged_out_at"])) if at is not None
+                }
         for row in self.interactions:
             if row["agent_id"] != true_id:
                 continue
@@ -217,6 +240,49 @@ class Week:
             marks = [begin, *range((begin // MARK + 1) * MARK, end, MARK), *([end] if row["left_at"] else [])]
             found |= {(start // SECOND * SECOND, stop // SECOND * SECOND) for start, stop in pairwise(marks)}
         return {one for one in found if arrives(one[1])}
+
+    # -- what was worked on, and handed over ------------------------------------------------
+
+    def parts(self, source: str) -> set[tuple[str, str, int, int | None]]:
+        """Who took part in what: interaction, agent, from when to when; only of vendors that name interactions."""
+        ids = self.ids[source]
+        return {
+            (
+                self._interaction(source, row["interaction_id"]),
+                ids[row["agent_id"]],
+                whole(row["joined_at"]),
+                whole(row["left_at"]),
+            )
+            for row in self.interactions
+            if row["agent_id"] in ids
+        }
+
+    def moves(self, source: str) -> list[Moved]:
+        """What a source's agents handed over, as its vendor tells it."""
+        ids = self.ids[source]
+        return [self._moved(source, row) for row in self.real.transfers if row["from_agent_id"] in ids]
+
+    def _moved(self, source: str, row: dict[str, Any]) -> Moved:
+        grain = 1 if source == "cx" else SECOND
+        start, end = (at and micros(at) // grain * grain for at in (row["started_at"], row["completed_at"]))
+        kind, receiver = "agent", self.ids[source].get(row["to_agent_id"])
+        if source == "cx":
+            receiver = row["to_agent_id"]
+        elif source == "support" and receiver is None:
+            # Who is not on this platform is reached through everybody's queue, which has it at once.
+            kind, receiver, end = "queue", "general", start
+        elif receiver is None:
+            kind, receiver = "external", f"8{zlib.crc32(row['to_agent_id'].encode()):010d}"
+        elif source == "aicc" and share(row["interaction_id"]) < HuaweiDialect().release_transfers:
+            # Of a call that was released nobody says to what kind of receiver.
+            kind = "unknown"
+        name = self._interaction(source, row["interaction_id"])
+        return Moved(name, self.ids[source][row["from_agent_id"]], kind, receiver, start, end)
+
+    def _interaction(self, source: str, name: str) -> str:
+        if source == "aicc":
+            return self.call_ids[name]
+        return name.replace("-", "") if source == "support" else name
 
 
 def arrives(end: int) -> bool:
@@ -236,7 +302,9 @@ def _inferred(one: Piece, edges: list[tuple[int, int]]) -> Iterator[Piece]:
         if begun and ended and (one.end <= GAP[0] or one.start >= GAP[1]):
             yield one
         return
-    before, after = replace(one, end=watched(one.start, one.end)), replace(one, start=max(one.start, GAP[1]))
+    before = replace(one, end=watched(one.start, one.end))
+    # A sign-in is looked for as far as the next day.
+    after = replace(one, start=max(one.start, GAP[1], (one.end // DAY - 1) * DAY))
     if begun and not GAP[0] <= one.start < GAP[1]:
         yield before
     if ended and one.start < GAP[1] < one.end:
@@ -289,7 +357,9 @@ def read(site: WeekSite, folder: Path) -> Week:
         "aicc": vendors.huawei.agent_ids,
         "support": vendors.beyondtrust.agent_ids,
     }
-    return Week(real, interactions(folder), ids, _starts(vendors.centre.agents, vendors.centre.changes), vendors.huawei.call_ids)
+    return Week(
+        real, interactions(folder), ids, _starts(vendors.centre.agents, vendors.centre.changes), vendors.huawei.call_ids
+    )
 
 
 def interactions(folder: Path) -> list[dict[str, Any]]:
