@@ -207,6 +207,13 @@ def test_a_call_that_comes_back_is_joined_again(bench: Workbench) -> None:
     assert participation(bench, rows).pick("joined_at", "left_at") == [("08:00", "08:02"), ("08:10", "08:12")]
 
 
+def test_a_call_that_comes_back_soon_is_joined_again(bench: Workbench) -> None:
+    """A talk is written each five minutes; if this fails, one that ended is taken to go on for the rest of them."""
+    rows = [operation("08:00", "08:05", 4, "1", call_id="c"), operation("08:05", "08:07", 4, "0", call_id="c")]
+    rows.append(operation("08:08", "08:12", 4, "0", call_id="c"))
+    assert participation(bench, rows).pick("joined_at", "left_at") == [("08:00", "08:07"), ("08:08", "08:12")]
+
+
 def test_a_call_over_midnight_belongs_to_the_day_it_began(bench: Workbench) -> None:
     """If this fails, a call counts on two days or on none."""
     rows = [operation("-1d 23:58", "00:05", 4, "0", call_id="a"), operation("23:58", "24:00", 4, "1", call_id="b")]

@@ -20,7 +20,7 @@ from simulator.faults import share
 from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
 from simulator.kore import REASON_CODES
 from tests.pipeline.truth import DAY, Truth, micros, truth
-from tests.pipeline.week_site import FIRST, OUTAGE, UNTIL, WeekSite
+from tests.pipeline.week_site import FIRST, FORGET, OUTAGE, UNTIL, WeekSite
 
 SECOND = 1_000_000
 MARK = 300 * SECOND
@@ -109,6 +109,7 @@ class Week:
     ids: Mapping[str, Mapping[str, str]]
     starts: Mapping[str, list[int]]
     call_ids: Mapping[str, str]
+    forgetful: frozenset[str]
 
     def known(self, source: str) -> dict[str, list[Piece]]:
         """Of each agent, by the vendor's id, all time from the first record on, up to the source's observed-until."""
@@ -213,8 +214,9 @@ class Week:
             return []
         edges = sorted(self._operations(true_id, told))
         found = []
-        # Before the first sign-in nobody was there.
-        for one in [Piece(SINCE, told[0].start, "offline"), *told]:
+        # Before the first sign-in nobody was there: that is looked for on the day before.
+        first = Piece(max(SINCE, (told[0].start // DAY - 1) * DAY), told[0].start, "offline")
+        for one in [first, *told]:
             if one.state in {"available", "offline"}:
                 found += list(_inferred(one, edges))
             elif one.state == "handling":
@@ -241,6 +243,14 @@ class Week:
             found |= {(start // SECOND * SECOND, stop // SECOND * SECOND) for start, stop in pairwise(marks)}
         return {one for one in found if arrives(one[1])}
 
+    def truly(self, source: str, true_id: str) -> list[Piece]:
+        """What an agent did, all of it, as the vendor would tell it."""
+        rows = [row for row in self.real.states if row["agent_id"] == true_id]
+        hidden = source == "support"
+        return self._pieces(
+            rows, lambda row: ("not_ready" if hidden and row["state"] == "wrap_up" else row["state"], None), 1
+        )
+
     # -- what was worked on, and handed over ------------------------------------------------
 
     def parts(self, source: str) -> set[tuple[str, str, int, int | None]]:
@@ -261,6 +271,26 @@ class Week:
         """What a source's agents handed over, as its vendor tells it."""
         ids = self.ids[source]
         return [self._moved(source, row) for row in self.real.transfers if row["from_agent_id"] in ids]
+
+    def ambiguous(self, source: str) -> set[str]:
+        """What a stranger handed on to this platform within moments of a colleague's having handed it to the stranger.
+
+        On the platform one act's messages lie a moment apart, too: whose act it was cannot be told.
+        """
+        ids, moment = self.ids[source], 3 * SECOND
+        left = {
+            (self._interaction(source, row["interaction_id"]), whole(row["left_at"]))
+            for row in self.interactions
+            if row["agent_id"] in ids
+        }
+        rows = [row for row in self.real.transfers if row["from_agent_id"] not in ids and row["to_agent_id"] in ids]
+        handed = {(self._interaction(source, row["interaction_id"]), whole(row["started_at"]) or 0) for row in rows}
+        return {
+            name
+            for name, at in handed
+            for other, end in left
+            if name == other and end is not None and 0 <= at - end < moment
+        }
 
     def _moved(self, source: str, row: dict[str, Any]) -> Moved:
         grain = 1 if source == "cx" else SECOND
@@ -296,7 +326,7 @@ def _inferred(one: Piece, edges: list[tuple[int, int]]) -> Iterator[Piece]:
     After a sign-out there is nothing but the next sign-in, which is an instant; idle time may have been a rest that was
     never told of, unless what ended it is known.
     """
-    begun = one.start == SINCE or any(one.start in edge for edge in edges)
+    begun = one.start % DAY == 0 or any(one.start in edge for edge in edges)
     ended = any(edge[0] == one.end for edge in edges)
     if one.state == "available":
         if begun and ended and (one.end <= GAP[0] or one.start >= GAP[1]):
@@ -357,9 +387,10 @@ def read(site: WeekSite, folder: Path) -> Week:
         "aicc": vendors.huawei.agent_ids,
         "support": vendors.beyondtrust.agent_ids,
     }
-    return Week(
-        real, interactions(folder), ids, _starts(vendors.centre.agents, vendors.centre.changes), vendors.huawei.call_ids
-    )
+    agents = vendors.centre.agents
+    starts = _starts(agents, vendors.centre.changes)
+    forgetful = frozenset(agents[number].agent_id for number in FORGET)
+    return Week(real, interactions(folder), ids, starts, vendors.huawei.call_ids, forgetful)
 
 
 def interactions(folder: Path) -> list[dict[str, Any]]:
