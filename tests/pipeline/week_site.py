@@ -117,7 +117,8 @@ class WeekSite:
             for source in self.engine.settings.sources:
                 self._ask(source, FEEDS[source.name], days)
                 if source.name == "support":
-                    self._ask(source, SESSIONS, days)
+                    # Their second look a day later would cost as much again.
+                    self._ask(source, replace(SESSIONS, recheck_after=timedelta(0)), days)
 
     def _ask(self, source: SourceConfig, feed: Feed, days: list[date]) -> None:
         lake = self.engine.lake

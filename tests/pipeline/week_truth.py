@@ -59,9 +59,10 @@ class Piece:
         """Whether somebody knows."""
         return self.state != "unobserved"
 
-    def alike(self, other: "Piece") -> bool:
-        """Whether both tell the same, but for when."""
-        return replace(self, start=0, end=0) == replace(other, start=0, end=0)
+    @property
+    def told(self) -> tuple[object, ...]:
+        """All but when."""
+        return self.state, self.says, self.items, self.load, self.capacity, self.sign_in
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def merged(pieces: Iterable[Piece]) -> list[Piece]:
     for one in pieces:
         if one.start >= one.end:
             continue
-        if found and found[-1].end == one.start and found[-1].alike(one):
+        if found and found[-1].end == one.start and found[-1].told == one.told:
             found[-1] = replace(found[-1], end=one.end)
         else:
             found.append(one)
