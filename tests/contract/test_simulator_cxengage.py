@@ -253,5 +253,5 @@ def test_connections_are_kept_and_pages_are_fast(server: CxEngageServer) -> None
 
 def test_only_loopback_is_served(server: CxEngageServer) -> None:
     """If this failed, a simulator would be open to the network."""
-    with pytest.raises(OSError, match="refused|timed out"):
+    with pytest.raises(OSError, match=r"refused|timed out"):
         socket.create_connection(("127.0.0.2", server.port), timeout=2)
