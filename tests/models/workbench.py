@@ -164,7 +164,7 @@ class Chain:
     ) -> None:
         self.bench = bench
         given = {m.table: inputs[m.name] for m in bench.models.values() if m.name in inputs}
-        wanted = _ancestors(bench.models, last, given) if last else set(bench.models)
+        wanted = _ancestors(bench.models, last, given) if last else set(bench.types)
         self.models = [
             m for m in bench.models.values() if m.table in wanted - given.keys() and m.kind in {"day", "whole"}
         ]

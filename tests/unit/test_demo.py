@@ -5,6 +5,7 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,8 +24,6 @@ from orchestration.settings import Settings
 from simulator.truth import STATES, TRANSFERS
 from tests.pipeline.site import day
 from tests.pipeline.toy import HOUR, filled
-
-CODES = {"After Call Work": "7"}
 
 
 def test_the_demo_ends_yesterday_and_has_as_many_days_as_asked_for(tmp_path: Path) -> None:
@@ -64,11 +63,11 @@ def test_everybody_of_the_demo_is_in_its_roster_and_planned_without_contradictio
     """If this fails, the demo's own files are refused, or its schedule overlaps itself."""
     staff = demo._staff(5, 40, day(0), 14)
     ids = {person.agent_id: str(number) for number, person in enumerate(staff[:9], 101)}
-    centre = Centre({name: defaultdict(str, agent_ids=ids if name == "huawei" else {}) for name in
-                     ("cxengage", "huawei", "beyondtrust")} | {"kore": defaultdict(str, reason_codes=CODES)})  # fmt: skip
-    path, _ = write_sources(tmp_path, centre, day(0), staff)
-    tables = {name: path.parent / f"{name}.csv" for name in ("roster", "schedule")}
-    people = read_people(Settings(tmp_path, **tables))
+    vendors: dict[str, Any] = {name: defaultdict(str) for name in ("cxengage", "beyondtrust")}
+    vendors["huawei"] = defaultdict(str, {"agent_ids": ids})
+    vendors["kore"] = defaultdict(str, {"reason_codes": {"After Call Work": "7"}})
+    path, _ = write_sources(tmp_path, Centre(vendors), day(0), staff)
+    people = read_people(Settings(tmp_path, roster=path.parent / "roster.csv", schedule=path.parent / "schedule.csv"))
     assert sorted(row["person_id"] for row in people.roster if row["source"] == "aicc_demo") == [
         f"P{1000 + number}" for number in range(9)
     ]
