@@ -25,7 +25,7 @@ from orchestration.csv_tables import (
     valid_on,
 )
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import Lake, logs_of
+from orchestration.lake import Lake, logs_in
 from orchestration.settings import Settings, sql_dir
 
 RAW_TYPES = {
@@ -76,6 +76,7 @@ _CLOCK_TYPES = {
     "lost_before": "TIMESTAMPTZ",
     "drift_seconds": "DOUBLE",
 }
+_TOLERANCE_TYPES = {"source": "VARCHAR", "tolerance_seconds": "DOUBLE", "sums_unit_seconds": "DOUBLE"}
 _DAYS = dict.fromkeys(("valid_from", "valid_to"), "DATE")
 _TIMES = dict.fromkeys(("started_at", "ended_at"), "TIMESTAMPTZ")
 
@@ -138,6 +139,7 @@ class LakeConstants:
             **raw,
             "raw.capture_attempts": _ATTEMPT_TYPES,
             "ops.feed_clock": _CLOCK_TYPES,
+            "ops.tolerances": _TOLERANCE_TYPES,
             "staging.state_map": dict.fromkeys(STATE_MAP_COLUMNS, "VARCHAR"),
             "staging.roster": dict.fromkeys(ROSTER_COLUMNS, "VARCHAR") | _DAYS,
             "staging.schedule": dict.fromkeys(SCHEDULE_COLUMNS, "VARCHAR") | _TIMES,
@@ -146,22 +148,37 @@ class LakeConstants:
 
     def input(self, table: str, day: date | None) -> Input:
         """One of these tables as it matters to a day (to a whole table: ``None``)."""
-        if table == "staging.state_map":
-            return rows_input(table, self.state_map)
-        if table == "staging.roster":
-            return rows_input(table, valid_on(self.people.roster, day) if day else self.people.roster)
-        if table == "staging.schedule" and day:
-            return rows_input(table, self.people.schedule.on(day))
-        if table == "staging.adherence_map":
-            # Without a plan nothing is judged: an edited map then changes nothing.
-            return rows_input(table, self.people.adherence_map if self.people.schedule.by_day else ())
-        if table == "ops.feed_clock":
-            return rows_input(table, [self._clock(feed, day) for feed in self.feeds])
         if table == "raw.capture_attempts":
-            level = f"date={day}" if day else "date=*"
-            files = sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}/*.parquet"))
-            return Input(table, tuple(name for path in files for name in logs_of(path)), tuple(files))
+            return self._attempts(day)
+        if (rows := self._rows(table, day)) is not None:
+            return rows_input(table, rows)
         raise KeyError(f"{table}: no model makes it, and it is not configured; is its vendor in sources.yaml?")
+
+    def _rows(self, table: str, day: date | None) -> Sequence[Mapping[str, Any]] | None:
+        match table:
+            case "ops.feed_clock":
+                found: Sequence[Mapping[str, Any]] | None = [self._clock(feed, day) for feed in self.feeds]
+            case "ops.tolerances":  # apart from the clock, which all timelines are made from
+                by_source = {feed["source"]: {name: feed[name] for name in _TOLERANCE_TYPES} for feed in self.feeds}
+                found = list(by_source.values())
+            case "staging.state_map":
+                found = self.state_map
+            case "staging.roster":
+                found = valid_on(self.people.roster, day) if day else self.people.roster
+            case "staging.schedule":
+                found = self.people.schedule.on(day) if day else None
+            case "staging.adherence_map":
+                # Without a plan nothing is judged: an edited map then changes nothing.
+                found = self.people.adherence_map if self.people.schedule.by_day else ()
+            case _:
+                found = None
+        return found
+
+    def _attempts(self, day: date | None) -> Input:
+        level = f"date={day}" if day else "date=*"
+        held = [logs_in(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
+        files = sorted({path for logs in held for path in logs.values()})
+        return Input("raw.capture_attempts", tuple(name for logs in held for name in logs), tuple(files))
 
     def _clock(self, feed: Mapping[str, Any], day: date | None) -> dict[str, Any]:
         clock = self.lake.clock(feed["vendor"], feed["feed"], feed["source"])

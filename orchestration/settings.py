@@ -101,6 +101,8 @@ class FeedRow(TypedDict):
     uncertainty_seconds: float
     event_timezone: str
     sample_seconds: float | None
+    tolerance_seconds: float
+    sums_unit_seconds: float
 
 
 def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
@@ -122,6 +124,8 @@ def feed_rows(settings: Settings) -> list[FeedRow]:
             uncertainty_seconds=feed.uncertainty.total_seconds(),
             event_timezone=feed.event_timezone,
             sample_seconds=source.sample_seconds(feed.name),
+            tolerance_seconds=source.tolerance_seconds,
+            sums_unit_seconds=source.sums_unit_seconds(),
         )
         for source in settings.sources
         for feed in feeds_of(source)

@@ -16,8 +16,8 @@ COLUMNS = {
     "marts.fct_participation": "date source interaction_id agent_id joined_at left_at seconds role channel",
     "marts.fct_transfers": "date source transfer_id interaction_id from_agent_id to_kind to_id started_at completed_at "
     "seconds kind hop is_return",
-    "marts.fct_agent_intervals": f"date source agent_id interval_start {SECONDS}",
-    "marts.agg_agent_days": f"date source agent_id {SECONDS} first_login_at last_logout_at",
+    "marts.fct_agent_intervals": f"date source agent_id interval_start {SECONDS} uncertainty_seconds",
+    "marts.agg_agent_days": f"date source agent_id {SECONDS} first_login_at last_logout_at uncertainty_seconds",
     "marts.agg_not_ready_reasons": "date source agent_id reason seconds occurrences",
     "marts.agg_transfer_pairs": "date source from_agent_id to_kind to_id transfers completed seconds returns",
     "marts.dim_agent_roster": "source agent_id person_id display_name team site valid_from valid_to origin",
@@ -34,5 +34,7 @@ COLUMNS = {
     "rejects_7d last_error",
     "ops.capture_log": "source feed window_start window_end attempted_at status records vendor_time error",
     "ops.broken_chains": "source agent_id missing_from missing_until missing_id",
+    "ops.reconciliation": "date source feed agent_id interval_start interval_end figure ours_seconds theirs_seconds "
+    "difference_seconds tolerance_seconds coverage is_judged",
     "ops.rejects": "source feed segment sequence record reason payload",
 }

@@ -1,6 +1,5 @@
 """Every check finds what it is there for, and leaves good rows alone. A check without an example fails here."""
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from orchestration.models import Check, read_checks, read_models
 from orchestration.settings import sql_dir
 from tests.models.kore import kore_clock
+from tests.models.lost import LOST, Tables
 from tests.models.workbench import DAY, Workbench, at, attempt, clock, handed, record, rules, shift
 
 ALL = {
@@ -16,8 +16,6 @@ ALL = {
     for checks in read_checks(sql_dir(), read_models(sql_dir()).values()).values()
     for check in checks
 }
-
-Tables = Mapping[str, Sequence[Mapping[str, Any]]]
 
 TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
@@ -30,6 +28,8 @@ ADHERENCE = "marts.fct_adherence"
 KEPT = "marts.fct_adherence_intervals"
 BEYONDTRUST = "intermediate.int_beyondtrust"
 KORE = "intermediate.int_kore_records"
+FIGURES = "intermediate.int_cxengage_interval_figures"
+RECONCILED = "ops.reconciliation"
 WHO_IS = {"source": "cx", "agent_id": "ann"}
 WHO = {**WHO_IS, "date": DAY}
 
@@ -48,14 +48,25 @@ def told(start: str, end: str, **fields: Any) -> dict[str, Any]:
 
 def bucket(**fields: Any) -> dict[str, Any]:
     """A full bucket of available time, and these fields."""
-    empty = dict.fromkeys(("handling_us", "wrap_up_us", "not_ready_us", "offline_us", "unobserved_us"), 0)
+    names = ("handling_us", "wrap_up_us", "not_ready_us", "offline_us", "unobserved_us", "uncertainty_us")
+    empty = dict.fromkeys(names, 0)
     return {**WHO, **empty, "interval_start": at("08:00"), "available_us": 900_000_000, "work_item_us": 0,
             "most_work_items": 0, **fields}  # fmt: skip
 
 
 def seconds(**fields: Any) -> dict[str, Any]:
     """A quarter-hour or day of available time, and these fields."""
-    names = ("handling", "not_ready", "offline", "unobserved", "work_item", "load", "capacity")
+    names = (
+        "handling",
+        "wrap_up",
+        "not_ready",
+        "offline",
+        "unobserved",
+        "work_item",
+        "load",
+        "capacity",
+        "uncertainty",
+    )
     zeros = {f"{name}_seconds": 0.0 for name in names} | dict.fromkeys(("transfers_out", "transfers_in", "logins"), 0)
     return {**WHO, **zeros, "staffed_seconds": 900.0, "available_seconds": 900.0, "observed_seconds": 900.0, **fields}
 
@@ -94,6 +105,19 @@ def stay(**fields: Any) -> dict[str, Any]:
     return {**WHO, "interaction_id": "i", "joined_at": at("08:00"), "left_at": at("09:00"), "role": "owner", **fields}
 
 
+def theirs(**fields: Any) -> dict[str, Any]:
+    """A sound figure of the vendor's own, and these fields."""
+    return {**WHO, "figure": "handling_seconds", "interval_start": at("08:00"), "interval_end": at("08:15"),
+            "seconds": 900.0, **fields}  # fmt: skip
+
+
+def compared(**fields: Any) -> dict[str, Any]:
+    """A sound comparison, and these fields."""
+    return {**WHO, "feed": "agent_intervals", "figure": "handling_seconds", "interval_start": at("08:00"),
+            "ours_seconds": 600.0, "theirs_seconds": 598.0, "difference_seconds": 2.0, "tolerance_seconds": 2.0,
+            "is_judged": True, **fields}  # fmt: skip
+
+
 def did(**fields: Any) -> dict[str, Any]:
     """A sound stretch of a plan, and these fields."""
     return {**WHO, "started_at": at("08:00"), "ended_at": at("08:15"), "seconds": 900.0, "activity": "phone",
@@ -120,7 +144,13 @@ def lived(**fields: Any) -> dict[str, Any]:
             "observed_seconds": 86400.0, "unobserved_seconds": 0.0, **fields}  # fmt: skip
 
 
-BROKEN: dict[str, list[Tables]] = {
+def volumes(**fields: Any) -> dict[str, Any]:
+    """A day like those before, and these fields."""
+    return {"source": "cx", "date": DAY, "is_whole": True, "is_recent": True, "agents": 10, "staffed_seconds": 3e5,
+            "agents_before": 10.0, "staffed_seconds_before": 3e5, **fields}  # fmt: skip
+
+
+BROKEN: dict[str, list[Tables]] = LOST | {
     "ops.capture_log.known_status": [{"ops.capture_log": [{"status": word}]} for word in ("fine", None)],
     "ops.feed_coverage.known_status": [{"ops.feed_coverage": [covered("08:00", "08:10", status="late")]}],
     "ops.feed_coverage.has_length": [{"ops.feed_coverage": [covered("08:00", "08:00")]}],
@@ -135,6 +165,15 @@ BROKEN: dict[str, list[Tables]] = {
         {BUCKETS: [bucket(available_us=900_000_001)]},
         {BUCKETS: [bucket(available_us=0)]},
         {BUCKETS: [bucket(available_us=None)]},
+    ],
+    f"{BUCKETS}.uncertain_at_most_the_observed": [
+        {BUCKETS: [bucket(uncertainty_us=us)]} for us in (900_000_001, -1, None)
+    ],
+    f"{BUCKETS}.equals_the_timeline": [
+        {BUCKETS: [bucket()], TIMELINE: [told("08:00", "08:15", state="handling")]},
+        {BUCKETS: [bucket()], TIMELINE: [told("08:00", "08:14:59.999999")]},
+        {BUCKETS: [], TIMELINE: [told("08:00", "08:15")]},
+        {BUCKETS: [bucket()], TIMELINE: []},
     ],
     f"{BUCKETS}.fills_the_bucket": [
         {BUCKETS: [bucket(available_us=899_999_999)], TIMELINE: [told("00:00", "24:00")]},
@@ -202,11 +241,35 @@ BROKEN: dict[str, list[Tables]] = {
         {DAYS: [seconds()], INTERVALS: []},
         {DAYS: [], INTERVALS: [seconds()]},
         *(
-            {DAYS: [seconds(**{name: 7})], INTERVALS: [seconds()]}
-            for name in ("staffed_seconds", "handling_seconds", "available_seconds", "observed_seconds",
-                         "unobserved_seconds", "work_item_seconds", "transfers_out", "transfers_in", "logins")
+            {DAYS: [seconds(**{name: figure})], INTERVALS: [seconds()]}
+            for figure in (7, None)
+            for name in ("staffed_seconds", "available_seconds", "handling_seconds", "wrap_up_seconds",
+                         "not_ready_seconds", "offline_seconds", "observed_seconds", "unobserved_seconds",
+                         "uncertainty_seconds", "load_seconds", "capacity_seconds", "work_item_seconds",
+                         "transfers_out", "transfers_in", "logins")
         ),
+        {DAYS: [seconds(load_seconds=0.0)], INTERVALS: [seconds(), seconds(load_seconds=None)]},
     ],
+    f"{DAYS}.fills_the_day": [{DAYS: [seconds()], TIMELINE: [told("00:00", "00:14:59.99999")]}],
+    "ops.day_volumes.not_collapsed": [
+        {"ops.day_volumes": [volumes(**fields)]} for fields in ({"agents": 4}, {"staffed_seconds": 9e4})
+    ],
+    f"{INTERVALS}.counts_every_transfer": [
+        {INTERVALS: [seconds(interval_start=at("09:00"), agent_id="bob")], "marts.fct_transfers": [
+            transfer(from_agent_id="ann")
+        ]}
+    ],
+    f"{FIGURES}.lies_on_quarters": [
+        {FIGURES: [theirs(interval_start=at("08:00:01"))]},
+        {FIGURES: [theirs(interval_end=at("08:14:59.999999"))]},
+    ],
+    f"{FIGURES}.lies_within_a_day": [{FIGURES: [theirs(interval_end=at("+1d 08:15"))]}],
+    f"{FIGURES}.fits_its_stretch": [{FIGURES: [theirs(seconds=seconds)]} for seconds in (902.0, -0.1)],
+    f"{FIGURES}.is_given": [{FIGURES: [theirs(seconds=None)]}],
+    f"{RECONCILED}.within_tolerance": [
+        {RECONCILED: [compared(difference_seconds=wrong)]} for wrong in (2.001, -2.001)
+    ],
+    f"{RECONCILED}.everybody_is_known": [{RECONCILED: [compared(ours_seconds=None, is_judged=False)]}],
     f"{PERSONS}.has_length": [{PERSONS: [human("08:00", "08:00")]}],
     f"{PERSONS}.within_the_day": [{PERSONS: [human("-1d 23:00")]}, {PERSONS: [human(end="+1d 00:00:00.000001")]}],
     f"{PERSONS}.staffed_as_the_state_says": [

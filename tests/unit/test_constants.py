@@ -106,6 +106,16 @@ def test_a_map_that_cannot_be_read_says_where(tmp_path: Path, text: str, said: s
         constants(tmp_path, text)
 
 
+def test_the_tolerance_of_a_source_stands_once_however_many_its_feeds(tmp_path: Path) -> None:
+    """If this fails, figures are compared twice, or a tolerance changes what timelines are made from."""
+    feeds = [{**FEED, "feed": name, "tolerance_seconds": 5.0, "sums_unit_seconds": 0.001} for name in ("a", "b")]
+    found = LakeConstants(Lake(tmp_path), feeds, [])
+    assert found.input("ops.tolerances", DAY).rows == (
+        {"source": "cx", "tolerance_seconds": 5.0, "sums_unit_seconds": 0.001},
+    )
+    assert "tolerance_seconds" not in found.types["ops.feed_clock"]
+
+
 def test_an_unknown_table_says_what_to_do(tmp_path: Path) -> None:
     """If this fails, a model that reads a vendor without source stops with a riddle."""
     with pytest.raises(KeyError, match=r"is its vendor in sources\.yaml"):

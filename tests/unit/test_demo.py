@@ -25,6 +25,8 @@ from simulator.truth import STATES, TRANSFERS
 from tests.pipeline.site import day
 from tests.pipeline.toy import HOUR, filled
 
+CODES = {"After Call Work": "7"}
+
 
 def test_the_demo_ends_yesterday_and_has_as_many_days_as_asked_for(tmp_path: Path) -> None:
     """Days of the future cannot be captured."""
@@ -63,11 +65,12 @@ def test_everybody_of_the_demo_is_in_its_roster_and_planned_without_contradictio
     """If this fails, the demo's own files are refused, or its schedule overlaps itself."""
     staff = demo._staff(5, 40, day(0), 14)
     ids = {person.agent_id: str(number) for number, person in enumerate(staff[:9], 101)}
-    vendors: dict[str, Any] = {name: defaultdict(str) for name in ("cxengage", "beyondtrust")}
-    vendors["huawei"] = defaultdict(str, {"agent_ids": ids})
-    vendors["kore"] = defaultdict(str, {"reason_codes": {"After Call Work": "7"}})
-    path, _ = write_sources(tmp_path, Centre(vendors), day(0), staff)
-    people = read_people(Settings(tmp_path, roster=path.parent / "roster.csv", schedule=path.parent / "schedule.csv"))
+    names = ("cxengage", "huawei", "beyondtrust")
+    vendors: dict[str, Any] = {name: defaultdict(str, agent_ids=ids if name == "huawei" else {}) for name in names}
+    centre = Centre({**vendors, "kore": defaultdict(str, reason_codes=CODES)})
+    path, _ = write_sources(tmp_path, centre, day(0), staff)
+    settings = Settings(tmp_path, roster=path.parent / "roster.csv", schedule=path.parent / "schedule.csv")
+    people = read_people(settings)
     assert sorted(row["person_id"] for row in people.roster if row["source"] == "aicc_demo") == [
         f"P{1000 + number}" for number in range(9)
     ]

@@ -193,7 +193,10 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("feeds: [agent_stats]", "feeds: unknown feed; cxengage has agent_states; did you mean agent_states?"),
+        (
+            "feeds: [agent_stats]",
+            "feeds: unknown feed; cxengage has agent_states, agent_intervals; did you mean agent_states?",
+        ),
         ("feeds: agent_states", "feeds: must be a list, as [one, two]"),
         ("verify_tls: perhaps", "verify_tls: must be true or false"),
         ("verify_tls: [1]", "verify_tls: must be true or false"),
@@ -292,6 +295,17 @@ def test_feeds_of_a_source(tmp_path: Path) -> None:
     assert feeds_of(every.model_copy(update={"feeds": ("other",)})) == ()
 
 
+def test_a_feed_with_a_permission_of_its_own_must_be_named(tmp_path: Path) -> None:
+    """A user without it would see a source fail that worked until yesterday; one with it could not ask for it."""
+    plain, named = load(
+        tmp_path,
+        ONE + SOURCE.format(name="b") + "    feeds: [agent_intervals, agent_states]\n    interval_unit: milliseconds\n",
+    ).sources
+    assert [feed.name for feed in feeds_of(plain)] == ["agent_states"]
+    assert [feed.name for feed in feeds_of(named)] == ["agent_states", "agent_intervals"]
+    assert (plain.sums_unit_seconds(), named.sums_unit_seconds()) == (1.0, 0.001)
+
+
 def test_feed_rows(tmp_path: Path) -> None:
     """SQL would reckon coverage with other promises than capture, or forget a disabled source's history."""
     text = ONE + SOURCE.format(name="cx_old") + "    enabled: false\n"
@@ -308,6 +322,8 @@ def test_feed_rows(tmp_path: Path) -> None:
         "uncertainty_seconds": 0.0,
         "event_timezone": "UTC",
         "sample_seconds": None,
+        "tolerance_seconds": 2.0,
+        "sums_unit_seconds": 1.0,
     }
 
 
