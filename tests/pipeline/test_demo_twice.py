@@ -37,9 +37,8 @@ def test_the_demo_equals_the_truth_and_a_second_run_adds_nothing_to_the_past(tmp
     with opened(home) as connection:
         kinds = "select count(agent_id) > 0, count(person_id) > 0 from marts.fct_adherence_intervals"
         assert connection.execute(kinds).fetchall() == [(True, True)]
-        assert connection.execute("select max(overlap_seconds) > 3600 from marts.agg_person_days").fetchall() == [
-            (True,)
-        ]
+        both = "select max(overlap_seconds) > 3600 from marts.agg_person_days"
+        assert connection.execute(both).fetchall() == [(True,)]
     past = files_of_the_past(home)
     assert past
     second = demo(home)
