@@ -6,18 +6,19 @@ hour that nobody could fetch included; what is unobserved there must be unobserv
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestration.inputs import midnight
 from tests.pipeline.site import build, opened
 from tests.pipeline.truth import DAY, differences, micros
-from tests.pipeline.week_figures import QUARTER, chained, reasons, split, sums
+from tests.pipeline.week_figures import QUARTER, chained, reasons, sums
 from tests.pipeline.week_ours import Read
+from tests.pipeline.week_pieces import day_of, merged
 from tests.pipeline.week_site import DAYS, FEEDS, FORGET, OUTAGE, week_site
-from tests.pipeline.week_truth import GAP, OBSERVED, SINCE, Piece, day_of, merged, read
+from tests.pipeline.week_truth import GAP, OBSERVED, SINCE, read
+from tests.pipeline.week_work import ambiguous, moves, parts
 
 SOURCES = ("cx", "kore", "aicc", "support")
 
@@ -115,22 +116,22 @@ def outside(*instants: int | None, until: int) -> bool:
 @pytest.mark.parametrize("source", ["cx", "aicc", "support"])
 def test_transfers_are_those_that_were_made(week: Read, source: str) -> None:
     """If this fails, work was handed over that was not, or its way through several hands is told wrongly."""
-    ours, true = week.moved(source), chained(week.week.moves(source))
+    ours, true = week.moved(source), chained(moves(week.week, source))
     spoilt = {one.interaction for one in true if not outside(one.start, one.end, until=OBSERVED[source])}
-    ambiguous = week.week.ambiguous(source)
-    spoilt |= ambiguous
+    unclear = ambiguous(week.week, source)
+    spoilt |= unclear
     assert not differences(
         {one: told for one, told in ours.items() if one.interaction not in spoilt},
         {one: told for one, told in true.items() if one.interaction not in spoilt},
     )
     begun = {(one.interaction, one.sender, one.receiver, one.start) for one in true}
     told = {(one.interaction, one.sender, one.receiver, one.start) for one in ours}
-    assert {one for one in told if one[0] not in ambiguous} <= begun
+    assert {one for one in told if one[0] not in unclear} <= begun
     assert len(spoilt) < len(true) / 10
     assert sum(is_return for _, is_return in ours.values()) >= 10
     assert max(hop for hop, _ in ours.values()) >= 3
 
-    pairs = defaultdict(lambda: [0, 0, 0, 0])
+    pairs: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     counts: defaultdict[tuple[str, int, str], int] = defaultdict(int)
     for one, (_, is_return) in ours.items():
         row = pairs[day_of(one.start), one.sender, one.kind, one.receiver]
@@ -152,7 +153,9 @@ def test_transfers_are_those_that_were_made(week: Read, source: str) -> None:
         "where source = $source and transfers_out + transfers_in > 0"
     )
     counted = {
-        (agent, at, way): n for agent, at, *both in week.ask(sql, source=source) for way, n in zip(("out", "in"), both)
+        (agent, at, way): n
+        for agent, at, *both in week.ask(sql, source=source)
+        for way, n in zip(("out", "in"), both, strict=True)
     }
     assert not differences({key: n for key, n in counted.items() if n}, counts)
 
@@ -161,12 +164,14 @@ def test_transfers_are_those_that_were_made(week: Read, source: str) -> None:
 def test_who_took_part_in_what_and_when(week: Read, source: str) -> None:
     """If this fails, two chats at once are one, or a call that came back is the one that went."""
     sql = "select interaction_id, agent_id, epoch_us(joined_at), epoch_us(left_at) from marts.fct_participation where source = $source"
-    ours, true = set(week.ask(sql, source=source)), week.week.parts(source)
+    ours, true = set(week.ask(sql, source=source)), parts(week.week, source)
     spoilt = {
-        one[0] for one in true if not outside(*one[2:], until=OBSERVED[source]) or one[2] < GAP[1] and one[3] > GAP[0]
+        one[0]
+        for one in true
+        if not outside(*one[2:], until=OBSERVED[source]) or (one[2] < GAP[1] and (one[3] or GAP[1]) > GAP[0])
     }
     assert not {one for one in ours if one[0] not in spoilt} ^ {one for one in true if one[0] not in spoilt}
-    whole = {one[:2]: [] for one in true}
+    whole: defaultdict[tuple[str, str], list[tuple[int, int | None]]] = defaultdict(list)
     for name, agent, start, end in true:
         whole[name, agent].append((start, end))
     for name, agent, start, end in ours:
@@ -211,7 +216,7 @@ def test_an_hour_without_a_feed_is_no_idle_hour(week: Read, source: str) -> None
     assert sum(share for *_, share in rows) / len(rows) < 0.5
     for agent, at, low, high, share in rows:
         known = sums(source, week.known[source][agent], edges)[at]
-        assert share == pytest.approx(known[7] / QUARTER)
+        assert share == pytest.approx((known[7] or 0) / QUARTER)
         true = sums(source, week.week.truly(source, names[agent]), edges)[at]
         working = (true[2] or 0) + (true[3] or 0)
         if working + (true[1] or 0):

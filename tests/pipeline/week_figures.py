@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.pipeline.truth import DAY, micros
-from tests.pipeline.week_truth import Moved, Piece, day_of, merged, unknown
+from tests.pipeline.week_pieces import Moved, Piece, day_of, merged, unknown
 
 QUARTER = 900_000_000
 STATES = ("available", "handling", "wrap_up", "not_ready", "offline", "unobserved")

@@ -12,12 +12,14 @@ import duckdb
 from tests.pipeline.site import Rows
 from tests.pipeline.truth import DAY
 from tests.pipeline.week_figures import COLUMNS, Key, on_days, seen_days
-from tests.pipeline.week_truth import Moved, Piece, Week, day_of, merged
+from tests.pipeline.week_pieces import Moved, Piece, day_of, merged
+from tests.pipeline.week_truth import Week
 
 TIMELINE = """
 select agent_id, epoch_us(t.started_at), epoch_us(t.ended_at), t.state,
     case when t.state = 'not_ready' or source in ('cx', 'kore') and t.state <> 'offline' then t.reason end,
-    t.work_items, t.load, t.capacity, epoch_us(s.logged_in_at)
+    t.work_items, t.load, t.capacity, epoch_us(s.logged_in_at),
+    case when source <> 'support' then t.vendor_state end
 from marts.fct_agent_timeline as t
 left join marts.fct_agent_sessions as s using (source, session_id, agent_id)
 where source = $source order by agent_id, t.started_at
