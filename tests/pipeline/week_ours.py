@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,20 @@ class Read:
         start = "epoch_us(date::timestamptz)" if table == "marts.agg_agent_days" else "epoch_us(interval_start)"
         rows = self.ask(f"select agent_id, {start}, {FIGURES} from {table} where source = $source", source=source)
         return {(agent, at): tuple(row) for agent, at, *row in rows}
+
+    def local(
+        self, minutes: int, zone: str, since: datetime, until: datetime
+    ) -> tuple[dict[tuple[str, str, int], tuple[int | None, ...]], set[tuple[int, int, str]]]:
+        """Sums by source, agent and start of a wall clock's intervals, and these as start, end and label."""
+        rows = self.ask(
+            f"select source, agent_id, epoch_us(interval_start), epoch_us(interval_end), local_label, {FIGURES} "
+            "from agent_intervals($minutes, $zone, $since, $until)",
+            minutes=minutes,
+            zone=zone,
+            since=since,
+            until=until,
+        )
+        return {tuple(row[:3]): tuple(row[5:]) for row in rows}, {tuple(row[2:5]) for row in rows}
 
     def moved(self, source: str) -> dict[Moved, tuple[int, bool]]:
         """Transfers with hop and return."""
