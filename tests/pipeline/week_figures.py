@@ -8,12 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from tests.pipeline.truth import DAY, micros
-from tests.pipeline.week_truth import Moved, Piece, day_of, merged, unknown
+from tests.pipeline.week_pieces import Moved, Piece, day_of, merged, unknown
 
 QUARTER = 900_000_000
+WHOLE_DAY = 1440
 STATES = ("available", "handling", "wrap_up", "not_ready", "offline", "unobserved")
 SILENT: Mapping[str, frozenset[str]] = {
     "cx": frozenset(),
@@ -73,20 +75,15 @@ def sums(source: str, pieces: Iterable[Piece], edges: Sequence[int]) -> dict[int
 def local_edges(zone: str, minutes: int, since: datetime, until: datetime) -> list[int]:
     """Edges of intervals by the wall clock of a zone, from an instant to another, in order; 1440 minutes are a day.
 
-    Every minute of the stretch is looked at by what a clock on the wall shows: an interval begins where the minutes since
-    midnight are a multiple of its length, which an hour that is shown twice reaches twice.
+    At every quarter of an hour we look at a clock on the wall: an interval begins where the minutes since midnight
+    reach a multiple of its length, which an hour that is shown twice does twice.
     """
     wall, edges = ZoneInfo(zone), []
     at, last = since, None
     while at <= until:
         local = at.astimezone(wall)
-        grain = (
-            local.date(),
-            (local.hour * 60 + local.minute) // minutes,
-            local.utcoffset() if minutes < DAY else None,
-        )
-        if minutes >= 1440:
-            grain = (local.date(), 0, None)
+        place = (local.hour * 60 + local.minute) // minutes
+        grain = (local.date(), place, None if minutes == WHOLE_DAY else local.utcoffset())
         if grain != last:
             edges.append(micros(at))
         last, at = grain, at + timedelta(minutes=15)
@@ -119,7 +116,7 @@ def reasons(pieces: Iterable[Piece]) -> dict[tuple[date, str], tuple[int, int]]:
 
 
 def chained(moves: Iterable[Moved]) -> dict[Moved, tuple[int, bool]]:
-    """Of each transfer its place in the interaction's chain, and whether it goes back to somebody who already had it."""
+    """Of each transfer its place in the chain, and whether it goes back to somebody who already had the work."""
     chains: defaultdict[str, list[Moved]] = defaultdict(list)
     for one in sorted(moves, key=lambda one: (one.start, one.end or 2**62)):
         chains[one.interaction].append(one)
@@ -136,3 +133,35 @@ def chained(moves: Iterable[Moved]) -> dict[Moved, tuple[int, bool]]:
 def at_instant(pieces: Sequence[Piece], at: int) -> Piece | None:
     """What is known of an agent at an instant."""
     return next((one for one in pieces if one.start <= at < one.end), None)
+
+
+def overlapping(stays: Iterable[tuple[str, str, int, int | None]], since: int, until: int) -> dict[str, dict[str, int]]:
+    """Of each agent the interactions between two instants, with their microseconds there."""
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for name, agent, start, end in stays:
+        if start < until and ((end or until) > since or start >= since):
+            found[agent][name] = found[agent].get(name, 0) + min(end or until, until) - max(start, since)
+    return dict(found)
+
+
+def at_once(stays: Iterable[tuple[str, str, int, int | None]], agent: str, least: int, since: int, until: int) -> int:
+    """Microseconds between two instants in which an agent had so many interactions at once."""
+    own = [(max(start, since), min(end or until, until)) for _, who, start, end in stays if who == agent]
+    edges = sorted({at for one in own if one[0] < one[1] for at in one})
+    return sum(b - a for a, b in pairwise(edges) if sum(start <= a and b <= end for start, end in own) >= least)
+
+
+def clipped(pieces: Iterable[Piece], since: int, until: int) -> list[Piece]:
+    """What lies between two instants."""
+    return [one for _, one in split(pieces, [since, until])]
+
+
+def unbroken(pieces: Sequence[Piece], at: int) -> int:
+    """Since when an agent has been in the state and word of an instant."""
+    before = [one for one in pieces if one.start <= at]
+    since = before[-1].start
+    for one in reversed(before):
+        if (one.state, one.word) != (before[-1].state, before[-1].word):
+            break
+        since = one.start
+    return since

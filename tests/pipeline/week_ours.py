@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +12,14 @@ import duckdb
 from tests.pipeline.site import Rows
 from tests.pipeline.truth import DAY
 from tests.pipeline.week_figures import COLUMNS, Key, on_days, seen_days
-from tests.pipeline.week_truth import Moved, Piece, Week, day_of, merged
+from tests.pipeline.week_pieces import Moved, Piece, day_of, merged
+from tests.pipeline.week_truth import Week
 
 TIMELINE = """
 select agent_id, epoch_us(t.started_at), epoch_us(t.ended_at), t.state,
     case when t.state = 'not_ready' or source in ('cx', 'kore') and t.state <> 'offline' then t.reason end,
-    t.work_items, t.load, t.capacity, epoch_us(s.logged_in_at)
+    t.work_items, t.load, t.capacity, epoch_us(s.logged_in_at),
+    case when source <> 'support' then t.vendor_state end
 from marts.fct_agent_timeline as t
 left join marts.fct_agent_sessions as s using (source, session_id, agent_id)
 where source = $source order by agent_id, t.started_at
@@ -66,6 +68,20 @@ class Read:
         start = "epoch_us(date::timestamptz)" if table == "marts.agg_agent_days" else "epoch_us(interval_start)"
         rows = self.ask(f"select agent_id, {start}, {FIGURES} from {table} where source = $source", source=source)
         return {(agent, at): tuple(row) for agent, at, *row in rows}
+
+    def local(
+        self, minutes: int, zone: str, since: datetime, until: datetime
+    ) -> tuple[dict[tuple[str, str, int], tuple[int | None, ...]], set[tuple[int, int, str]]]:
+        """Sums by source, agent and start of a wall clock's intervals, and these as start, end and label."""
+        rows = self.ask(
+            f"select source, agent_id, epoch_us(interval_start), epoch_us(interval_end), local_label, {FIGURES} "
+            "from agent_intervals($minutes, $zone, $since, $until)",
+            minutes=minutes,
+            zone=zone,
+            since=since,
+            until=until,
+        )
+        return {tuple(row[:3]): tuple(row[5:]) for row in rows}, {tuple(row[2:5]) for row in rows}
 
     def moved(self, source: str) -> dict[Moved, tuple[int, bool]]:
         """Transfers with hop and return."""

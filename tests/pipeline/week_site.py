@@ -3,12 +3,12 @@
 No expectations here: what really happened is in ``week_truth.py``, what follows from it in ``week_figures.py``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -37,11 +37,10 @@ from simulator.cxengage import CxEngageServer
 from simulator.facts import HOUR, Agent
 from simulator.huawei import HuaweiServer
 from simulator.huawei_states import HuaweiDialect
-from simulator.kore import REASON_CODES, KoreServer
-from simulator.kore_events import KoreDialect
+from simulator.kore import KoreServer
+from simulator.kore_events import REASON_CODES, KoreDialect
 from simulator.plan import Shift, shifts
 from simulator.server import Vendors
-from tests.pipeline.site import build
 
 FIRST = date(2026, 10, 24)
 """A Saturday; the clocks of Berlin go back in the night after it."""
@@ -56,7 +55,7 @@ PEOPLE = {
     "beyondtrust": (3, 7, 8, 10, 11, 12, 13, 17, 19),
 }
 """Who works on which platform, by number; CxEngage sees everybody. Some are seen by all four."""
-FORGET = {3: (1, "away"), 8: (2, "ready")}
+FORGET: Mapping[int, tuple[int, Literal["away", "ready"]]] = {3: (1, "away"), 8: (2, "ready")}
 """Who forgets to sign out on which day, away or ready, and comes back three days later."""
 FEEDS = {
     "cx": replace(AGENT_STATES, window=timedelta(hours=1)),
@@ -129,9 +128,11 @@ class WeekSite:
 
 def forgetful(seed: int, agent: Agent, day: date) -> list[Shift]:
     """The simulator's plan of a day, but that some forget to sign out, for two days and more."""
-    since, how = FORGET.get(agent.number, (None, None))
+    if agent.number not in FORGET:
+        return shifts(seed, agent, day)
+    since, how = FORGET[agent.number]
     number = (day - FIRST).days
-    if since is not None and number in {since + 1, since + 2}:
+    if number in {since + 1, since + 2}:
         return []
     found = shifts(seed, agent, day)
     if number == since:
@@ -181,8 +182,8 @@ def _settings(folder: Path, vendors: Vendors) -> Any:
     cx, kore, huawei, support = vendors.cxengage, vendors.kore, vendors.huawei, vendors.beyondtrust
     account = huawei.account
     keys = {"access_key": "${HUAWEI_AK}", "secret_key": "${HUAWEI_SK}"}
-    fast = {"max_requests_per_minute": 600_000, "since": FIRST}
-    told = [
+    fast: dict[str, Any] = {"max_requests_per_minute": 600_000, "since": FIRST}
+    told: list[dict[str, Any]] = [
         {"name": "cx", "vendor": "cxengage", "base_url": cx.base_url, "tenant_id": cx.tenant_id}
         | {"username": "${CX_USER}", "password": "${CX_PASS}"},
         {"name": "kore", "vendor": "kore", "base_url": kore.base_url, "account_id": kore.account_id}

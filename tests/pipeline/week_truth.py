@@ -1,14 +1,13 @@
 """What a reader of each platform can know of the week, by brute force over what really happened; no SQL, no figures.
 
-The simulator's truth comes from what people did. Here it is cut to what each vendor shows (its words, its seconds) and to
-what was asked for, by the rules of docs/metrics.md. Times are whole microseconds since 1970.
+The simulator's truth comes from what people did. Here it is cut to what each vendor shows (its words, its seconds) and
+to what was asked for, by the rules of docs/metrics.md. Times are whole microseconds since 1970.
 """
 
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from simulator.facts import Agent, Change
-from simulator.faults import share
 from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
-from simulator.kore import REASON_CODES
+from simulator.kore_events import REASON_CODES
 from tests.pipeline.truth import DAY, Truth, micros, truth
+from tests.pipeline.week_pieces import SECOND, Piece, filled, merged, whole
 from tests.pipeline.week_site import FIRST, FORGET, OUTAGE, UNTIL, WeekSite
 
-SECOND = 1_000_000
 MARK = 300 * SECOND
 """So often Huawei writes down a talk that lasts."""
 SINCE = micros(datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC))
@@ -34,65 +32,10 @@ OBSERVED = {
 """Until when each source was observed: the last look less what its vendor holds back."""
 AFTER_CALL_WORK = "After Call Work"
 LEAVES_DESK = {"Break", "Lunch", "Personal"}
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of one agent's time: what is known of it, or ``unobserved``.
-
-    Attributes:
-        sign_in: When the session began; None when signed out, or not known.
-        says: The reason, by the vendor's word; only of those not ready.
-    """
-
-    start: int
-    end: int
-    state: str
-    says: str | None = None
-    items: int | None = None
-    load: int | None = None
-    capacity: int | None = None
-    sign_in: int | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether somebody knows."""
-        return self.state != "unobserved"
-
-    @property
-    def told(self) -> tuple[object, ...]:
-        """All but when."""
-        return self.state, self.says, self.items, self.load, self.capacity, self.sign_in
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A transfer as a vendor tells it."""
-
-    interaction: str
-    sender: str
-    kind: str
-    receiver: str | None
-    start: int
-    end: int | None
-
-
-def unknown(start: int, end: int) -> Piece:
-    """A stretch that nobody knows anything of."""
-    return Piece(start, end, "unobserved")
-
-
-def merged(pieces: Iterable[Piece]) -> list[Piece]:
-    """The same without stretches of no length, neighbours that tell the same made one."""
-    found: list[Piece] = []
-    for one in pieces:
-        if one.start >= one.end:
-            continue
-        if found and found[-1].end == one.start and found[-1].told == one.told:
-            found[-1] = replace(found[-1], end=one.end)
-        else:
-            found.append(one)
-    return found
+RESTS = HuaweiDialect().rest_reasons
+Row = dict[str, Any]
+Told = tuple[str, str | None, str | None]
+Say = Callable[[Row], Told]
 
 
 @dataclass(frozen=True)
@@ -126,26 +69,24 @@ class Week:
                 found[name] = pieces
         return found
 
-    def _pieces(
-        self, rows: list[dict[str, Any]], say: Callable[[dict[str, Any]], tuple[str, str | None]], grain: int
-    ) -> list[Piece]:
+    def _pieces(self, rows: list[dict[str, Any]], say: Say, grain: int) -> list[Piece]:
         """A vendor's view of the truth, all of it."""
         sign_ins = {row["session_id"]: micros(row["logged_in_at"]) // grain * grain for row in self.real.sessions}
         found = []
         for row in rows:
             start, end = (micros(row[edge]) // grain * grain for edge in ("started_at", "ended_at"))
-            state, says = say(row)
+            state, says, word = say(row)
             items, load, capacity = (row[name] for name in ("work_items", "load", "capacity"))
             if state == "offline":
-                found.append(Piece(start, end, state))
+                found.append(Piece(start, end, state, word=word))
             else:
-                found.append(Piece(start, end, state, says, items, load, capacity, sign_ins[row["session_id"]]))
+                found.append(Piece(start, end, state, says, items, load, capacity, sign_ins[row["session_id"]], word))
         return merged(found)
 
     # -- CxEngage: records with an end, by when they begin ----------------------------------
 
     def _cxengage(self, true_id: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = self._pieces(rows, lambda row: (row["state"], row["reason"]), 1)
+        told = self._pieces(rows, by_cxengage, 1)
         begins = [one.start for one in told]
         starts = self.starts[true_id]
         ends = sorted(one.start for one in told if one.state == "offline")
@@ -168,15 +109,14 @@ class Week:
     # -- Kore.ai: updates, each of which lasts until the next --------------------------------
 
     def _kore(self, _: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        def say(row: dict[str, Any]) -> tuple[str, str | None]:
-            code = None if row["reason"] is None else REASON_CODES[row["reason"]]
-            if row["state"] == "offline":
-                return "offline", None
-            if row["is_ready"]:
-                return "available", None
-            return ("wrap_up" if row["reason"] == AFTER_CALL_WORK else "not_ready"), code
-
-        told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, say, SECOND)]
+        told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, by_kore, SECOND)]
+        # Signing in has a word of its own, which says that the agent is not ready.
+        told = [
+            replace(one, word="login")
+            if (one.start, one.says) == (one.sign_in, None) and one.state == "not_ready"
+            else one
+            for one in told
+        ]
         # Each request reaches a second beyond both its ends.
         lost = GAP[0] + SECOND, GAP[1] - SECOND
         found = [
@@ -187,12 +127,7 @@ class Week:
     # -- BeyondTrust: every half hour of the archive begins with a copy of all that is -------
 
     def _beyondtrust(self, _: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        def say(row: dict[str, Any]) -> tuple[str, str | None]:
-            if row["state"] in {"not_ready", "wrap_up"}:
-                return "not_ready", "Idle" if row["reason"] in LEAVES_DESK else "Assignment off"
-            return row["state"], None
-
-        told = [replace(one, capacity=None) for one in self._pieces(rows, say, SECOND)]
+        told = [replace(one, capacity=None) for one in self._pieces(rows, by_beyondtrust, SECOND)]
         found = []
         for one in merged(told):
             # Who is signed out has no row: that a copy lacks somebody after a gap says nothing.
@@ -205,18 +140,14 @@ class Week:
     # -- Huawei: operations with begin and end, by when they end; nothing is written of idle time ----
 
     def _huawei(self, true_id: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        def say(row: dict[str, Any]) -> tuple[str, str | None]:
-            cause = str(REASON_CAUSES.get(row["reason"], 0))
-            return row["state"], cause if row["state"] == "not_ready" else None
-
-        told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, say, SECOND)]
+        told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, by_huawei, SECOND)]
         told = merged(told)
         if not told:
             return []
         edges = sorted(self._operations(true_id, told))
         found = []
         # Before the first sign-in nobody was there: that is looked for on the day before.
-        first = Piece(max(SINCE, (told[0].start // DAY - 1) * DAY), told[0].start, "offline")
+        first = Piece(max(SINCE, (told[0].start // DAY - 1) * DAY), told[0].start, "offline", word="0")
         for one in [first, *told]:
             if one.state in {"available", "offline"}:
                 found += list(_inferred(one, edges))
@@ -233,9 +164,7 @@ class Week:
         found = {(one.start, one.end) for one in told if one.state in {"not_ready", "wrap_up"}}
         for row in self.real.sessions:
             if row["agent_id"] == true_id:
-                found |= {
-                    (at, at) for at in (whole(row["logged_in_at"]), whole(row["logged_out_at"])) if at is not None
-                }
+                found |= {(whole(at), whole(at)) for at in (row["logged_in_at"], row["logged_out_at"]) if at}
         for row in self.interactions:
             if row["agent_id"] != true_id:
                 continue
@@ -247,73 +176,37 @@ class Week:
     def truly(self, source: str, true_id: str) -> list[Piece]:
         """What an agent did, all of it, as the vendor would tell it."""
         rows = [row for row in self.real.states if row["agent_id"] == true_id]
-        hidden = source == "support"
-        return self._pieces(
-            rows, lambda row: ("not_ready" if hidden and row["state"] == "wrap_up" else row["state"], None), 1
-        )
+        return self._pieces(rows, {"support": by_beyondtrust}.get(source, by_cxengage), 1)
 
-    # -- what was worked on, and handed over ------------------------------------------------
 
-    def parts(self, source: str) -> set[tuple[str, str, int, int | None]]:
-        """Who took part in what: interaction, agent, from when to when; only of vendors that name interactions."""
-        ids = self.ids[source]
-        return {
-            (
-                self._interaction(source, row["interaction_id"]),
-                ids[row["agent_id"]],
-                whole(row["joined_at"]),
-                whole(row["left_at"]),
-            )
-            for row in self.interactions
-            if row["agent_id"] in ids
-        }
+def by_cxengage(row: Row) -> Told:
+    """State, reason and word: whether ready for more is a word of its own, whatever the agent handles."""
+    word = "ready" if row["is_ready"] else "not-ready"
+    return row["state"], row["reason"], None if row["state"] == "offline" else word
 
-    def moves(self, source: str) -> list[Moved]:
-        """What a source's agents handed over, as its vendor tells it."""
-        ids = self.ids[source]
-        return [self._moved(source, row) for row in self.real.transfers if row["from_agent_id"] in ids]
 
-    def ambiguous(self, source: str) -> set[str]:
-        """What a stranger handed on to this platform within moments of a colleague's having handed it to the stranger.
+def by_kore(row: Row) -> Told:
+    """Presence alone: who works is ready, unless they have said otherwise meanwhile."""
+    if row["state"] == "offline":
+        return "offline", None, "logout"
+    if row["is_ready"]:
+        return "available", None, "ready"
+    code = None if row["reason"] is None else REASON_CODES[row["reason"]]
+    return ("wrap_up" if row["reason"] == AFTER_CALL_WORK else "not_ready"), code, "notready"
 
-        On the platform one act's messages lie a moment apart, too: whose act it was cannot be told.
-        """
-        ids, moment = self.ids[source], 3 * SECOND
-        left = {
-            (self._interaction(source, row["interaction_id"]), whole(row["left_at"]))
-            for row in self.interactions
-            if row["agent_id"] in ids
-        }
-        rows = [row for row in self.real.transfers if row["from_agent_id"] not in ids and row["to_agent_id"] in ids]
-        handed = {(self._interaction(source, row["interaction_id"]), whole(row["started_at"]) or 0) for row in rows}
-        return {
-            name
-            for name, at in handed
-            for other, end in left
-            if name == other and end is not None and 0 <= at - end < moment
-        }
 
-    def _moved(self, source: str, row: dict[str, Any]) -> Moved:
-        grain = 1 if source == "cx" else SECOND
-        start, end = (at and micros(at) // grain * grain for at in (row["started_at"], row["completed_at"]))
-        kind, receiver = "agent", self.ids[source].get(row["to_agent_id"])
-        if source == "cx":
-            receiver = row["to_agent_id"]
-        elif source == "support" and receiver is None:
-            # Who is not on this platform is reached through everybody's queue, which has it at once.
-            kind, receiver, end = "queue", "general", start
-        elif receiver is None:
-            kind, receiver = "external", f"8{zlib.crc32(row['to_agent_id'].encode()):010d}"
-        elif source == "aicc" and share(row["interaction_id"]) < HuaweiDialect().release_transfers:
-            # Of a call that was released nobody says to what kind of receiver.
-            kind = "unknown"
-        name = self._interaction(source, row["interaction_id"])
-        return Moved(name, self.ids[source][row["from_agent_id"]], kind, receiver, start, end)
+def by_beyondtrust(row: Row) -> Told:
+    """Flags: after-contact work is one of several ways of not wanting sessions."""
+    if row["state"] in {"not_ready", "wrap_up"}:
+        return "not_ready", "Idle" if row["reason"] in LEAVES_DESK else "Assignment off", None
+    return row["state"], None, None
 
-    def _interaction(self, source: str, name: str) -> str:
-        if source == "aicc":
-            return self.call_ids[name]
-        return name.replace("-", "") if source == "support" else name
+
+def by_huawei(row: Row) -> Told:
+    """Types of operations and causes; some causes make it a rest."""
+    if row["state"] == "not_ready":
+        return "not_ready", str(REASON_CAUSES.get(row["reason"], 0)), "26" if row["reason"] in RESTS else "3"
+    return row["state"], None, {"offline": "0", "available": "2", "handling": "4", "wrap_up": "27"}[row["state"]]
 
 
 def arrives(end: int) -> bool:
@@ -352,30 +245,6 @@ def watched(start: int, end: int) -> int:
 def cut(one: Piece) -> list[Piece]:
     """What is left of a stretch around the outage."""
     return [replace(one, end=min(one.end, GAP[0])), replace(one, start=max(one.start, GAP[1]))]
-
-
-def filled(pieces: Iterable[Piece], until: int) -> list[Piece]:
-    """Pieces in order with what nobody knows between and after them."""
-    found: list[Piece] = []
-    for one in sorted((one for one in pieces if one.start < one.end), key=lambda one: one.start):
-        if found and found[-1].end < one.start:
-            found.append(unknown(found[-1].end, one.start))
-        # Talks of one agent at once overlap.
-        if not found or one.end > found[-1].end:
-            found.append(replace(one, start=max(one.start, found[-1].end)) if found else one)
-    if found and found[-1].end < until:
-        found.append(unknown(found[-1].end, until))
-    return merged(found)
-
-
-def whole(moment: datetime | None) -> int | None:
-    """Whole seconds."""
-    return None if moment is None else micros(moment) // SECOND * SECOND
-
-
-def day_of(at: int) -> date:
-    """The UTC day of an instant."""
-    return date(1970, 1, 1) + timedelta(days=at // DAY)
 
 
 def read(site: WeekSite, folder: Path) -> Week:
