@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerpr
 from orchestration.cache import Cache
 from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
 from orchestration.files import concatenate
-from orchestration.inputs import Constants, Input, find_inputs
+from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
 
@@ -70,14 +70,28 @@ class Verdict:
 
 
 class Builder:
-    """Builds and checks the models of one lake. Safe to use from several threads; each has its own DuckDB."""
+    """Builds and checks the models of one lake. Safe to use from several threads; each has its own DuckDB.
+
+    Args:
+        lake: The files.
+        models: All models, each after what it reads.
+        constants: The tables that no model makes.
+        memory_limit: Of each DuckDB.
+        wanted: Tables to build, all unless given; the others have no rows.
+    """
 
     def __init__(
-        self, lake: Lake, models: Mapping[str, Model], constants: Constants, memory_limit: str = "4GB"
+        self,
+        lake: Lake,
+        models: Mapping[str, Model],
+        constants: Constants,
+        memory_limit: str = "4GB",
+        wanted: Collection[str] | None = None,
     ) -> None:
         self.lake = lake
         self.builds = Builds(lake)
-        self.models = models
+        self.every = models
+        self.models = {table: model for table, model in models.items() if wanted is None or table in wanted}
         self.constants = constants
         self.memory_limit = memory_limit
         self._local = threading.local()
@@ -88,9 +102,9 @@ class Builder:
 
         def find() -> dict[str, dict[str, str]]:
             with connect(self.lake, 1, self.memory_limit) as connection:
-                return infer_types(connection, self.models, self.constants)
+                return infer_types(connection, self.every, self.constants)
 
-        models = [(model.table, model.kind, model.sql) for model in self.models.values()]
+        models = [(model.table, model.kind, model.sql) for model in self.every.values()]
         question = json.dumps([duckdb.__version__, models, dict(self.constants.types)])
         return Cache(self.lake.cache_dir).get(dict[str, dict[str, str]], question, find)
 
@@ -242,7 +256,7 @@ class Builder:
             for table in check.tables:
                 model = self.models.get(table)
                 if model is None:
-                    self.show_input(connection, self.constants.input(table, None))
+                    self.show_input(connection, given(self.constants, table, None))
                     continue
                 spans = [None] if model.kind == "whole" else [*sorted(days)]
                 paths = tuple(path for day in spans for path in self.builds.paths(table, day))

@@ -111,11 +111,11 @@ class Warehouse:
             else:
                 found = {
                     p
-                    for m in self.builder.models
+                    for m in self.builder.every
                     for day in [None, *days]
                     for p in builds.folder(m, day).glob("*.parquet")
                 }
-            for table in self.builder.models:
+            for table in self.builder.every:
                 for day in [None, *(builds.days(table) if days is None else days)]:
                     kept.update(builds.paths(table, day))
             found |= {path for path in (self.lake.root / ".tmp").glob("*") if path.is_file()}

@@ -86,10 +86,13 @@ class History:
             self._sent.setdefault(transfer.sender.number, []).append(transfer)
         self._found: dict[int, list[Operation]] = {}
 
-    def select(self, number: int, start: int, end: int, now: int, faults: Faults) -> list[tuple[int, Operation]]:
+    def select(
+        self, number: int, start: int, end: int, now: int, faults: Faults, *, kept: int = DAY
+    ) -> list[tuple[int, Operation]]:
         """Return an agent's records of [start, end) (milliseconds UTC) as known at `now`, numbered.
 
-        A record is written when what it records has ended, perhaps late, and forgotten a day after that end.
+        A record is written when what it records has ended, perhaps late, and forgotten `kept`
+        milliseconds after that end.
         """
         seen = now - int(self._dialect.state_lag_seconds * SECOND)
         by_end = self._dialect.history_by == "end"
@@ -97,7 +100,7 @@ class History:
             (place, operation)
             for place, operation in enumerate(self._operations(number))
             if start <= (operation.end if by_end else operation.begin) < end
-            and now - DAY <= operation.end <= seen - lateness(faults, f"{number}/{place}")
+            and now - kept <= operation.end <= seen - lateness(faults, f"{number}/{place}")
         ]
         return disturbed(found, faults, lambda one: f"{number}/{one[0]}", f"{start}/{end}")
 
@@ -166,13 +169,17 @@ class History:
         return [dict(zip(names, self._values(number, one, ABSENT_CMS, utc), strict=True)) for one in found]
 
     def table(self, start: int, end: int, now: int) -> bytes:
-        """Return everybody's records of a window as CC-FS exports them: CSV with a line of names."""
+        """Return everybody's records of a window as CC-FS exports them: CSV, mostly with a line of names.
+
+        The one day that CC-CMS keeps them is not said of CC-FS: there nothing is forgotten.
+        """
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerow(COLUMNS)
+        if self._dialect.files_header:
+            writer.writerow(COLUMNS)
         zone = ZoneInfo(self._dialect.files_zone)
         for number in self._people:
-            for one in self.select(number, start, end, now, Faults()):
+            for one in self.select(number, start, end, now, Faults(), kept=now):
                 writer.writerow(self._values(number, one, ABSENT_FILES, zone))
         return text.getvalue().encode()
 

@@ -32,6 +32,7 @@ _CTI_ANSWERING: Final = 4
 
 # Causes 200 to 250 are the tenant's own; 0 is none.
 _FIRST_CAUSE: Final = 200
+_QUARTER_MINUTES: Final = 15
 REASON_CAUSES: Final[Mapping[str, int]] = {
     reason.name: _FIRST_CAUSE + number
     for number, reason in enumerate(
@@ -70,6 +71,8 @@ class HuaweiDialect:
     retention: records older than a day are 'gone', or asking for them is an 'error'.
     release_transfers: share of transfers to agents that are release transfers (54), not internal ones (45).
     files_zone: IANA zone of the times in downloaded files, which carry none.
+    files_header: files begin with a line of the columns' names.
+    export_minutes, export_as: a site's folder gets a file of so many minutes at a time, 'csv' or 'zip'.
 
     rest_reasons: not-ready reasons that this tenant's agents enter as a rest.
     """
@@ -99,14 +102,20 @@ class HuaweiDialect:
     retention: Literal["gone", "error"] = "gone"
     release_transfers: float = 0.25
     files_zone: str = "UTC"
+    files_header: bool = True
+    export_minutes: int = 60
+    export_as: Literal["csv", "zip"] = "csv"
     rest_reasons: tuple[str, ...] = (BREAK.name, LUNCH.name)
 
     def __post_init__(self) -> None:
-        """Refuse a zone that does not exist now, not at the first file.
+        """Refuse what no file could be written with now, not at the first file.
 
         Raises:
-            ValueError: `files_zone` is no IANA zone.
+            ValueError: `files_zone` is no IANA zone, or `export_minutes` no multiple of 15.
         """
+        if self.export_minutes <= 0 or self.export_minutes % _QUARTER_MINUTES:
+            message = f"export_minutes: {self.export_minutes} is no multiple of {_QUARTER_MINUTES}"
+            raise ValueError(message)
         try:
             ZoneInfo(self.files_zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
