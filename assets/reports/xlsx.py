@@ -81,8 +81,8 @@ class _Formats:
 def _about(book: xlsxwriter.Workbook, formats: _Formats, report: Report) -> None:
     """The first sheet: all that the other formats say around their tables."""
     sheet = book.add_worksheet("About")
-    for column, width in enumerate(_ABOUT_WIDTHS):
-        sheet.set_column(column, column, width)
+    for number, width in enumerate(_ABOUT_WIDTHS):
+        sheet.set_column(number, number, width)
     sheet.set_landscape()
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)

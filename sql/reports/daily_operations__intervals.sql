@@ -1,6 +1,7 @@
 -- All agents of a source together, by intervals of local time. What a source does not tell is empty, never 0.
 -- title: Through the day
 -- column source (text) Source: name of the source in sources.yaml
+-- column local_label (text) Local start: local start with its offset; an hour that clocks show twice is two rows
 -- column interval_start (time) From: start of the interval
 -- column interval_end (time) To: end of the interval; figures end earlier where the source was not observed so far
 -- column agents (count) Agents: agents who were signed in at some time
@@ -16,11 +17,13 @@
 -- column occupancy_of_staffed (ratio) Occupancy of staffed: (handling + wrap-up) / staffed
 -- column coverage (ratio) Coverage: share of the time that was observed
 with edges as materialized (
-    select distinct interval_start, interval_end from agent_intervals($grain_minutes, $zone, $from_time, $to_time)
+    select distinct interval_start, interval_end, local_label
+    from agent_intervals($grain_minutes, $zone, $from_time, $to_time)
 ),
 
 summed as (
     select q.source, e.interval_start, any_value(e.interval_end) as interval_end,
+        any_value(e.local_label) as local_label,
         count(distinct q.agent_id) filter (q.staffed_seconds > 0) as agents,
         whole_sum(q.staffed_seconds) as staffed_seconds,
         whole_sum(q.available_seconds) as available_seconds,
@@ -35,7 +38,7 @@ summed as (
     group by q.source, e.interval_start
 )
 
-select source, interval_start, interval_end, agents, staffed_seconds, available_seconds, handling_seconds,
+select source, local_label, interval_start, interval_end, agents, staffed_seconds, available_seconds, handling_seconds,
     wrap_up_seconds, not_ready_seconds, unobserved_seconds,
     occupancy(handling_seconds, wrap_up_seconds, available_seconds) as occupancy,
     occupancy_low(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, uncertainty_seconds)

@@ -4,6 +4,7 @@
 -- column agent_id (text) Agent id: the vendor's id of the agent
 -- column agent_name (text) Agent: name as the roster has it, else the vendor
 -- column team (text) Team: team on the day as the roster has it, or (no team)
+-- column local_label (text) Local start: local start with its offset; an hour that clocks show twice is two rows
 -- column interval_start (time) From: start of the interval
 -- column interval_end (time) To: end of the interval; figures end earlier where the source was not observed so far
 -- column staffed_seconds (seconds) Staffed: signed in: available, handling, wrap-up or not ready
@@ -21,12 +22,14 @@
 -- column transfers_in (count) Transfers in: transfers received
 -- column logins (count) Sign-ins: times somebody signed in
 with edges as materialized (
-    select distinct interval_start, interval_end from agent_intervals($grain_minutes, $zone, $from_time, $to_time)
+    select distinct interval_start, interval_end, local_label
+    from agent_intervals($grain_minutes, $zone, $from_time, $to_time)
 ),
 
 summed as (
     select q.source, q.agent_id, any_value(q.agent_name) as agent_name, any_value(q.team) as team,
         e.interval_start, any_value(e.interval_end) as interval_end,
+        any_value(e.local_label) as local_label,
         whole_sum(q.staffed_seconds) as staffed_seconds,
         whole_sum(q.available_seconds) as available_seconds,
         whole_sum(q.handling_seconds) as handling_seconds,
@@ -43,9 +46,8 @@ summed as (
     group by q.source, q.agent_id, e.interval_start
 )
 
-select source, agent_id, agent_name, team, interval_start, interval_end, staffed_seconds, available_seconds,
-    handling_seconds, wrap_up_seconds,
-    not_ready_seconds, unobserved_seconds,
+select source, agent_id, agent_name, team, local_label, interval_start, interval_end, staffed_seconds,
+    available_seconds, handling_seconds, wrap_up_seconds, not_ready_seconds, unobserved_seconds,
     occupancy(handling_seconds, wrap_up_seconds, available_seconds) as occupancy,
     occupancy_low(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, uncertainty_seconds)
         as occupancy_low,

@@ -2,6 +2,7 @@
 -- title: Teams by interval
 -- column team (text) Team: team on the day as the roster has it, or (no team)
 -- column source (text) Source: name of the source in sources.yaml
+-- column local_label (text) Local start: local start with its offset; an hour that clocks show twice is two rows
 -- column interval_start (time) From: start of the interval
 -- column interval_end (time) To: end of the interval; figures end earlier where the source was not observed so far
 -- column agents (count) Agents: agents who were signed in at some time
@@ -20,11 +21,13 @@
 -- column transfers_in (count) Transfers in: transfers received
 -- column logins (count) Sign-ins: times somebody signed in
 with edges as materialized (
-    select distinct interval_start, interval_end from agent_intervals($grain_minutes, $zone, $from_time, $to_time)
+    select distinct interval_start, interval_end, local_label
+    from agent_intervals($grain_minutes, $zone, $from_time, $to_time)
 ),
 
 summed as (
     select q.team, q.source, e.interval_start, any_value(e.interval_end) as interval_end,
+        any_value(e.local_label) as local_label,
         count(distinct q.agent_id) filter (q.staffed_seconds > 0) as agents,
         whole_sum(q.staffed_seconds) as staffed_seconds,
         whole_sum(q.available_seconds) as available_seconds,
@@ -42,8 +45,8 @@ summed as (
     group by q.team, q.source, e.interval_start
 )
 
-select team, source, interval_start, interval_end, agents, staffed_seconds, available_seconds, handling_seconds,
-    wrap_up_seconds, not_ready_seconds, unobserved_seconds,
+select team, source, local_label, interval_start, interval_end, agents, staffed_seconds, available_seconds,
+    handling_seconds, wrap_up_seconds, not_ready_seconds, unobserved_seconds,
     occupancy(handling_seconds, wrap_up_seconds, available_seconds) as occupancy,
     occupancy_low(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, uncertainty_seconds)
         as occupancy_low,
