@@ -4,10 +4,11 @@ with pages as (
 ),
 
 counted as (
-    select source, segment, window_start, greatest(
-            try(json_array_length(body, '$.AgentUpdates')),
-            try(json_array_length(body, '$.agentUpdates'))
-        ) as records,
+    select source, segment, window_start,
+        try(case
+            when coalesce(json_type(body, '$.AgentUpdates'), 'NULL') = 'NULL' then json_array_length(body, '$.agentUpdates')
+            else json_array_length(body, '$.AgentUpdates')
+        end) as records,
         status is distinct from 204 and try(json_type(body, '$.accountId')) is null as is_strange
     from pages
 ),

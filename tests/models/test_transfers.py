@@ -22,7 +22,7 @@ def facts(bench: Workbench, transfers: Sequence[Mapping[str, Any]]) -> Rows:
     return bench.run("marts.fct_transfers", int_transfers=transfers)
 
 
-def passed(sender: str, to: str, start: str, end: str | None = None, **fields: Any) -> dict[str, Any]:
+def passed(sender: str, to: str | None, start: str, end: str | None = None, **fields: Any) -> dict[str, Any]:
     """A row of ``int_transfers``."""
     return {
         "source": "cx",
