@@ -9,7 +9,8 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerpr
 from orchestration.cache import Cache
 from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
 from orchestration.files import concatenate
-from orchestration.inputs import Constants, Input, find_inputs
+from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
 
@@ -39,8 +40,8 @@ _WORKERS = 2
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.5
 # Segments parsed by one statement: planning it takes 20 ms, as long as parsing 4,000 records. 1.5 MB are 20 MB of JSON;
-# with 8 MB it took 500 MB more.
-_BATCH_SEGMENTS = 50
+# with 8 MB it took 500 MB more. Each statement reads all of a merged file, which may hold a day of 5,760 windows.
+_BATCH_SEGMENTS = 500
 _BATCH_BYTES = 1_500_000
 # With more small files than this they are made one: of a day's 144 windows each row is written three times more.
 _SMALL_FILES = 3
@@ -69,14 +70,28 @@ class Verdict:
 
 
 class Builder:
-    """Builds and checks the models of one lake. Safe to use from several threads; each has its own DuckDB."""
+    """Builds and checks the models of one lake. Safe to use from several threads; each has its own DuckDB.
+
+    Args:
+        lake: The files.
+        models: All models, each after what it reads.
+        constants: The tables that no model makes.
+        memory_limit: Of each DuckDB.
+        wanted: Tables to build, all unless given; the others have no rows.
+    """
 
     def __init__(
-        self, lake: Lake, models: Mapping[str, Model], constants: Constants, memory_limit: str = "4GB"
+        self,
+        lake: Lake,
+        models: Mapping[str, Model],
+        constants: Constants,
+        memory_limit: str = "4GB",
+        wanted: Collection[str] | None = None,
     ) -> None:
         self.lake = lake
         self.builds = Builds(lake)
-        self.models = models
+        self.every = models
+        self.models = {table: model for table, model in models.items() if wanted is None or table in wanted}
         self.constants = constants
         self.memory_limit = memory_limit
         self._local = threading.local()
@@ -87,9 +102,9 @@ class Builder:
 
         def find() -> dict[str, dict[str, str]]:
             with connect(self.lake, 1, self.memory_limit) as connection:
-                return infer_types(connection, self.models, self.constants)
+                return infer_types(connection, self.every, self.constants)
 
-        models = [(model.table, model.kind, model.sql) for model in self.models.values()]
+        models = [(model.table, model.kind, model.sql) for model in self.every.values()]
         question = json.dumps([duckdb.__version__, models, dict(self.constants.types)])
         return Cache(self.lake.cache_dir).get(dict[str, dict[str, str]], question, find)
 
@@ -246,7 +261,7 @@ class Builder:
                     self._show_staged(connection, raw[table], days)
                     continue
                 if model is None:
-                    self.show_input(connection, self.constants.input(table, None))
+                    self.show_input(connection, given(self.constants, table, None))
                     continue
                 spans = [None] if model.kind == "whole" else [*sorted(days)]
                 paths = tuple(path for day in spans for path in self.builds.paths(table, day))
@@ -320,12 +335,13 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path)
 
 def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     batch: dict[str, Path] = {}
-    size = 0
+    size = 0.0
+    sharing = Counter(raw.values())
     for name, path in raw.items():
-        weight = path.stat().st_size
+        weight = path.stat().st_size / sharing[path]
         if batch and (len(batch) == _BATCH_SEGMENTS or size + weight > _BATCH_BYTES):
             yield batch
-            batch, size = {}, 0
+            batch, size = {}, 0.0
         batch[name] = path
         size += weight
     if batch:

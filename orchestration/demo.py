@@ -12,13 +12,16 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from simulator.facts import moment_of
+from simulator.people import hire
+from simulator.schedule import planned
 from simulator.server import serve as serve_simulator
 
 from orchestration.backfill import Report, Runner
 from orchestration.console import ERR, progress_bar, show
 from orchestration.demo_centre import Centre, DemoError, simulated
 from orchestration.demo_compare import Result, Watched, compare
-from orchestration.demo_sources import POLL_SECONDS, write_sources
+from orchestration.demo_sources import POLL_SECONDS, Hired, write_sources
 from orchestration.inputs import midnight
 from orchestration.recorder import record
 from orchestration.resources import Engine
@@ -54,7 +57,8 @@ def run(
     first, last = _days(home, days, agents, seed)
     past = _between(first, last)
     with simulated(seed, agents, first, (today - first).days + 1, midnight(first)) as centre:
-        path, variables = write_sources(home / "demo", centre, first)
+        staff = _staff(seed, agents, first, (today - first).days + 1)
+        path, variables = write_sources(home / "demo", centre, first, staff)
         settings = load_settings(home, path, variables)
         engine = Engine(settings)
         runner = Runner(engine, first, today)
@@ -75,6 +79,20 @@ def serve(port: int, seed: int, agents: int, days: int) -> None:
     """Serve the simulated vendors until Ctrl-C; their clock starts now and runs."""
     today = datetime.now(UTC).date()
     serve_simulator(port=port, seed=seed, agents=agents, days=days, first_day=today - timedelta(days=days))
+
+
+def _staff(seed: int, agents: int, first: date, days: int) -> list[Hired]:
+    """Who works in the simulated centre, and what was planned for them."""
+    return [
+        Hired(
+            agent.agent_id,
+            f"P{1000 + agent.number}",
+            agent.name,
+            f"Team {agent.team + 1}",
+            [(moment_of(row.starts), moment_of(row.ends), row.activity) for row in planned(seed, agent, first, days)],
+        )
+        for agent in hire(seed, agents)
+    ]
 
 
 def _capture(home: Path, centre: Centre, runner: Runner, first: date, last: date) -> bool:

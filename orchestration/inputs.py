@@ -52,12 +52,17 @@ def find_inputs(
     for table in model.parents:
         parent = models.get(table)
         if parent is None:
-            found.append(constants.input(table, day))
+            found.append(given(constants, table, day))
         elif parent.kind == "segment" and day is not None:
             found.append(_staged(builds, model, parent, day))
         else:
             found.append(_built(builds, model, parent, day))
     return found
+
+
+def given(constants: Constants, table: str, day: date | None) -> Input:
+    """A table that is not built here: a constant, or one of a vendor that nobody configured, which has no rows."""
+    return constants.input(table, day) if table in constants.types else Input(table, ())
 
 
 def _built(builds: Builds, model: Model, parent: Model, day: date | None) -> Input:

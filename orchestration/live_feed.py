@@ -122,7 +122,7 @@ class LiveFeed:
     _talk: "asyncio.Task[None] | None" = None
     _ahead: float = 0.0  # our clock minus the loop's
     _since: float | None = None  # when the client that runs began to watch, by the loop's clock
-    _is_told: bool = False  # whether it said itself that it lost the feed
+    _is_told: bool = False  # whether it said itself that it lost what it watched
     _asked: bool = False  # whether a lost connection wants to be in the log soon
     _stopping: bool = False
     _hurry: asyncio.Event = field(default_factory=asyncio.Event)
@@ -166,6 +166,7 @@ class LiveFeed:
         if not self._state.watching:
             LOGGER.info("%s is watched", self.name)
             self._since = self._since or asyncio.get_running_loop().time()
+            self._is_told = False
             self._note(Watching(since, vendor_time))
 
     async def take(self, page: Page) -> None:

@@ -7,7 +7,7 @@ in ``builder.py``; how its columns descend from others in ``lineage.py``.
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from graphlib import TopologicalSorter
@@ -192,6 +192,22 @@ def read_checks(sql_dir: Path, models: Iterable[Model], cache: Cache = _NO_CACHE
             raise ModelError(f"{path}: there is no model {check.table}")
         checks[check.table].append(check)
     return checks
+
+
+def called_for(models: Mapping[str, Model], raw: Collection[str]) -> set[str]:
+    """Tables that have something to say when only these raw tables are filled; of none, all of them.
+
+    Left out is what is made of other raw tables alone. What the contract names stays, though it be without rows.
+    """
+    sources: dict[str, set[str]] = {}
+    for table, model in models.items():
+        sources[table] = set().union(*(sources.get(parent, _raw(parent)) for parent in model.parents))
+    public = {table for table, model in models.items() if model.schema in {"marts", "ops"}}
+    return public | {table for table, found in sources.items() if not raw or not found or found & set(raw)}
+
+
+def _raw(table: str) -> set[str]:
+    return {table} if table.startswith("raw.") and table != "raw.capture_attempts" else set()
 
 
 def _parse(path: Path, text: str, cache: Cache) -> Parsed:

@@ -6,17 +6,15 @@ The past, also what a long outage leaves, is fetched by the raw assets, whose pl
 import asyncio
 import logging
 import random
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from assets.capture import Done, PullClient, keep, refused
 from assets.feeds import Feed
 from assets.http import HttpError, PermanentError
+from assets.threads import aside
 from assets.windows import Window, day_start, frozen_end, retention_edge
 
 from orchestration.lake import Attempt, Lake
@@ -24,7 +22,6 @@ from orchestration.live_feed import Disk, utc_now
 from orchestration.pace import Pace
 
 LOGGER = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ class PullFeed:
     async def _look(self) -> tuple[str | None, bool, bool]:
         """Ask once: what went wrong, whether that will last, and whether there is more to ask for at once."""
         try:
-            step = await in_thread(self._step)
+            step = await aside(self._step)
         # A defect of one vendor's client, or a full disk, must not end the recording of others.
         except Exception as error:
             LOGGER.exception("%s: the client failed", self.name)
@@ -185,22 +182,3 @@ class PullFeed:
         except OSError as error:
             self._unlogged = batch + self._unlogged
             LOGGER.warning("%s: attempts cannot be logged yet: %s", self.name, error)
-
-
-async def in_thread(task: Callable[[], T]) -> T:
-    """Run something that may block for minutes; in a thread of its own, which neither others nor the process wait for.
-
-    The threads of an executor would be few, and be waited for when the process ends.
-    """
-    promised: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            promised.set_result(task())
-        except InvalidStateError:
-            pass  # nobody waits for it any more
-        except Exception as error:  # noqa: BLE001 -- handed to whoever waits
-            promised.set_exception(error)
-
-    threading.Thread(target=work, name="pull", daemon=True).start()
-    return await asyncio.wrap_future(promised)

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder, Outcome, Verdict
 from orchestration.cache import Cache
-from orchestration.constants import LakeConstants
+from orchestration.constants import LakeConstants, read_people
 from orchestration.inputs import DELIVERED_AFTER
 from orchestration.lake import Lake
-from orchestration.models import Check, Model, read_checks, read_models
+from orchestration.models import Check, Model, called_for, read_checks, read_models
 from orchestration.settings import Settings, feed_rows, sql_dir
 from orchestration.warehouse import Warehouse
 
@@ -40,15 +40,16 @@ class Engine:
         """The files."""
         return Lake(self.settings.lake_dir)
 
-    @cached_property
+    @property
     def models(self) -> Mapping[str, Model]:
-        """All SQL models that the configured vendors call for, each after what it reads."""
-        return read_models(sql_dir(), Cache(self.lake.cache_dir))
+        """The SQL models that the configured feeds call for, each after what it reads."""
+        return self.builder.models
 
     @cached_property
     def checks(self) -> Mapping[str, Sequence[Check]]:
         """All checks by table."""
-        return read_checks(sql_dir(), self.models.values(), Cache(self.lake.cache_dir))
+        every = read_checks(sql_dir(), self.builder.every.values(), Cache(self.lake.cache_dir))
+        return {table: every[table] for table in self.models}
 
     @cached_property
     def feeds(self) -> Sequence[Mapping[str, Any]]:
@@ -57,11 +58,16 @@ class Engine:
 
     @cached_property
     def builder(self) -> Builder:
-        """What builds tables."""
-        maps = [sql_dir() / "seeds" / "state_map.csv"]
-        if self.settings.state_map:
-            maps.append(self.settings.state_map)
-        return Builder(self.lake, self.models, LakeConstants(self.lake, self.feeds, maps))
+        """What builds tables.
+
+        Raises:
+            TableError: A CSV that the settings name has an error.
+        """
+        maps = [path for path in (sql_dir() / "seeds" / "state_map.csv", self.settings.state_map) if path]
+        models = read_models(sql_dir(), Cache(self.lake.cache_dir))
+        raw = {f"raw.{feed['vendor']}_{feed['feed']}" for feed in self.feeds}
+        constants = LakeConstants(self.lake, self.feeds, maps, read_people(self.settings))
+        return Builder(self.lake, models, constants, wanted=called_for(models, raw))
 
     @cached_property
     def warehouse(self) -> Warehouse:

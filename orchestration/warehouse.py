@@ -20,6 +20,7 @@ from orchestration.builder import Builder, Outcome
 from orchestration.builds import Builds, Manifest
 from orchestration.duck import quote, show
 from orchestration.lake import Lake, segments_of
+from orchestration.macros import read_macros
 from orchestration.models import Model
 
 GRACE = timedelta(hours=1)
@@ -111,11 +112,11 @@ class Warehouse:
             else:
                 found = {
                     p
-                    for m in self.builder.models
+                    for m in self.builder.every
                     for day in [None, *days]
                     for p in builds.folder(m, day).glob("*.parquet")
                 }
-            for table in self.builder.models:
+            for table in self.builder.every:
                 for day in [None, *(builds.days(table) if days is None else days)]:
                     kept.update(builds.paths(table, day))
             found |= {path for path in (self.lake.root / ".tmp").glob("*") if path.is_file()}
@@ -205,6 +206,9 @@ class Warehouse:
             self._view(connection, model, published)
         for path in sorted(self.macros.glob("*.sql")):
             connection.execute(path.read_text(encoding="utf-8"))
+        for macro in read_macros(self.macros):
+            kind = "macro table" if macro.is_table else "macro"
+            connection.execute(f"comment on {kind} {macro.name} is {quote(macro.description)}")
 
     def _view(self, connection: duckdb.DuckDBPyConnection, model: Model, published: Builds) -> None:
         if model.kind == "view":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from simulator.server import serve
 
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--now", type=_moment, help="simulated time, ISO 8601; default real time")
     words.add_argument("--fixed", action="store_true", help="the clock stands still")
     words.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
+    words.add_argument("--files", type=Path, help="folder that gets Huawei's exported files")
     return words
 
 
@@ -45,6 +47,7 @@ def main() -> None:
         now=given.now,
         running=not given.fixed,
         speed=given.speed,
+        files=given.files,
     )
 
 

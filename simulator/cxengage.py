@@ -1,8 +1,9 @@
 """CxEngage's agent state API (RTA) over a simulated centre, on a loopback server.
 
-What belongs here: the endpoint's address, credentials, parameters, errors, paging and
-envelope, and the server a test or the demo starts.  What does not: the records
-themselves (`cxengage_rows.py`) and sockets and faults common to all vendors (`wire.py`).
+What belongs here: addresses and credentials, the state endpoint's parameters, errors,
+paging and envelope, and the server a test or the demo starts.  What does not: the records
+themselves (`cxengage_rows.py`), the interval endpoint (`cxengage_wfm.py`), and sockets and
+faults common to all vendors (`wire.py`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import random
 import re
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qs
 
 from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.cxengage_json import Dialect
+from simulator.cxengage_query import RefusedError, count, instant, page_size, parameters
 from simulator.cxengage_rows import RowIndex
+from simulator.cxengage_wfm import IntervalsApi
 from simulator.facts import DAY, SECOND, iso, millis
 from simulator.faults import Faults
 from simulator.people import random_uuid
@@ -29,12 +30,10 @@ from simulator.serving import VendorServer
 from simulator.wire import Reply, Request, opaque
 
 USERNAME: Final = "shiftbook"
-# A user who exists but whose role lacks the permission "WFM RTA".
+# A user who exists but whose role has none of the permissions.
 POWERLESS: Final = "norole"
 
-_PATH: Final = re.compile(r"/v1/tenants/([^/]+)/wfm/rta")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
-_NUMBER: Final = re.compile(r"\d{1,9}")
+_PATH: Final = re.compile(r"/v1/tenants/([^/]+)/wfm/(rta|intervals/agent)")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Query:
 
 
 class CxEngageApi:
-    """Answers `GET /v1/tenants/{tenant}/wfm/rta` as of the simulated clock."""
+    """Answers `GET /v1/tenants/{tenant}/wfm/rta` and `…/wfm/intervals/agent` as of the simulated clock."""
 
     def __init__(
         self,
@@ -80,6 +79,7 @@ class CxEngageApi:
         self._faults = faults
         self._dialect = dialect
         self._index = RowIndex(centre, dialect, faults)
+        self._intervals = IntervalsApi(centre, account.tenant_id)
         self._lock = threading.Lock()
         self._seen_windows: set[tuple[int, int]] = set()
 
@@ -116,12 +116,13 @@ class CxEngageApi:
             return opaque(HTTPStatus.NOT_FOUND)
         now = self._clock.now_ms()
         try:
-            query = self._parse(request.query, now)
+            if match[2] == "rta":
+                return Reply(HTTPStatus.OK, self._states(request.query, now))
+            return Reply(
+                HTTPStatus.OK, self._intervals.answer(request.query, now, self._dialect.intervals, self._faults)
+            )
         except RefusedError as refusal:
             return opaque(refusal.status)
-        if self._broken(query):
-            return opaque(HTTPStatus.INTERNAL_SERVER_ERROR)
-        return Reply(HTTPStatus.OK, self._page(query, now))
 
     def _denied(self, authorization: str) -> Reply | None:
         scheme, _, secret = authorization.partition(" ")
@@ -135,22 +136,25 @@ class CxEngageApi:
             return opaque(HTTPStatus.UNAUTHORIZED, realm)
         return opaque(HTTPStatus.FORBIDDEN) if user == POWERLESS else None
 
+    def _states(self, text: str, now: int) -> bytes:
+        query = self._parse(text, now)
+        if self._broken(query):
+            raise RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return self._page(query, now)
+
     def _parse(self, text: str, now: int) -> Query:
-        given = {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True).items()}
-        start = _instant(given.get("start"))
+        given = parameters(text)
+        start = instant(given.get("start"))
         longest = int(self._dialect.max_range_seconds * SECOND)
         limits = self._dialect.range_error_status
         if "end" not in given and start < now - longest:
             raise RefusedError(limits)
-        end = _instant(given["end"]) if "end" in given else max(now, start)
+        end = instant(given["end"]) if "end" in given else max(now, start)
         if end < start:
             raise RefusedError
         if end - start > longest or start < now - int(self._dialect.retention_days * DAY):
             raise RefusedError(limits)
-        limit = _count(given["limit"]) if "limit" in given else None
-        if limit == 0:
-            raise RefusedError
-        return Query(start, end, limit, _count(given.get("offset", "0")))
+        return Query(start, end, page_size(given), count(given.get("offset", "0")))
 
     def _broken(self, query: Query) -> bool:
         return self._faults.dropped_mode == "error" and any(
@@ -192,31 +196,6 @@ class CxEngageApi:
             "end": iso(query.end),
         }
         return json.dumps(envelope, separators=(",", ":"))[:-1].encode() + b',"results":['
-
-
-class RefusedError(Exception):
-    """A request that gets an error status instead of data."""
-
-    def __init__(self, status: int = HTTPStatus.BAD_REQUEST) -> None:
-        """Refuse with a status."""
-        super().__init__(status)
-        self.status = status
-
-
-def _instant(text: str | None) -> int:
-    """Return a time parameter as milliseconds UTC; its milliseconds are optional."""
-    if text is None or _TIME.fullmatch(text) is None:
-        raise RefusedError
-    try:
-        return millis(datetime.fromisoformat(text).astimezone(UTC))
-    except ValueError as error:
-        raise RefusedError from error
-
-
-def _count(text: str) -> int:
-    if _NUMBER.fullmatch(text) is None:
-        raise RefusedError
-    return int(text)
 
 
 class CxEngageServer(VendorServer[Dialect]):

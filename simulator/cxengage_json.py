@@ -8,10 +8,11 @@ which records a request selects (`cxengage_rows.py`).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from simulator.centre import Centre
+from simulator.cxengage_intervals import IntervalDialect
 from simulator.facts import CHANNELS, SECOND, Agent, Change, Counts, Reason, Transfer, iso, time_uuid
 
 # Later than any instant of a simulation, early enough to add a delay without overflow.
@@ -42,6 +43,7 @@ class Dialect:
     entries: one capacity entry 'per_bucket' of the agent's rule, or one 'single' entry.
     entry_channels: an entry counts only its 'own' channels, or 'all' of the agent's.
     allocation: the top-level one is of the 'whole' agent, or the 'highest' of any entry.
+    intervals: the same questions of the interval endpoint.
     """
 
     delay_seconds: float = 15.0
@@ -59,6 +61,7 @@ class Dialect:
     entries: Literal["per_bucket", "single"] = "per_bucket"
     entry_channels: Literal["own", "all"] = "own"
     allocation: Literal["whole", "highest"] = "whole"
+    intervals: IntervalDialect = field(default_factory=IntervalDialect)
 
 
 @dataclass(slots=True)

@@ -41,6 +41,10 @@ class Faults:
     short_rate: share of answers shorter than their Content-Length.
     rubbish_rate: share of answers that are somebody else's sign-in page, with status 200.
     stringly_limit: the limit comes back as a string.
+    altered_figures, altered_seconds: share of the vendor's own sums (CxEngage's intervals)
+        that hold so much more work and less idleness than there was.
+    half_files, files_twice, late_files: share of exported files that are there by half for two
+        minutes, that come again under another name, that come late_seconds later.
     refused_rate, retcodes: share of requests that a vendor who fails with status 200 (Huawei's
         CC-Gateway) refuses, and with which of its own codes.
     """
@@ -65,6 +69,11 @@ class Faults:
     short_rate: float = 0.0
     rubbish_rate: float = 0.0
     stringly_limit: bool = False
+    altered_figures: float = 0.0
+    altered_seconds: float = 60.0
+    half_files: float = 0.0
+    files_twice: float = 0.0
+    late_files: float = 0.0
     refused_rate: float = 0.0
     retcodes: tuple[str, ...] = ("000-003", "000-004", "000-007", "100-006")
 
@@ -141,6 +150,13 @@ def lateness(faults: Faults, name: str) -> int:
     if faults.late_rows == 0 or _luck(faults, "late", name) >= faults.late_rows:
         return 0
     return int(_luck(faults, "by", name) * faults.late_seconds * 1000) + 1
+
+
+def altered(faults: Faults, name: str) -> int:
+    """Return how many milliseconds a vendor's own sum of that name is wrong by, mostly 0."""
+    if faults.altered_figures == 0 or _luck(faults, "altered", name) >= faults.altered_figures:
+        return 0
+    return int(faults.altered_seconds * 1000)
 
 
 def _luck(faults: Faults, what: str, name: str) -> float:

@@ -1,8 +1,9 @@
 """Huawei AICC over a simulated centre, on a loopback server: CC-Gateway, CC-CMS and CC-FS.
 
 What belongs here: who answers which address, and the server a test or the demo starts,
-with the GUID file that a site's desktops would keep.  What does not: any answer itself
-(`huawei_gateway.py`, `huawei_cms.py`, `huawei_files.py`).
+with what a site keeps in files: GUIDs and exports.  What does not: any answer itself
+(`huawei_gateway.py`, `huawei_cms.py`, `huawei_files.py`), and the exports
+(`huawei_exports.py`).
 """
 
 from __future__ import annotations
@@ -16,22 +17,23 @@ from typing import Final, Self
 
 import msgspec
 
-from simulator.centre import Centre
+from simulator.centre import Centre, employed
 from simulator.clock import SimClock
-from simulator.facts import Agent
+from simulator.facts import Agent, day_start
 from simulator.faults import Faults
 from simulator.huawei_cms import PREFIX as CMS
 from simulator.huawei_cms import Cms, HuaweiAccount
+from simulator.huawei_exports import Exports
 from simulator.huawei_files import PREFIX as FILES
 from simulator.huawei_files import Files
 from simulator.huawei_gateway import PREFIX as GATEWAY
 from simulator.huawei_gateway import Gateway, work_number
 from simulator.huawei_history import Reading, call_ids
 from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
-from simulator.serving import VendorServer, employed
+from simulator.serving import VendorServer
 from simulator.wire import Reply, Request, opaque
 
-_GUID_FILE_SECONDS: Final = 0.5
+_KEEP_SECONDS: Final = 0.5
 
 
 class HuaweiApi:
@@ -56,6 +58,11 @@ class HuaweiApi:
         self.gateway = Gateway(centre, clock, people, self.passwords, self._reading, faults)
         self._cms = Cms(clock, account, people, self._reading, faults)
         self._files = Files(clock, account, self._reading)
+
+    @property
+    def reading(self) -> Reading:
+        """Return the reading of the vendor's documents that is served."""
+        return self._reading
 
     @property
     def dialect(self) -> HuaweiDialect:
@@ -97,7 +104,8 @@ class HuaweiServer(VendorServer[HuaweiDialect]):
     number of each of the centre's agents that AICC serves, `passwords` each work number's
     password, `reason_causes` the cause of each reason by its name, `call_ids` the call id
     of each interaction.  Where `guid_file` is given, the server keeps there what a site's
-    desktops would: `{"101": "<guid>", ...}` of all who are signed in.
+    desktops would: `{"101": "<guid>", ...}` of all who are signed in.  Where `files` is
+    given, that folder gets CC-FS's exports of operation records as a site would fetch them.
     """
 
     def __init__(
@@ -109,6 +117,7 @@ class HuaweiServer(VendorServer[HuaweiDialect]):
         dialect: HuaweiDialect | None = None,
         agents: Collection[str] | None = None,
         guid_file: Path | None = None,
+        files: Path | None = None,
         port: int = 0,
     ) -> None:
         """Bind to 127.0.0.1; `port` 0 takes a free one.  The clock defaults to real time.
@@ -123,9 +132,11 @@ class HuaweiServer(VendorServer[HuaweiDialect]):
         self.agent_ids: Mapping[str, str] = {agent.agent_id: str(number) for number, agent in people.items()}
         self.reason_causes: Mapping[str, int] = REASON_CAUSES
         self.guid_file = guid_file
+        self.files = files
         self.api = HuaweiApi(centre, clock, self.account, people, faults=faults, dialect=dialect or HuaweiDialect())
         self.call_ids: Mapping[str, str] = self.api.call_ids
         self._keeper: threading.Thread | None = None
+        self._exports: Exports | None = None
         further = {
             ("GET", "guids"): lambda _: self.guids(),
             ("POST", "dismiss"): lambda body: self.dismiss(msgspec.json.decode(body, type=_Dismissal).agent),
@@ -157,13 +168,22 @@ class HuaweiServer(VendorServer[HuaweiDialect]):
         fresh.replace(path)
 
     def start(self) -> Self:
-        """Serve on a thread of its own, and keep the GUID file on another."""
+        """Serve on a thread of its own, and keep the GUID file and the folder of exports on another."""
         super().start()
         if self.guid_file is not None:
             self.write_guids(self.guid_file)
-            self._keeper = threading.Thread(target=self._keep, args=(self.guid_file,), daemon=True)
+        if self.files is not None:
+            self._exports = Exports(self.files, self.clock, day_start(self.centre.first_day))
+            self.deliver()
+        if self.guid_file is not None or self.files is not None:
+            self._keeper = threading.Thread(target=self._keep, daemon=True)
             self._keeper.start()
         return self
+
+    def deliver(self) -> None:
+        """Bring the folder of exports up to the simulated time now, not within half a second."""
+        if self._exports is not None:
+            self._exports.deliver(self.api.reading, self.faults)
 
     def close(self) -> None:
         """Stop serving, answer the polls that wait, and end all connections."""
@@ -173,13 +193,14 @@ class HuaweiServer(VendorServer[HuaweiDialect]):
             self._keeper = None
         super().close()
 
-    def _keep(self, path: Path) -> None:
+    def _keep(self) -> None:
         known: dict[str, str] = {}
-        while not self.api.gateway.closing.wait(_GUID_FILE_SECONDS):
-            guids = self.guids()
-            if guids != known:
-                self.write_guids(path)
+        while not self.api.gateway.closing.wait(_KEEP_SECONDS):
+            guids = known if self.guid_file is None else self.guids()
+            if self.guid_file is not None and guids != known:
+                self.write_guids(self.guid_file)
                 known = guids
+            self.deliver()
 
 
 def _password(seed: int, number: int) -> str:

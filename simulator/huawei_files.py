@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from simulator.clock import SimClock
-from simulator.facts import DAY, millis
+from simulator.facts import DAY, SECOND, millis, moment_of
 from simulator.huawei_cms import HuaweiAccount
 from simulator.huawei_history import Reading
 from simulator.huawei_signature import is_signed
@@ -78,8 +78,8 @@ class Files:
             return opaque(HTTPStatus.BAD_REQUEST)
         now = self._clock.now()
         with self._lock:
-            name = f"{now:%Y%m%d%H%M%S}{now.microsecond // 1000:03d}{len(self._made):03d}_agentOprInfo_0"
-            self._made[name] = _zipped(f"{name}.csv", self.reading.history.table(start, end, millis(now)))
+            name = export_name(millis(now), len(self._made))
+            self._made[name] = zipped(f"{name}.csv", self.reading.history.table(start, end, millis(now)))
         news = msgspec.json.encode({"resultCode": "0", "fileName": f"{name}.zip"})
         threading.Thread(target=_announce, args=(where.port, where.path, news), daemon=True).start()
         return Reply(HTTPStatus.OK, msgspec.json.encode({"resultCode": "0", "resultDesc": ""}))
@@ -90,7 +90,13 @@ class Files:
         return opaque(HTTPStatus.NOT_FOUND) if made is None else Reply(HTTPStatus.OK, made, "application/zip")
 
 
-def _zipped(name: str, text: bytes) -> bytes:
+def export_name(made: int, number: int) -> str:
+    """Return the name, without its ending, of an export made at an instant (milliseconds UTC)."""
+    return f"{moment_of(made):%Y%m%d%H%M%S}{made % SECOND:03d}{number:03d}_agentOprInfo_0"
+
+
+def zipped(name: str, text: bytes) -> bytes:
+    """Return a zip with one file."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, text)

@@ -32,6 +32,7 @@ _CTI_ANSWERING: Final = 4
 
 # Causes 200 to 250 are the tenant's own; 0 is none.
 _FIRST_CAUSE: Final = 200
+_QUARTER_MINUTES: Final = 15
 REASON_CAUSES: Final[Mapping[str, int]] = {
     reason.name: _FIRST_CAUSE + number
     for number, reason in enumerate(
@@ -57,19 +58,26 @@ class HuaweiDialect:
     silence_seconds: simulated seconds without a poll after which a seat is signed out.
     empty_poll: the event of a poll without one is 'null' or 'absent'.
     event_gen_time: whether events carry eventGenTime (the newest documents have it).
+    sticky: behind a cluster's balancer, requests of a seat that lack the sign-in's cookie reach
+        a node where nobody is signed in.
     own_sign_out_event: whether signing out oneself is told by AgentOther_ShutdownService.
 
     CC-CMS and CC-FS:
+    cti_36: the CTI platform is of release 3.6, which has no totalagentstate.
     envelope: data come in resultDesc and the legacy resultDatas ('both'), or in one.
     state_lag_seconds: states and operation records are that old.
     numeric_ids: agent ids are numbers, else strings; stringly_epochs: logonTime is a string.
     row_names: attributes of operation records are 'camel' case or 'lower' case.
-    idle_rows: idle stretches are written, as one of two documents says.
+    idle_rows, files_idle: idle stretches are among CC-CMS's records, whose table says that they
+        are not written, and among those in files, whose table lists them.
+    files_talks: files have 'all' talks, or those in 'text' alone, as their table says.
     interim_from: an interim talking record begins at the 5-minute 'mark' before, or at the talk's 'start'.
     history_by: a window picks records that 'begin' or that 'end' in it.
     retention: records older than a day are 'gone', or asking for them is an 'error'.
     release_transfers: share of transfers to agents that are release transfers (54), not internal ones (45).
     files_zone: IANA zone of the times in downloaded files, which carry none.
+    files_header: files begin with a line of the columns' names.
+    export_minutes, export_as: a site's folder gets a file of so many minutes at a time, 'csv' or 'zip'.
 
     rest_reasons: not-ready reasons that this tenant's agents enter as a rest.
     """
@@ -87,26 +95,36 @@ class HuaweiDialect:
     silence_seconds: int = 120
     empty_poll: Literal["null", "absent"] = "null"
     event_gen_time: bool = True
+    sticky: bool = False
     own_sign_out_event: bool = False
+    cti_36: bool = False
     envelope: Literal["both", "legacy", "new"] = "both"
     state_lag_seconds: float = 0.0
     numeric_ids: bool = True
     stringly_epochs: bool = False
     row_names: Literal["camel", "lower"] = "camel"
     idle_rows: bool = False
+    files_idle: bool = False
+    files_talks: Literal["all", "text"] = "all"
     interim_from: Literal["mark", "start"] = "mark"
     history_by: Literal["begin", "end"] = "begin"
     retention: Literal["gone", "error"] = "gone"
     release_transfers: float = 0.25
     files_zone: str = "UTC"
+    files_header: bool = True
+    export_minutes: int = 60
+    export_as: Literal["csv", "zip"] = "csv"
     rest_reasons: tuple[str, ...] = (BREAK.name, LUNCH.name)
 
     def __post_init__(self) -> None:
-        """Refuse a zone that does not exist now, not at the first file.
+        """Refuse what no file could be written with now, not at the first file.
 
         Raises:
-            ValueError: `files_zone` is no IANA zone.
+            ValueError: `files_zone` is no IANA zone, or `export_minutes` no multiple of 15.
         """
+        if self.export_minutes <= 0 or self.export_minutes % _QUARTER_MINUTES:
+            message = f"export_minutes: {self.export_minutes} is no multiple of {_QUARTER_MINUTES}"
+            raise ValueError(message)
         try:
             ZoneInfo(self.files_zone)
         except (ZoneInfoNotFoundError, ValueError) as error:

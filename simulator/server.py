@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypedDict, Unpack
 
 from simulator.beyondtrust import BeyondTrustServer
 from simulator.beyondtrust_dialect import Dialect
@@ -104,33 +104,32 @@ def build(
     )
 
 
-def serve(
-    *,
-    port: int = 0,
-    seed: int = 1,
-    agents: int = 25,
-    days: int = 4,
-    first_day: date | None = None,
-    now: datetime | None = None,
-    running: bool = True,
-    speed: float = 1.0,
-) -> None:
-    """Serve until SIGINT or SIGTERM, after one line of JSON that says how to connect."""
+class Options(TypedDict, total=False):
+    """What `build` can be told."""
+
+    port: int
+    seed: int
+    agents: int
+    days: int
+    first_day: date | None
+    now: datetime | None
+    running: bool
+    speed: float
+
+
+def serve(files: Path | None = None, **options: Unpack[Options]) -> None:
+    """Serve until SIGINT or SIGTERM, after one line of JSON that says how to connect.
+
+    `files` is a folder, made if need be, that gets what Huawei's CC-FS exports of operations;
+    the rest is as for `build`.
+    """
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
-        vendors = build(
-            port=port,
-            seed=seed,
-            agents=agents,
-            days=days,
-            first_day=first_day,
-            now=now,
-            running=running,
-            speed=speed,
-        )
+        vendors = build(**options)
         vendors.huawei.guid_file = Path(folder) / "guids.json"
+        vendors.huawei.files = files
         # Written now, the records do not slow the first reading of each window down.
         vendors.cxengage.api.index.warm()
         with vendors:
@@ -170,6 +169,7 @@ def connection(vendors: Vendors) -> dict[str, object]:
             "access_key": huawei.account.access_key,
             "secret_key": huawei.account.secret_key,
             "guid_file": None if huawei.guid_file is None else str(huawei.guid_file),
+            "files": None if huawei.files is None else str(huawei.files),
             "agent_ids": dict(huawei.agent_ids),
         },
         "beyondtrust": {

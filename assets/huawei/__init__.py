@@ -85,7 +85,9 @@ CMS_HISTORY = Feed(
     delay=timedelta(minutes=5),  # a talk is written every five minutes; younger rows may not stand there yet
     retention=timedelta(days=1),
     window=timedelta(hours=1),
-    # An operation is written when it ends (inferred), perhaps long after the window in which it began.
+    # An operation is written when it ends (inferred), perhaps long after the window in which it began: a rest of hours
+    # is found by the last look. One request may ask for 24 hours, so that looks cost little (seen [6]).
     recheck_after=timedelta(hours=2),
+    last_window=timedelta(hours=6),
     uncertainty=timedelta(seconds=1),
 )

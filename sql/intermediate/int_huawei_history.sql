@@ -69,10 +69,29 @@ runs as (
     group by source, agent_id, run
 ),
 
--- When what began in a window was asked for last.
+-- When what began in a stretch was asked for last. Windows of several lengths overlap.
+windows as (
+    select source, agent_id, touched_from, touched_until, max(received_at) as looked_at from told group by all
+),
+
+cuts as (
+    select source, agent_id, touched_from as cut from windows
+    union
+    select source, agent_id, touched_until from windows
+),
+
+cells as (
+    select source, agent_id, cut as cell_from,
+        lead(cut) over (partition by source, agent_id order by cut) as cell_until
+    from cuts
+),
+
 looked as (
-    select source, agent_id, touched_from, max(touched_until) as touched_until, max(received_at) as looked_at
-    from told
+    select c.source, c.agent_id, c.cell_from, c.cell_until, max(w.looked_at) as looked_at
+    from cells as c
+    inner join windows as w
+        on c.source = w.source and c.agent_id = w.agent_id
+        and w.touched_from <= c.cell_from and w.touched_until >= c.cell_until
     group by all
 ),
 
@@ -95,7 +114,7 @@ unproven as (
     from pieces as p
     inner join looked as l
         on p.source = l.source and p.agent_id = l.agent_id
-        and l.touched_from < p.next_at and l.touched_until > p.began_at
+        and l.cell_from < p.next_at and l.cell_until > p.began_at
         and l.looked_at - interval 5 minutes < p.next_at
 ),
 

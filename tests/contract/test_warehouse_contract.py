@@ -28,6 +28,8 @@ COUNTS = {
     "open_records",
     "sequence",
     "record",
+    "agents",
+    "staffed_agents",
 }
 MACROS = {
     "occupancy(60, 20, 20)": 0.8,
@@ -45,6 +47,10 @@ MACROS = {
     "coverage(0, 0)": None,
     "transfer_rate(1, 4)": 0.25,
     "transfers_per_interaction(6, 4)": 1.5,
+    "adherence(45, 15)": 0.75,
+    "adherence(0, 0)": None,
+    "conformance(60, 60)": 1.0,
+    "conformance(60, 0)": None,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 QUERIES = re.findall(r"^```sql\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
@@ -66,7 +72,7 @@ def described(home: Path, table: str) -> dict[str, str]:
 
 def expected(name: str) -> set[str]:
     """The types that the contract allows a column of this name."""
-    if name == "date":
+    if name in {"date", "valid_from", "valid_to"}:
         return {"DATE"}
     if name.startswith("is_"):
         return {"BOOLEAN"}

@@ -60,6 +60,22 @@ def test_time_is_idle_only_where_it_was_asked_for_after_it_was_over(bench: Workb
     assert history(bench, rows).pick(*SPAN)[1] == ("08:20", "11:00", "2")
 
 
+def test_a_last_look_proves_what_earlier_ones_could_not(bench: Workbench) -> None:
+    """Windows overlap; if this fails, a long wait stays unknown for ever, or a look at one hour vouches for six."""
+    rows = [
+        asked("06:00", "07:00", received_at=at("09:05")),
+        asked("07:00", "08:00", received_at=at("10:05")),
+        asked("08:00", "12:00", received_at=at("14:05")),
+        operation("06:10", "06:20", 3),
+        operation("11:00", "11:10", 3),
+    ]
+    last = asked("06:00", "12:00", received_at=at("+1d 05:00"))
+    early = asked("06:00", "12:00", received_at=at("10:00"))
+    assert ("06:20", "11:00", "2") in history(bench, [*rows, last]).pick(*SPAN)
+    again = asked("06:00", "07:00", received_at=at("+1d 05:00"))
+    assert ("06:20", "11:00", "2") not in history(bench, [*rows, early, again]).pick(*SPAN)
+
+
 def test_nothing_is_derived_after_the_last_operation(bench: Workbench) -> None:
     """An operation is written when it ends; if this fails, a rest that goes on counts as waiting."""
     rows = [*DAY, operation("08:00", "08:00", 1), operation("08:10", "08:20", 3)]

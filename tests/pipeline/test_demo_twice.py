@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.pipeline.site import SHIFTBOOK
+from tests.pipeline.site import SHIFTBOOK, opened
 
 
 def demo(home: Path) -> list[dict[str, Any]]:
@@ -33,6 +33,12 @@ def test_the_demo_equals_the_truth_and_a_second_run_adds_nothing_to_the_past(tmp
     day = f"date={json.loads((home / 'demo' / 'looked.json').read_text())[:10]}"
     recorded = {path.parts[-4] for path in (home / "lake" / "raw").glob(f"*/*/*/{day}/*.parquet")}
     assert recorded >= LIVE
+    with opened(home) as connection:
+        kinds = "select count(agent_id) > 0, count(person_id) > 0 from marts.fct_adherence_intervals"
+        assert connection.execute(kinds).fetchall() == [(True, True)]
+        assert connection.execute("select max(overlap_seconds) > 3600 from marts.agg_person_days").fetchall() == [
+            (True,)
+        ]
     past = files_of_the_past(home)
     assert past
     second = demo(home)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.lineage import QueryError
-from orchestration.models import ModelError, read_checks, read_model, read_models
+from orchestration.models import ModelError, called_for, read_checks, read_model, read_models
 
 GOOD = """-- What happened,
 -- in two lines.
@@ -158,3 +158,22 @@ def test_a_check_that_belongs_nowhere_is_refused(tmp_path: Path, name: str, text
     write(tmp_path, text, f"checks/{name}")
     with pytest.raises(ModelError):
         read_checks(tmp_path, read_models(tmp_path).values())
+
+
+def test_what_descends_from_unconfigured_feeds_alone_is_left_out(tmp_path: Path) -> None:
+    """A site with one vendor would build, store and look at the empty tables of all others, every few minutes."""
+    head = "-- Things.\n-- grain: id\nselect id -- its id\nfrom "
+    texts = {
+        "staging/a/stg_a__x.sql": "raw.a_x",
+        "staging/b/stg_b__y.sql": "raw.b_y",
+        "intermediate/int_b.sql": "staging.stg_b__y",
+        "intermediate/int_all.sql": "staging.stg_a__x union all select id from intermediate.int_b",
+        "intermediate/int_windows.sql": "raw.capture_attempts",
+        "marts/fct_b.sql": "intermediate.int_b",
+    }
+    for name, tables in texts.items():
+        write(tmp_path, head + tables, name)
+    models = read_models(tmp_path)
+    assert set(models) - called_for(models, {"raw.a_x"}) == {"staging.stg_b__y", "intermediate.int_b"}
+    assert set(models) - called_for(models, {"raw.b_y"}) == {"staging.stg_a__x"}
+    assert called_for(models, set()) == set(models)

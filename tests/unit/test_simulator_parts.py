@@ -196,7 +196,7 @@ def test_the_command_line_has_working_defaults() -> None:
     """If this failed, the simulator would not start with nothing configured."""
     given = parser().parse_args(["--now", "2026-03-03T12:00:00", "--first-day", "2026-03-01"])
     assert (given.now, given.first_day, given.port) == (NOON, date(2026, 3, 1), 0)
-    assert (given.fixed, given.speed) == (False, 1.0)
+    assert (given.fixed, given.speed, given.files) == (False, 1.0, None)
 
 
 def test_a_built_server_covers_its_days_and_the_next_midnight() -> None:
@@ -213,6 +213,7 @@ def test_every_vendor_is_served_and_says_where() -> None:
         assert {told[name]["base_url"] for name in ("cxengage", "kore", "huawei", "beyondtrust")} == {
             server.base_url for server in (vendors.cxengage, vendors.kore, vendors.huawei, vendors.beyondtrust)
         }
+        assert told["huawei"]["files"] is None
         order = {"now": "2026-03-03T13:00:00+00:00"}
         requests.post(f"{told['kore']['base_url']}/_simulator/clock", json=order, timeout=10).raise_for_status()
         clock = requests.get(f"{told['beyondtrust']['base_url']}/_simulator/clock", timeout=10).json()
