@@ -17,8 +17,7 @@ COLUMNS = {
     "marts.fct_transfers": "date source transfer_id interaction_id from_agent_id to_kind to_id started_at completed_at "
     "seconds kind hop is_return",
     "marts.fct_agent_intervals": f"date source agent_id interval_start {SECONDS} uncertainty_seconds",
-    "marts.agg_agent_days": f"date source agent_id {SECONDS} first_login_at last_logout_at "
-    "uncertainty_seconds",
+    "marts.agg_agent_days": f"date source agent_id {SECONDS} first_login_at last_logout_at uncertainty_seconds",
     "marts.agg_not_ready_reasons": "date source agent_id reason seconds occurrences",
     "marts.agg_transfer_pairs": "date source from_agent_id to_kind to_id transfers completed seconds returns",
     "marts.dim_agent_roster": "source agent_id person_id display_name team site valid_from valid_to origin",
