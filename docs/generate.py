@@ -4,22 +4,23 @@ What a column means stands behind it in the .sql file; nothing is said here a se
 a test fails while the page is out of date.
 """
 
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from assets.registry import VENDORS
 from orchestration.builder import Builder
 from orchestration.constants import LakeConstants
+from orchestration.duck import show
 from orchestration.lake import Lake
+from orchestration.macros import read_macros
 from orchestration.models import Check, Model, read_checks, read_models
 from orchestration.settings import sql_dir
 from orchestration.warehouse import CLOCK_COLUMNS, RAW_COLUMNS
 
 PAGE = Path(__file__).parent / "data-dictionary.md"
-_MACRO = re.compile(r"((?:^--.*\n)+)create macro (\w+)\(([^)]*)\)", re.MULTILINE)
 _HEAD = """\
 # Data dictionary
 
@@ -63,7 +64,7 @@ def render() -> str:
     ]
     for table in sorted(table for table in types if table.startswith("raw.") and table != "raw.capture_attempts"):
         lines += [f"### {table}", "", *_columns(types[table], RAW_COLUMNS)]
-    return "\n".join([*lines, *_macros()]).rstrip() + "\n"
+    return "\n".join([*lines, *_macros(models, types)]).rstrip() + "\n"
 
 
 def _types(models: Mapping[str, Model]) -> Mapping[str, Mapping[str, str]]:
@@ -119,13 +120,27 @@ def _plain(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _macros() -> Iterator[str]:
-    yield from ("## Macros", "", "Give them sums, never averages of ratios. They need no schema before their name.", "")
-    yield from ("| macro | meaning |", "|---|---|")
-    for path in sorted((sql_dir() / "macros").glob("*.sql")):
-        for comment, name, arguments in _MACRO.findall(path.read_text(encoding="utf-8")):
-            meaning = " ".join(line.removeprefix("--").strip() for line in comment.splitlines())
-            yield f"| `{name}({arguments})` | {_plain(meaning)} |"
+def _macros(models: Mapping[str, Model], types: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    macros = list(read_macros(sql_dir() / "macros"))
+    yield from ("## Macros", "", "They need no schema before their name; attached databases are chosen by `use` first.")
+    yield from ("Give ratios sums, never averages of ratios.", "", "| macro | meaning |", "|---|---|")
+    for macro in macros:
+        if not macro.is_table:
+            yield f"| `{macro.name}({macro.arguments})` | {_plain(macro.description)} |"
+    yield ""
+    shown = ("marts.fct_agent_timeline", "marts.fct_agent_intervals", "marts.fct_participation", "marts.dim_agents")
+    meanings = {name: meaning for table in shown for name, meaning in models[table].columns.items()}
+    with duckdb.connect() as connection:
+        for table, columns in types.items():
+            show(connection, table, [], columns)
+        for path in sorted((sql_dir() / "macros").glob("*.sql")):
+            connection.execute(path.read_text(encoding="utf-8"))
+        for macro in macros:
+            if macro.is_table:
+                nulls = ", ".join("null" for _ in macro.arguments.split(","))
+                rows = connection.execute(f"describe from {macro.name}({nulls})").fetchall()
+                yield from _heading(f"{macro.name}({macro.arguments})", macro.description)
+                yield from _columns({name: kind for name, kind, *_ in rows}, {**meanings, **macro.columns})
 
 
 if __name__ == "__main__":

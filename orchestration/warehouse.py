@@ -20,6 +20,7 @@ from orchestration.builder import Builder, Outcome
 from orchestration.builds import Builds, Manifest
 from orchestration.duck import quote, show
 from orchestration.lake import Lake, segments_of
+from orchestration.macros import read_macros
 from orchestration.models import Model
 
 GRACE = timedelta(hours=1)
@@ -184,7 +185,10 @@ class Warehouse:
             with duckdb.connect(str(temporary), config={"storage_compatibility_version": "v1.0.0"}) as connection:
                 connection.execute("set autoinstall_known_extensions = false")
                 connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+                # Each of a thousand comments by itself would be written to disk by itself.
+                connection.begin()
                 self._fill(connection, snapshot)
+                connection.commit()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(self.path)
         finally:
@@ -205,6 +209,9 @@ class Warehouse:
             self._view(connection, model, published)
         for path in sorted(self.macros.glob("*.sql")):
             connection.execute(path.read_text(encoding="utf-8"))
+        for macro in read_macros(self.macros):
+            kind = "macro table" if macro.is_table else "macro"
+            connection.execute(f"comment on {kind} {macro.name} is {quote(macro.description)}")
 
     def _view(self, connection: duckdb.DuckDBPyConnection, model: Model, published: Builds) -> None:
         if model.kind == "view":

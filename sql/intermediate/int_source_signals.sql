@@ -8,8 +8,14 @@ select
     f.vendor in ('cxengage', 'beyondtrust') or coalesce(bool_or(m.state = 'handling'), false) as gives_handling, -- handling can be told from available
     coalesce(bool_or(m.state = 'wrap_up'), false) as gives_wrap_up, -- some word or reason means after-contact work
     f.vendor in ('cxengage', 'beyondtrust') as gives_load, -- interactions and load are counted
-    f.vendor = 'cxengage' as gives_capacity -- how many items an agent may handle is told
-from (select distinct source, vendor from ops.feed_clock) as f
+    f.vendor = 'cxengage' as gives_capacity, -- how many items an agent may handle is told
+    f.gives_participation, -- some feed says who took part in which interaction
+    f.vendor = 'beyondtrust' as gives_idle_flag -- the vendor flags agents as idle, whatever it means by that
+from (
+    select source, vendor, bool_or(feed in ('state', 'archive', 'sessions', 'cms_history')) as gives_participation
+    from ops.feed_clock
+    group by source, vendor
+) as f
 left join staging.state_map as m on f.vendor = m.vendor and coalesce(m.source, f.source) = f.source
-group by f.source, f.vendor
+group by f.source, f.vendor, f.gives_participation
 order by f.source

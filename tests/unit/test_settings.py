@@ -48,11 +48,15 @@ def problems(folder: Path, text: str) -> list[str]:
 def test_a_whole_file(tmp_path: Path) -> None:
     """A key of the contract would not arrive in the settings."""
     (tmp_path / "roster.csv").touch()
-    (tmp_path / "states.csv").touch()
+    for name in ("states.csv", "plan.csv", "map.csv"):
+        (tmp_path / name).touch()
     top = "report_timezone: Asia/Kolkata\nroster: roster.csv\nstate_map: states.csv\n"
+    top += "schedule: plan.csv\nadherence_map: map.csv\nadherence_threshold_seconds: 300\n"
     settings = load(tmp_path, top + ONE + "    enabled: no\n    since: 2026-01-31\n")
     assert settings.report_timezone == "Asia/Kolkata"
     assert (settings.roster, settings.state_map) == (tmp_path / "roster.csv", tmp_path / "states.csv")
+    assert (settings.schedule, settings.adherence_map) == (tmp_path / "plan.csv", tmp_path / "map.csv")
+    assert settings.adherence_threshold_seconds == 300
     assert settings.sources_file == tmp_path / "sources.yaml"
     [source] = settings.sources
     assert (source.name, source.vendor, source.enabled, str(source.since)) == ("cx_us", "cxengage", False, "2026-01-31")
@@ -346,7 +350,7 @@ def test_the_commented_keys_of_the_example_load_too(tmp_path: Path) -> None:
     text = (root / "sources.yaml").read_text(encoding="utf-8")
     lines = text.splitlines()
     keys = [line.replace("# ", "", 1) if line.strip().startswith("# ") and ": " in line else line for line in lines[2:]]
-    for name in ("roster.csv", "state_map.csv", "company-ca.pem"):
+    for name in ("roster.csv", "state_map.csv", "schedule.csv", "adherence_map.csv", "company-ca.pem"):
         (tmp_path / name).touch()
     settings = load(tmp_path, "\n".join(keys))
     assert settings.report_timezone == "Europe/Berlin"
