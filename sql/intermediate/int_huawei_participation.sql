@@ -3,27 +3,22 @@
 -- window: -1 days .. 1 days
 with operations as (
     select source, call_id as interaction_id, agent_id, begin_at, op_type,
-        -- A talk that goes on is written every five minutes: until then it is the same presence, unless what follows
-        -- says how it went on.
-        case
-            when op_type = 4 and op_cause = '1' and not coalesce(
-                lead(begin_at) over kind <= end_at and lead(coalesce(end_at, 'infinity')) over kind > end_at, false
-            ) then coalesce(end_at, begin_at) + interval 5 minutes
-            else end_at
-        end as reach,
+        -- A talk that goes on is written every five minutes: until then it is the same presence.
+        case when op_type = 4 and op_cause = '1' then coalesce(end_at, begin_at) + interval 5 minutes else end_at end as reach,
         end_at,
         op_type = 4 and op_cause = '1' or end_at is null as goes_on
     from intermediate.int_huawei_operations
     -- Operations in which the agent has the call, or a part in it.
     where call_id is not null and op_type in (4, 10, 13, 20, 32, 38, 40, 41, 43, 57, 58)
-    window kind as (
-        partition by source, call_id, agent_id, op_type order by begin_at, end_at, op_cause, op_object
-    )
 ),
 
 returns as (
     select *,
-        begin_at > max(coalesce(reach, 'infinity'::timestamptz)) over (
+        -- The one that ended last says whether the agent is still there: a talk that has ended reaches no further.
+        begin_at > arg_max(
+            coalesce(reach, 'infinity'::timestamptz),
+            (coalesce(end_at, 'infinity'::timestamptz), not goes_on, coalesce(reach, 'infinity'::timestamptz))
+        ) over (
             partition by source, interaction_id, agent_id order by begin_at, op_type, end_at, goes_on
             rows between unbounded preceding and 1 preceding
         ) as is_return
