@@ -28,6 +28,7 @@ class Feed:
         uncertainty: How far a reported boundary may be from the true one.
         event_timezone: IANA zone of event times that carry none.
         mark: What the ends of a window must be multiples of, counted from midnight UTC.
+        about: What a live feed tells, in a few words for people.
     """
 
     name: str
@@ -43,3 +44,4 @@ class Feed:
     uncertainty: timedelta = timedelta(0)
     event_timezone: str = "UTC"
     mark: timedelta = timedelta(seconds=1)
+    about: str = ""

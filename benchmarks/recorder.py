@@ -179,7 +179,7 @@ def run(seconds: float) -> list[Bar]:
     lost = abs(found["polls_told"] - found["polls"]) + abs(found["updates_told"] - found["updates"])
     figures = {
         "R1": ("share of one core", found["share"], 0.5),
-        "R2": ("memory in the last third / in the first", found["late"] / found["early"], 1.2),
+        "R2": ("memory in the last third / in the one before", found["late"] / found["middle"], 1.1),
         "R3": ("slowest message from the vendor to the recorder, in seconds", found["update_took"], 1.0),
         "R4": ("slowest message from the recorder to the disk, in seconds", found["written"], 1.0),
         "R5": (

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from simulator.facts import moment_of
 from simulator.people import hire
@@ -168,7 +169,8 @@ def _broken(report: Report) -> list[str]:
 
 
 def _tell(engine: Engine, result: Result, failures: list[str], seconds: float, *, as_json: bool) -> None:
-    show(result.rows, as_json=as_json, title="what we found beside what really happened")
+    rows = result.rows if as_json else [_beside(row) for row in result.rows]
+    show(rows, as_json=as_json, title="what we found / what really happened")
     for failure in [*failures, *result.differences]:
         ERR.print(failure, style="red", markup=False)
     if as_json:
@@ -179,6 +181,15 @@ def _tell(engine: Engine, result: Result, failures: list[str], seconds: float, *
     ERR.print(
         f'next: {Path(sys.argv[0])} --home {home} sql "{_EXAMPLE}"', highlight=False, markup=False, soft_wrap=True
     )
+
+
+def _beside(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with each figure and its truth in one cell: a terminal is not as wide as JSON."""
+    return {
+        name: f"{value} / {row[f'true {name}']}" if f"true {name}" in row and value is not None else value
+        for name, value in row.items()
+        if not name.startswith("true ")
+    }
 
 
 def keep_running(settings: Settings, centre: Centre, variables: Mapping[str, str]) -> None:

@@ -18,10 +18,12 @@ from assets.threads import aside
 from assets.windows import Window, day_start, frozen_end, retention_edge
 
 from orchestration.lake import Attempt, Lake
-from orchestration.live_feed import Disk, utc_now
+from orchestration.live_feed import Disk, silence, utc_now
 from orchestration.pace import Pace
+from orchestration.standing import Standing
 
 LOGGER = logging.getLogger(__name__)
+_NOT_ASKED = "not asked yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,27 @@ class PullFeed:
     now: Callable[[], datetime] = utc_now
     since: datetime | None = None
     is_watching: bool = True
-    trouble: str | None = "not asked yet"
+    trouble: str | None = _NOT_ASKED
     _client: PullClient | None = None
     _reached: datetime | None = None
     _drift: timedelta | None = None
     _unlogged: list[Attempt] = field(default_factory=list)
     _logged_at: float = 0.0
     _told_at: float = float("-inf")
+    _asked_at: float | None = None  # by the loop's clock, while the vendor is being asked
 
     @property
     def name(self) -> str:
         """``source/feed``, for messages."""
         return f"{self.source}/{self.feed.name}"
+
+    def standing(self) -> Standing:
+        """How it stands: also a vendor that has been asked and does not answer is a trouble."""
+        trouble = None if self.trouble == _NOT_ASKED else self.trouble
+        waited = 0.0 if self._asked_at is None else asyncio.get_running_loop().time() - self._asked_at
+        if trouble is None and waited >= self.pace.silent:
+            trouble = silence(self.name, waited)
+        return Standing(self.now(), self._reached, trouble)
 
     async def run(self, since: datetime | None = None) -> None:
         """Record until cancelled.
@@ -100,6 +111,7 @@ class PullFeed:
 
     async def _look(self) -> tuple[str | None, bool, bool]:
         """Ask once: what went wrong, whether that will last, and whether there is more to ask for at once."""
+        self._asked_at = asyncio.get_running_loop().time()
         try:
             step = await aside(self._step)
         # A defect of one vendor's client, or a full disk, must not end the recording of others.
@@ -107,6 +119,8 @@ class PullFeed:
             LOGGER.exception("%s: the client failed", self.name)
             named = f"{self.name}: the client failed with {type(error).__name__}; see the log"
             return named, False, False
+        finally:
+            self._asked_at = None
         self._drift = step.drift
         if step.done is None:
             return None, False, step.is_behind

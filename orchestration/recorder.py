@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +27,7 @@ from orchestration.pace import Pace
 from orchestration.pull_feed import PullFeed
 from orchestration.sealing import recover
 from orchestration.settings import Settings, feeds_of
+from orchestration.standing import tell
 
 LOGGER = logging.getLogger(__name__)
 _LEASES = ".leases"
@@ -66,6 +67,7 @@ async def record(
     tasks = [asyncio.create_task(keeper.run(), name=name) for name, keeper in keepers.items()]
     feeds = [keeper.feed for keeper in keepers.values()]
     tasks.append(asyncio.create_task(_tidy(lake, spool, disk, pace, feeds)))
+    tasks.append(asyncio.create_task(_tell(keepers, spool, disk, pace)))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_told_to_stop(), seconds)
     found = {name: keeper.trouble for name, keeper in keepers.items()}
@@ -108,6 +110,15 @@ def _feed(lake: Lake, spool: Path, disk: Disk, source: SourceConfig, feed: Feed,
         return LiveFeed(source.vendor, source.name, feed, client, lake, folder, disk, pace)
     since = midnight(source.since) if source.since else None
     return PullFeed(source.vendor, source.name, feed, partial(connect, source, feed), lake, disk, pace, since=since)
+
+
+async def _tell(keepers: "Mapping[str, Keeper]", spool: Path, disk: Disk, pace: Pace) -> None:
+    """Let other processes know how the feeds stand that this one records."""
+    while True:
+        for name, keeper in keepers.items():
+            if keeper.lease.is_held:
+                await disk.write(partial(tell, spool, name, keeper.feed.standing()))
+        await asyncio.sleep(pace.tell)
 
 
 async def _tidy(lake: Lake, spool: Path, disk: Disk, pace: Pace, feeds: Collection[LiveFeed | PullFeed]) -> None:

@@ -83,7 +83,7 @@ class Centre:
         return day_start(self.first_day) + self.days * DAY
 
     def write_truth(self, folder: Path, until: datetime) -> None:
-        """Write what really happened before `until` (aware) as four Parquet files."""
+        """Write what really happened before `until` (aware) as five Parquet files."""
         moment = min(millis(until), self.ends)
         truth.write(
             folder,
@@ -91,6 +91,7 @@ class Centre:
             transfers=truth.transfers(self.transfers, moment),
             sessions=truth.sessions(self.sessions, moment),
             interactions=truth.interactions(self.participations, moment),
+            agents=truth.agents(self.agents),
         )
 
 

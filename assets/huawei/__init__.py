@@ -66,6 +66,7 @@ AGENT_STATUS = Feed(
     window=timedelta(hours=1),
     recheck_after=timedelta(0),
     live=True,
+    about="the state of one agent a poll, as CC-Gateway has it",
 )
 
 CMS_STATUS = Feed(
@@ -77,6 +78,7 @@ CMS_STATUS = Feed(
     recheck_after=timedelta(0),
     live=True,
     uncertainty=timedelta(seconds=1),
+    about="the states of all agents a poll, and since when, as CC-CMS has them",
 )
 
 CMS_HISTORY = Feed(

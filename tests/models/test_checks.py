@@ -105,12 +105,6 @@ def stay(**fields: Any) -> dict[str, Any]:
     return {**WHO, "interaction_id": "i", "joined_at": at("08:00"), "left_at": at("09:00"), "role": "owner", **fields}
 
 
-def volumes(**fields: Any) -> dict[str, Any]:
-    """A day like those before, and these fields."""
-    return {"source": "cx", "date": DAY, "is_whole": True, "is_recent": True, "agents": 10, "staffed_seconds": 3e5,
-            "agents_before": 10.0, "staffed_seconds_before": 3e5, **fields}  # fmt: skip
-
-
 def theirs(**fields: Any) -> dict[str, Any]:
     """A sound figure of the vendor's own, and these fields."""
     return {**WHO, "figure": "handling_seconds", "interval_start": at("08:00"), "interval_end": at("08:15"),
@@ -148,6 +142,12 @@ def lived(**fields: Any) -> dict[str, Any]:
     """The day of that person, and these fields."""
     return {"person_id": "p1", "date": DAY, "staffed_seconds": 86400.0, "overlap_seconds": 0.0,
             "observed_seconds": 86400.0, "unobserved_seconds": 0.0, **fields}  # fmt: skip
+
+
+def volumes(**fields: Any) -> dict[str, Any]:
+    """A day like those before, and these fields."""
+    return {"source": "cx", "date": DAY, "is_whole": True, "is_recent": True, "agents": 10, "staffed_seconds": 3e5,
+            "agents_before": 10.0, "staffed_seconds_before": 3e5, **fields}  # fmt: skip
 
 
 BROKEN: dict[str, list[Tables]] = LOST | {

@@ -95,6 +95,20 @@ def test_before_a_sign_in_and_after_a_sign_out_an_agent_is_offline(bench: Workbe
     ]
 
 
+def test_a_sign_out_does_not_last_through_what_nobody_asked_for(bench: Workbench) -> None:
+    """Somebody may have come and gone meanwhile; if this fails, an hour without a feed is an hour signed out."""
+    rows = [
+        asked("-1d 00:00", "09:00"),
+        asked("10:00", "24:00"),
+        operation("08:00", "08:00", 0, "258"),
+        operation("11:00", "11:00", 1),
+    ]
+    assert history(bench, rows).pick(*SPAN, "is_derived") == [
+        ("08:00", None, "0", False),
+        ("10:00", "11:00", "0", True),
+    ]
+
+
 def test_a_sign_in_of_the_evening_before_reaches_into_the_day(bench: Workbench) -> None:
     """If this fails, a night shift is cut at midnight or told twice."""
     rows = [
@@ -207,6 +221,25 @@ def test_a_call_that_comes_back_is_joined_again(bench: Workbench) -> None:
     """If this fails, an agent had a call while another had it."""
     rows = [operation("08:00", "08:02", 4, "0", call_id="c"), operation("08:10", "08:12", 4, "0", call_id="c")]
     assert participation(bench, rows).pick("joined_at", "left_at") == [("08:00", "08:02"), ("08:10", "08:12")]
+
+
+@pytest.mark.parametrize("second", ["08:03", "08:05"])
+def test_a_call_that_comes_back_within_five_minutes_is_joined_again(bench: Workbench, second: str) -> None:
+    """If this fails, an interim record hides that the agent was without the call, however it is written."""
+    rows = [
+        operation("08:03", "08:05", 4, "1", call_id="c"),
+        operation(second, "08:06", 4, "0", call_id="c"),
+        operation("08:08", "08:10", 4, "1", call_id="c"),
+        operation("08:10" if second == "08:05" else "08:08", "08:11", 4, "0", call_id="c"),
+    ]
+    assert participation(bench, rows).pick("joined_at", "left_at") == [("08:03", "08:06"), ("08:08", "08:11")]
+
+
+def test_a_call_that_comes_back_soon_is_joined_again(bench: Workbench) -> None:
+    """A talk is written each five minutes; if this fails, one that ended is taken to go on for the rest of them."""
+    rows = [operation("08:00", "08:05", 4, "1", call_id="c"), operation("08:05", "08:07", 4, "0", call_id="c")]
+    rows.append(operation("08:08", "08:12", 4, "0", call_id="c"))
+    assert participation(bench, rows).pick("joined_at", "left_at") == [("08:00", "08:07"), ("08:08", "08:12")]
 
 
 def test_a_call_over_midnight_belongs_to_the_day_it_began(bench: Workbench) -> None:

@@ -164,7 +164,7 @@ class Chain:
     ) -> None:
         self.bench = bench
         given = {m.table: inputs[m.name] for m in bench.models.values() if m.name in inputs}
-        wanted = _ancestors(bench.models, last, given) if last else set(bench.models)
+        wanted = _ancestors(bench.models, last, given) if last else set(bench.types)
         # Of vendors without a clock or rows nothing is built: to plan their models is most of the work.
         called = called_for(bench.models, {f"raw.{row['vendor']}_{row['feed']}" for row in clocks})
         called |= {table for table in wanted if given.keys() & _ancestors(bench.models, table, given)}
