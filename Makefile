@@ -18,6 +18,8 @@ SYNC := $(UV) sync --locked --inexact --quiet
 
 export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
+# Compiling Dagster anew takes each of the many processes two seconds: what is installed here is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@sed -n 's/^#   //p' Makefile

@@ -242,7 +242,8 @@ class SourceConfig(Section):
         allow_http: Whether plain http to another machine is accepted.
         base_url: The vendor's address, without a slash at its end.
         retain_raw_days: How many days of raw segments are kept; none means all.
-        feeds: Names of the feeds to capture; none means all that the vendor offers.
+        feeds: Names of the feeds to capture; none means all that the vendor offers, but those that must be named.
+        tolerance_seconds: How far a figure of ours may be from the vendor's own, in seconds.
     """
 
     literal_keys: ClassVar[frozenset[str]] = frozenset({"name", "vendor"})  # they are read before the rest is
@@ -259,6 +260,7 @@ class SourceConfig(Section):
     base_url: str
     retain_raw_days: Annotated[int, Field(gt=0)] | None = None
     feeds: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
+    tolerance_seconds: Annotated[FiniteFloat, Field(ge=0)] = 2.0
 
     def captures(self, feed: str) -> bool:
         """Whether a feed of the vendor is captured: it is named in ``feeds``, or nothing is named there."""
@@ -267,6 +269,10 @@ class SourceConfig(Section):
     def promised(self, feed: Feed) -> Feed:
         """A feed as this source has it; a vendor whose promises are not the same everywhere changes them here."""
         return feed
+
+    def sums_unit_seconds(self) -> float:
+        """How many seconds one unit of the vendor's own sums is."""
+        return 1.0
 
     def sample_seconds(self, _feed: str, /) -> float | None:
         """How far apart the samples of a polled feed are, in seconds; None for a feed that tells of changes."""

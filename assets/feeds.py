@@ -22,9 +22,13 @@ class Feed:
         retention: How long the vendor keeps an event: older windows are lost.
         window: The longest stretch that one request may ask for, and the grid of coverage.
         recheck_after: A window is fetched once more when it is this old, because rows can arrive late.
+        last_window: Shortly before the vendor forgets, all is asked for once more, in windows of this length, because
+            rows can arrive many hours late; none where they do not.
         state_bearing: Whether the feed says what agents do, and so moves a source's observed-until.
         uncertainty: How far a reported boundary may be from the true one.
         event_timezone: IANA zone of event times that carry none.
+        mark: What the ends of a window must be multiples of, counted from midnight UTC.
+        about: What a live feed tells, in a few words for people.
     """
 
     name: str
@@ -34,7 +38,10 @@ class Feed:
     window: timedelta
     recheck_after: timedelta
     cadence: timedelta | None = None
+    last_window: timedelta | None = None
     live: bool = False
     state_bearing: bool = True
     uncertainty: timedelta = timedelta(0)
     event_timezone: str = "UTC"
+    mark: timedelta = timedelta(seconds=1)
+    about: str = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from assets.beyondtrust import ARCHIVE, COMMAND, SESSIONS, STATE
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.config import SourceConfig
-from assets.cxengage import AGENT_STATES
+from assets.cxengage import AGENT_INTERVALS, AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
 from assets.feeds import Feed
 from assets.huawei import AGENT_STATUS, CMS_HISTORY, CMS_STATUS
@@ -59,7 +59,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
     {
         vendor.name: vendor
         for vendor in (
-            Vendor("cxengage", CxEngageConfig, (AGENT_STATES,)),
+            Vendor("cxengage", CxEngageConfig, (AGENT_STATES, AGENT_INTERVALS)),
             Vendor("kore", KoreConfig, (AGENT_ACTIVITY,)),
             Vendor("huawei", HuaweiConfig, (AGENT_STATUS, CMS_STATUS, CMS_HISTORY)),
             Vendor("beyondtrust", BeyondTrustConfig, (STATE, ARCHIVE, COMMAND, SESSIONS)),

@@ -4,8 +4,9 @@ Pure arithmetic over the log of attempts, on the vendor's clock. No I/O, no HTTP
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
 from typing import Literal
 
 from assets.feeds import Feed
@@ -14,9 +15,11 @@ from orchestration.lake import Attempt
 Reason = Literal["missing", "unsettled", "open", "recheck", "broken_chain"]
 Suspect = Sequence[tuple[datetime, datetime]]
 
-SECOND = timedelta(seconds=1)
 RETENTION_SAFETY = timedelta(minutes=1)
 """How far from the vendor's retention we stay: a window that expires while a run asks for it fails as a whole."""
+
+LAST_LOOK = timedelta(hours=1)
+"""How long before the vendor forgets it a window is asked for the last time: long enough for a few tries."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,14 +61,15 @@ def grid(day: date, feed: Feed) -> Iterator[Window]:
 
 
 def frozen_end(feed: Feed, vendor_now: datetime) -> datetime:
-    """The whole second up to which nothing is held back any more; nothing later is asked for."""
-    return (vendor_now - feed.delay).replace(microsecond=0)
+    """The last of the feed's marks up to which nothing is held back any more; nothing later is asked for."""
+    moment = vendor_now - feed.delay
+    return moment - (moment - day_start(moment.date())) % feed.mark
 
 
 def retention_edge(feed: Feed, vendor_now: datetime) -> datetime:
-    """The whole second from which on the vendor surely still has everything while a run lasts."""
+    """The first of the feed's marks from which on the vendor surely still has everything while a run lasts."""
     edge = vendor_now - feed.retention + RETENTION_SAFETY
-    return edge if edge.microsecond == 0 else edge.replace(microsecond=0) + SECOND
+    return edge + (day_start(edge.date()) - edge) % feed.mark
 
 
 def plan(
@@ -84,7 +88,7 @@ def plan(
     earlier build found incomplete; ``recheck``, old enough for one more look, because rows can be late; ``open``, it
     holds a row that was open when last seen and that no reply shows closed. Where several windows hold the same open
     row, the newest is enough. Windows of earlier days are planned only for open rows, since a state that began
-    yesterday may still run.
+    yesterday may still run. Beside the grid, the last looks of a feed whose rows can be very late are ``recheck``, too.
 
     Args:
         feed: The feed and its promises.
@@ -116,7 +120,8 @@ def plan(
         if reason is not None:
             planned.append(Planned(window, reason))
     rank = {"missing": 0, "open": 2}
-    return sorted(planned, key=lambda item: (rank.get(item.reason, 1), item.window))
+    last = (Planned(window, "recheck") for window in _last_looks(feed, days, vendor_now, attempts, since))
+    return sorted(chain(planned, last), key=lambda item: (rank.get(item.reason, 1), item.window))
 
 
 def settled(
@@ -147,6 +152,26 @@ def _wanted(
             yield Window(start, min(start + feed.window, day_start(day + timedelta(days=1))))
 
 
+def _last_looks(
+    feed: Feed,
+    days: Iterable[date],
+    vendor_now: datetime,
+    attempts: Mapping[date, Sequence[Attempt]],
+    since: datetime | None,
+) -> Iterator[Window]:
+    """Long windows that the vendor is about to forget and that were not asked for since they grew so old."""
+    if feed.last_window is None:
+        return
+    coarse = replace(feed, window=feed.last_window)
+    edge = retention_edge(feed, vendor_now)
+    old = feed.retention - RETENTION_SAFETY - LAST_LOOK - feed.last_window
+    history = _History(coarse, attempts)
+    for whole in chain.from_iterable(grid(day, coarse) for day in days):
+        window = whole.cut(edge if since is None else max(edge, since), whole.end)
+        if window is not None and whole.start <= edge + LAST_LOOK and not history.covered(whole, window, old):
+            yield window
+
+
 class _History:
     """The readable replies of a feed, by the grid windows that they touch."""
 
@@ -172,16 +197,16 @@ class _History:
         """Why the available part of a grid window must be asked for, open rows aside; None when it need not be."""
         if not any(_within(reply, window) for reply in self._replies.get(whole.start, ())):
             return "missing"
-        if not self._covered(whole, window, self._feed.delay):
+        if not self.covered(whole, window, self._feed.delay):
             return "unsettled"
         if any(begin < window.end and (window.start < end or window.start <= begin) for begin, end in suspect):
             return "broken_chain"
         due = whole.end + self._feed.recheck_after <= vendor_now
-        if due and not self._covered(whole, window, self._feed.recheck_after):
+        if due and not self.covered(whole, window, self._feed.recheck_after):
             return "recheck"
         return None
 
-    def _covered(self, whole: Window, window: Window, age: timedelta) -> bool:
+    def covered(self, whole: Window, window: Window, age: timedelta) -> bool:
         """Whether each instant of a window lies in a reply of a time when that instant was at least so old."""
         reached = window.start
         for reply in sorted(self._replies.get(whole.start, ()), key=lambda one: one.window_start):

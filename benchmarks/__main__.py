@@ -27,7 +27,7 @@ def main() -> None:
         root = options.data or Path(temporary)
         bars = _run(root / ("quick" if options.quick else "full"), options.only or _PARTS, rounds, quick=options.quick)
     if not options.only or "recorder" in options.only:
-        bars += recorder.run(30.0 if options.quick else 180.0)
+        bars += recorder.run(30.0 if options.quick else 360.0)
     show_bars(bars)
 
 

@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -39,8 +40,8 @@ _WORKERS = 2
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.5
 # Segments parsed by one statement: planning it takes 20 ms, as long as parsing 4,000 records. 1.5 MB are 20 MB of JSON;
-# with 8 MB it took 500 MB more.
-_BATCH_SEGMENTS = 50
+# with 8 MB it took 500 MB more. Each statement reads all of a merged file, which may hold a day of 5,760 windows.
+_BATCH_SEGMENTS = 500
 _BATCH_BYTES = 1_500_000
 # With more small files than this they are made one: of a day's 144 windows each row is written three times more.
 _SMALL_FILES = 3
@@ -251,9 +252,14 @@ class Builder:
         )
 
     def _judge(self, check: Check, days: Sequence[date]) -> Verdict:
+        raw = {model.parents[0]: model for model in self.models.values() if model.kind == "segment"}
         with self._connection(_WORKERS) as connection:
-            for table in check.tables:
+            # What is staged grows: raw segments are listed first, so that none of them is missing there.
+            for table in sorted(check.tables, key=lambda name: name not in raw):
                 model = self.models.get(table)
+                if table in raw:
+                    self._show_staged(connection, raw[table], days)
+                    continue
                 if model is None:
                     self.show_input(connection, given(self.constants, table, None))
                     continue
@@ -264,6 +270,15 @@ class Builder:
             names = [column[0] for column in result.description or []]
             failing = result.fetchall()
         return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]))
+
+    def _show_staged(self, connection: duckdb.DuckDBPyConnection, model: Model, days: Sequence[date]) -> None:
+        """Let a raw table's name stand for the segments of these days that were parsed."""
+        manifests = [manifest for day in days if (manifest := self.builds.manifest(model.table, day))]
+        parsed = {part.segment for manifest in manifests for entry in manifest.entries for part in entry.parts}
+        found = {name: path for day in days for name, path in self._raw(model, day).items() if name in parsed}
+        types = self.constants.types[model.parents[0]]
+        named = ", ".join(map(quote, sorted(found)))
+        show(connection, model.parents[0], sorted(set(found.values())), types, where=f"segment in ({named})")
 
     def show_input(self, connection: duckdb.DuckDBPyConnection, item: Input) -> None:
         """Let a table's name stand for an input's files or rows."""
@@ -320,12 +335,13 @@ def _same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path)
 
 def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     batch: dict[str, Path] = {}
-    size = 0
+    size = 0.0
+    sharing = Counter(raw.values())
     for name, path in raw.items():
-        weight = path.stat().st_size
+        weight = path.stat().st_size / sharing[path]
         if batch and (len(batch) == _BATCH_SEGMENTS or size + weight > _BATCH_BYTES):
             yield batch
-            batch, size = {}, 0
+            batch, size = {}, 0.0
         batch[name] = path
         size += weight
     if batch:

@@ -8,13 +8,16 @@ import logging
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import click
 import duckdb
 
 from orchestration.console import ERR, OUT, progress_bar, show
 from orchestration.settings import Settings, SettingsError, home_of, load_settings
+
+if TYPE_CHECKING:
+    from orchestration.resources import Engine
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -41,6 +44,19 @@ def settings_of(context: click.Context) -> Settings:
         fail(str(error))
 
 
+def engine_of(context: click.Context) -> "Engine":
+    """The tools on the home that the global options name; what is wrong in a table they need ends the command."""
+    from orchestration.csv_tables import TableError
+    from orchestration.resources import Engine
+
+    engine = Engine(settings_of(context))
+    try:
+        _ = engine.builder
+    except TableError as error:
+        fail(str(error))
+    return engine
+
+
 def fail(message: str) -> Never:
     """Say what is wrong and end with 1."""
     ERR.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
@@ -59,9 +75,8 @@ def backfill(
 ) -> None:
     """Capture what is missing and build those days. Can be stopped and run again at any time."""
     from orchestration.backfill import BackfillError, Runner
-    from orchestration.resources import Engine
 
-    engine = Engine(settings_of(context))
+    engine = engine_of(context)
     try:
         with progress_bar("backfill", None, quiet=as_json) as engine.progress:
             runner = Runner(engine, first.date(), last.date())
@@ -104,20 +119,16 @@ def record(context: click.Context, sources: tuple[str, ...], seconds: float | No
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def sources(context: click.Context, as_json: bool) -> None:
-    """How each source and feed is doing: observed until, lag, gaps, hours until unfetched data is lost, rejects."""
-    settings = settings_of(context)
-    rows = query(settings, "select * from ops.source_health") if settings.warehouse_path.exists() else []
-    known = {(row["source"], row["feed"]) for row in rows}
-    from orchestration.settings import feed_rows
+    """How each source and feed is doing now: observed until, lag, gaps, hours until unfetched data is lost, rejects.
 
-    empty = dict.fromkeys(("observed_until", "lag_seconds", "gap_seconds_7d", "hours_to_loss"))
-    rows += [
-        {"source": feed["source"], "feed": feed["feed"], **empty, "last_error": "never captured"}
-        for feed in feed_rows(settings)
-        if (feed["source"], feed["feed"]) not in known
-    ]
+    What the recorder knows counts at once, without a build.
+    """
+    from orchestration.health import feed_health
+    from orchestration.resources import Engine
+
+    rows = feed_health(Engine(settings_of(context)))
     show(rows, as_json=as_json)
-    sys.exit(1 if any(row.get("last_error") for row in rows) else 0)
+    sys.exit(1 if any(row["last_error"] for row in rows) else 0)
 
 
 @main.command()
@@ -142,9 +153,7 @@ def sql(context: click.Context, query_text: str | None, as_json: bool) -> None:
 @click.pass_context
 def publish(context: click.Context) -> None:
     """Write warehouse.duckdb anew from the lake, for instance after it was moved or mounted elsewhere."""
-    from orchestration.resources import Engine
-
-    engine = Engine(settings_of(context))
+    engine = engine_of(context)
     with progress_bar("publish", None):
         engine.warehouse.publish()
     OUT.print(str(engine.settings.warehouse_path), markup=False, highlight=False)
@@ -155,9 +164,8 @@ def publish(context: click.Context) -> None:
 def compact(context: click.Context) -> None:
     """Merge the segments of closed days into one file each; no row changes and nothing is rebuilt."""
     from orchestration.compaction import compact_closed_days
-    from orchestration.resources import Engine
 
-    engine = Engine(settings_of(context))
+    engine = engine_of(context)
     with progress_bar("compact", None) as step:
         merged = compact_closed_days(engine.builder, engine.feeds, step)
     engine.warehouse.publish()

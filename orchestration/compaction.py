@@ -5,7 +5,6 @@ No row changes, and nothing is rebuilt: what a build was made from is the set of
 
 import hashlib
 import json
-import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -16,9 +15,10 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
-from orchestration.files import concatenate, exchange
+from orchestration.files import concatenate
 from orchestration.inputs import midnight
-from orchestration.lake import Lake, logs_of, raw_options, segments_of, stamp, sync
+from orchestration.lake import Lake, raw_options, segments_of, stamp, sync
+from orchestration.logs import merge_attempts
 
 
 def compact_closed_days(
@@ -40,7 +40,7 @@ def compact_closed_days(
             day = date.fromisoformat(folder.name[5:])
             if midnight(day + timedelta(days=1)) < limit:
                 merged += merge_raw(builder.lake, folder, feed["source"], feed["feed"], day)
-                merge_attempts(builder.lake, feed, day)
+                merge_attempts(builder.lake, feed["vendor"], feed["feed"], feed["source"], day)
                 done(f"{feed['source']} {day}")
     for model in builder.models.values():
         if model.kind == "segment":
@@ -100,25 +100,4 @@ def merge_staged(builder: Builder, table: str, day: date) -> bool:
         entry = Entry(file, f"{name}-merged.parquet", manifest.rows, size, manifest.content, parts)
         merged = Manifest((entry,), manifest.inputs, datetime.now(UTC), manifest.seconds, manifest.same_day)
         builds.put(table, day, merged)
-    return True
-
-
-def merge_attempts(lake: Lake, feed: Mapping[str, Any], day: date) -> bool:
-    """Merge a day's logged attempts into one file; False when there is nothing to merge."""
-    folder = lake.capture_dir(feed["vendor"], feed["feed"], feed["source"]) / f"date={day}"
-    with lake.lock(f"attempts-{feed['source']}-{feed['feed']}-{day}"):
-        paths = sorted(folder.glob("*.parquet"))
-        if len(paths) < 2:  # noqa: PLR2004 -- two files are the fewest that can become one
-            return False
-        exchanged = lake.root / ".tmp" / uuid.uuid4().hex
-        exchanged.mkdir(parents=True)
-        target = exchanged / f"{paths[0].stem.removesuffix('-merged')}-merged.parquet"
-        names = sorted(name for path in paths for name in logs_of(path))
-        concatenate(paths, target, metadata={"logs": json.dumps(names)})
-        sync(target)
-        exchange(exchanged, folder)
-        for path in exchanged.glob("*.parquet"):
-            if path not in {exchanged / merged.name for merged in paths}:
-                path.rename(folder / path.name)  # logged while this was going on
-        shutil.rmtree(exchanged)
     return True

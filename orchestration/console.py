@@ -29,8 +29,8 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -
         OUT.print("no rows", style="dim")
         return
     table = Table(title=title or None, title_justify="left", header_style="bold")
-    for name, value in rows[0].items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+    for name in rows[0]:
+        number = any(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows)
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))

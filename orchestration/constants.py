@@ -1,18 +1,32 @@
-"""The tables that no model makes: configured feeds with their clocks, the state map, and the log of attempts.
+"""The tables that no model makes: feeds with their clocks, maps, roster, schedule, and the log of attempts.
 
 Each is given as it matters to one day, so that a capture today changes nothing that yesterday was built from.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from assets.registry import VENDORS
 
+from orchestration.csv_tables import (
+    ADHERENCE_MAP_COLUMNS,
+    ROSTER_COLUMNS,
+    SCHEDULE_COLUMNS,
+    STATE_MAP_COLUMNS,
+    Row,
+    Schedule,
+    read_adherence_map,
+    read_roster,
+    read_schedule,
+    read_state_map,
+    valid_on,
+)
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import Lake, logs_of
+from orchestration.lake import Lake, logs_in
+from orchestration.settings import Settings, sql_dir
 
 RAW_TYPES = {
     "feed": "VARCHAR",
@@ -62,12 +76,38 @@ _CLOCK_TYPES = {
     "lost_before": "TIMESTAMPTZ",
     "drift_seconds": "DOUBLE",
 }
-STATE_MAP_COLUMNS = ("vendor", "source", "feed", "vendor_state", "reason", "state")
-_STATES = {"available", "handling", "wrap_up", "not_ready", "offline", "unobserved"}
+_TOLERANCE_TYPES = {"source": "VARCHAR", "tolerance_seconds": "DOUBLE", "sums_unit_seconds": "DOUBLE"}
+_DAYS = dict.fromkeys(("valid_from", "valid_to"), "DATE")
+_TIMES = dict.fromkeys(("started_at", "ended_at"), "TIMESTAMPTZ")
 
 
-class StateMapError(Exception):
-    """A state map that cannot be read; the message names file, line and column."""
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who the agents are and what was planned for them; all empty without a configuration.
+
+    Attributes:
+        roster: Rows of ``read_roster``.
+        schedule: What was planned.
+        adherence_map: Rows of ``read_adherence_map``.
+    """
+
+    roster: Sequence[Row] = ()
+    schedule: Schedule = field(default_factory=Schedule)
+    adherence_map: Sequence[Row] = ()
+
+
+def read_people(settings: Settings) -> People:
+    """What the files say that the settings name, over the built-in map of adherence.
+
+    Raises:
+        TableError: A file has an error.
+    """
+    verdicts = [path for path in (sql_dir() / "seeds" / "adherence_map.csv", settings.adherence_map) if path]
+    return People(
+        read_roster(settings.roster) if settings.roster else (),
+        read_schedule(settings.schedule) if settings.schedule else Schedule(),
+        read_adherence_map(verdicts, settings.adherence_threshold_seconds),
+    )
 
 
 class LakeConstants:
@@ -77,12 +117,19 @@ class LakeConstants:
         lake: Where attempts are logged.
         feeds: One row per configured feed (``settings.feed_rows``).
         state_maps: The built-in map, then the user's own, whose rows take the place of equal keys.
+        people: Roster, schedule and what keeps to it.
+
+    Raises:
+        TableError: A map cannot be read.
     """
 
-    def __init__(self, lake: Lake, feeds: Sequence[Mapping[str, Any]], state_maps: Sequence[Path]) -> None:
+    def __init__(
+        self, lake: Lake, feeds: Sequence[Mapping[str, Any]], state_maps: Sequence[Path], people: People | None = None
+    ) -> None:
         self.lake = lake
         self.feeds = feeds
-        self.state_map = _merged(state_maps)
+        self.state_map = read_state_map(state_maps)
+        self.people = people or People()
 
     @property
     def types(self) -> Mapping[str, Mapping[str, str]]:
@@ -92,20 +139,46 @@ class LakeConstants:
             **raw,
             "raw.capture_attempts": _ATTEMPT_TYPES,
             "ops.feed_clock": _CLOCK_TYPES,
+            "ops.tolerances": _TOLERANCE_TYPES,
             "staging.state_map": dict.fromkeys(STATE_MAP_COLUMNS, "VARCHAR"),
+            "staging.roster": dict.fromkeys(ROSTER_COLUMNS, "VARCHAR") | _DAYS,
+            "staging.schedule": dict.fromkeys(SCHEDULE_COLUMNS, "VARCHAR") | _TIMES,
+            "staging.adherence_map": dict.fromkeys(ADHERENCE_MAP_COLUMNS, "VARCHAR") | {"threshold_seconds": "DOUBLE"},
         }
 
     def input(self, table: str, day: date | None) -> Input:
         """One of these tables as it matters to a day (to a whole table: ``None``)."""
-        if table == "staging.state_map":
-            return rows_input(table, self.state_map)
-        if table == "ops.feed_clock":
-            return rows_input(table, [self._clock(feed, day) for feed in self.feeds])
         if table == "raw.capture_attempts":
-            level = f"date={day}" if day else "date=*"
-            files = sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}/*.parquet"))
-            return Input(table, tuple(name for path in files for name in logs_of(path)), tuple(files))
+            return self._attempts(day)
+        if (rows := self._rows(table, day)) is not None:
+            return rows_input(table, rows)
         raise KeyError(f"{table}: no model makes it, and it is not configured; is its vendor in sources.yaml?")
+
+    def _rows(self, table: str, day: date | None) -> Sequence[Mapping[str, Any]] | None:
+        match table:
+            case "ops.feed_clock":
+                found: Sequence[Mapping[str, Any]] | None = [self._clock(feed, day) for feed in self.feeds]
+            case "ops.tolerances":  # apart from the clock, which all timelines are made from
+                by_source = {feed["source"]: {name: feed[name] for name in _TOLERANCE_TYPES} for feed in self.feeds}
+                found = list(by_source.values())
+            case "staging.state_map":
+                found = self.state_map
+            case "staging.roster":
+                found = valid_on(self.people.roster, day) if day else self.people.roster
+            case "staging.schedule":
+                found = self.people.schedule.on(day) if day else None
+            case "staging.adherence_map":
+                # Without a plan nothing is judged: an edited map then changes nothing.
+                found = self.people.adherence_map if self.people.schedule.by_day else ()
+            case _:
+                found = None
+        return found
+
+    def _attempts(self, day: date | None) -> Input:
+        level = f"date={day}" if day else "date=*"
+        held = [logs_in(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
+        files = sorted({path for logs in held for path in logs.values()})
+        return Input("raw.capture_attempts", tuple(name for logs in held for name in logs), tuple(files))
 
     def _clock(self, feed: Mapping[str, Any], day: date | None) -> dict[str, Any]:
         clock = self.lake.clock(feed["vendor"], feed["feed"], feed["source"])
@@ -125,33 +198,3 @@ def _within(moment: datetime | None, day: date | None) -> datetime | None:
     if moment is None or day is None:
         return moment
     return min(max(moment, midnight(day)), midnight(day + timedelta(days=1)))
-
-
-def _merged(paths: Sequence[Path]) -> list[dict[str, str | None]]:
-    rows: dict[tuple[str | None, ...], dict[str, str | None]] = {}
-    for path in paths:
-        for line, row in _read(path):
-            state = row["state"]
-            if not row["vendor"] or not row["vendor_state"] or state not in _STATES:
-                raise StateMapError(
-                    f"{path}, line {line}: vendor and vendor_state must be filled and state be one of "
-                    f"{', '.join(sorted(_STATES))}, not {state!r}"
-                )
-            rows[tuple(row[key] for key in STATE_MAP_COLUMNS[:-1])] = row
-    return [rows[key] for key in sorted(rows, key=str)]
-
-
-def _read(path: Path) -> list[tuple[int, dict[str, str | None]]]:
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        reader = csv.DictReader(handle)
-        missing = {"vendor", "vendor_state", "state"} - set(reader.fieldnames or [])
-        unknown = set(reader.fieldnames or []) - set(STATE_MAP_COLUMNS)
-        if missing or unknown:
-            raise StateMapError(
-                f"{path}, line 1: the columns are {', '.join(STATE_MAP_COLUMNS)}; "
-                f"missing {sorted(missing)}, unknown {sorted(unknown)}"
-            )
-        return [
-            (reader.line_num, {key: (row.get(key) or "").strip() or None for key in STATE_MAP_COLUMNS})
-            for row in reader
-        ]

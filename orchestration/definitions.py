@@ -12,7 +12,7 @@ from assets.config import SourceConfig
 
 from orchestration.model_assets import OWNERS, model_assets
 from orchestration.partitions import utc_days
-from orchestration.raw_assets import recorded_asset
+from orchestration.raw_assets import raw_metadata, recorded_asset
 from orchestration.resources import Engine
 from orchestration.schedules import capture_and_build, every_quarter_hour
 from orchestration.sensors import build_what_came, new_segments
@@ -50,6 +50,7 @@ def build_defs(
             kinds={"parquet"},
             owners=OWNERS,
             description=f"What {source.name} sent before it was switched off by 'enabled: false'; nothing is fetched.",
+            metadata=raw_metadata(source, feed),
         )
         for source in engine.settings.sources
         if not source.enabled

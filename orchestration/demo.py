@@ -11,14 +11,18 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from simulator.facts import moment_of
+from simulator.people import hire
+from simulator.schedule import planned
 from simulator.server import serve as serve_simulator
 
 from orchestration.backfill import Report, Runner
 from orchestration.console import ERR, progress_bar, show
 from orchestration.demo_centre import Centre, DemoError, simulated
 from orchestration.demo_compare import Result, Watched, compare
-from orchestration.demo_sources import POLL_SECONDS, write_sources
+from orchestration.demo_sources import POLL_SECONDS, Hired, write_sources
 from orchestration.inputs import midnight
 from orchestration.recorder import record
 from orchestration.resources import Engine
@@ -54,7 +58,8 @@ def run(
     first, last = _days(home, days, agents, seed)
     past = _between(first, last)
     with simulated(seed, agents, first, (today - first).days + 1, midnight(first)) as centre:
-        path, variables = write_sources(home / "demo", centre, first)
+        staff = _staff(seed, agents, first, (today - first).days + 1)
+        path, variables = write_sources(home / "demo", centre, first, staff)
         settings = load_settings(home, path, variables)
         engine = Engine(settings)
         runner = Runner(engine, first, today)
@@ -75,6 +80,20 @@ def serve(port: int, seed: int, agents: int, days: int) -> None:
     """Serve the simulated vendors until Ctrl-C; their clock starts now and runs."""
     today = datetime.now(UTC).date()
     serve_simulator(port=port, seed=seed, agents=agents, days=days, first_day=today - timedelta(days=days))
+
+
+def _staff(seed: int, agents: int, first: date, days: int) -> list[Hired]:
+    """Who works in the simulated centre, and what was planned for them."""
+    return [
+        Hired(
+            agent.agent_id,
+            f"P{1000 + agent.number}",
+            agent.name,
+            f"Team {agent.team + 1}",
+            [(moment_of(row.starts), moment_of(row.ends), row.activity) for row in planned(seed, agent, first, days)],
+        )
+        for agent in hire(seed, agents)
+    ]
 
 
 def _capture(home: Path, centre: Centre, runner: Runner, first: date, last: date) -> bool:
@@ -150,7 +169,8 @@ def _broken(report: Report) -> list[str]:
 
 
 def _tell(engine: Engine, result: Result, failures: list[str], seconds: float, *, as_json: bool) -> None:
-    show(result.rows, as_json=as_json, title="what we found beside what really happened")
+    rows = result.rows if as_json else [_beside(row) for row in result.rows]
+    show(rows, as_json=as_json, title="what we found / what really happened")
     for failure in [*failures, *result.differences]:
         ERR.print(failure, style="red", markup=False)
     if as_json:
@@ -161,6 +181,15 @@ def _tell(engine: Engine, result: Result, failures: list[str], seconds: float, *
     ERR.print(
         f'next: {Path(sys.argv[0])} --home {home} sql "{_EXAMPLE}"', highlight=False, markup=False, soft_wrap=True
     )
+
+
+def _beside(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with each figure and its truth in one cell: a terminal is not as wide as JSON."""
+    return {
+        name: f"{value} / {row[f'true {name}']}" if f"true {name}" in row and value is not None else value
+        for name, value in row.items()
+        if not name.startswith("true ")
+    }
 
 
 def keep_running(settings: Settings, centre: Centre, variables: Mapping[str, str]) -> None:

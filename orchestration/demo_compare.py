@@ -1,8 +1,10 @@
 """The demo's table of results: what the product found in each feed beside what really happened.
 
-Reads the published warehouse and counts; what really happened comes from ``demo_truth.py``.
+Reads the published warehouse and counts; what really happened comes from ``demo_truth.py``. What only one vendor's
+own tables tell is counted in ``demo_beyondtrust.py``.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -11,9 +13,10 @@ from typing import Any
 
 import duckdb
 
-from orchestration.demo_truth import SECOND, VIEWS, Sums, Transfer, Truth
+from orchestration.demo_beyondtrust import Payroll, command, reports
+from orchestration.demo_truth import SECOND, VIEWS, Stay, Sums, Transfer, Truth
 from orchestration.inputs import midnight
-from orchestration.settings import Settings
+from orchestration.settings import Settings, sql_dir
 
 _SUMS = """
 select date::date, agent_id, state,
@@ -28,6 +31,11 @@ select from_agent_id, to_id, epoch_us(started_at), epoch_us(completed_at), inter
 from marts.fct_transfers
 where source = $source and date between $first and $last
 """
+_STAYS = """
+select agent_id, interaction_id, epoch_us(joined_at), epoch_us(left_at)
+from marts.fct_participation
+where source = $source and date between $first and $last
+"""
 _COVERED = """
 select coalesce(sum(epoch_us(least(window_end, $until)) - epoch_us(greatest(window_start, $since)))::bigint, 0)
 from ops.feed_coverage
@@ -40,6 +48,20 @@ select agent_id, state, epoch_us(greatest(started_at, $since)), epoch_us(least(e
     ), 0))
 from marts.fct_agent_timeline
 where source = $source and state <> 'unobserved' and started_at < $until and ended_at > $since
+"""
+# Where CC-CMS is asked, too, the timeline follows that; what polls of the gateway say stands in a table of theirs.
+_POLLED = """
+select agent_id, state, epoch_us(greatest(started_at, $since)), epoch_us(least(until, $until)),
+    greatest(uncertainty, coalesce(lead(uncertainty) over (partition by agent_id order by started_at), 0))
+from (
+    select p.agent_id, p.started_at, coalesce(p.ended_at, p.last_at) as until, p.uncertainty_us / 1e6 as uncertainty,
+        case when p.is_handling then 'handling' else m.state end as state
+    from intermediate.int_huawei_polled as p
+    left join read_csv($state_map, all_varchar = true) as m
+        on m.vendor = 'huawei' and m.feed = 'agent_status' and m.vendor_state = p.vendor_state
+    where p.source = $source
+)
+where coalesce(state, '') <> 'unobserved' and started_at < $until and until > $since
 """
 
 
@@ -84,17 +106,33 @@ def compare(
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         for source in settings.sources:
-            view, ids = VIEWS[source.vendor], agent_ids[source.vendor]
-            _Book(connection, source.name, Truth.read(folder, view, ids), result).past(_PAST[source.vendor], days)
-            if watched and source.vendor in _PRESENT:
-                exact = Truth.read(folder, replace(view, grain=1), ids)
-                _Book(connection, source.name, exact, result).present(_PRESENT[source.vendor], watched)
+            vendor, ids = source.vendor, agent_ids[source.vendor]
+            book = _Book(connection, source.name, Truth.read(folder, VIEWS[vendor], ids), result)
+            book.past(_PAST[vendor], days)
+            exact = _Book(connection, source.name, Truth.read(folder, replace(VIEWS[vendor], grain=1), ids), result)
+            if watched is None:
+                continue
+            for feed, query in _PRESENT.get(vendor, {}).items():
+                exact.present(feed, query, watched)
+            if vendor == "beyondtrust":
+                exact.told(days, watched, Payroll.read(folder, ids))
     return result
 
 
+_FIGURES = (
+    "agents",
+    "observed",
+    "occupancy",
+    "true occupancy",
+    "transfers",
+    "true transfers",
+    "participations",
+    "true participations",
+    "compared",
+)
 # Feeds whose records make up whole days, and those that the recorder heard.
 _PAST = {"cxengage": "agent_states", "kore": "agent_activity", "huawei": "cms_history", "beyondtrust": "archive"}
-_PRESENT = {"huawei": ("agent_status", "cms_status"), "beyondtrust": ("state",)}
+_PRESENT = {"huawei": {"agent_status": _POLLED, "cms_status": _SEEN}, "beyondtrust": {"state": _SEEN}}
 
 
 @dataclass(slots=True)
@@ -118,28 +156,31 @@ class _Book:
         wrong = {key for key in {**ours, **true} if ours.get(key) != true.get(key)}
         agent_days = {key[:2] for key in {**ours, **true}}
         self._differ(wrong, ours, true)
-        moved, really_moved, same = self._transfers(given, days)
+        moved, really_moved, same_moved = self._transfers(given, days)
+        took, really_took, same_took = self._stays(given, days)
         equal = len(agent_days) - len({key[:2] for key in wrong})
-        covered = self._covered(feed, midnight(days[0]), midnight(days[-1] + timedelta(days=1)))
-        self.result.rows.append(
+        self._add(
+            feed,
             {
-                "source": self.source,
-                "feed": feed,
                 "agents": len({agent for _, agent in agent_days}),
-                "observed": f"{covered:.1%}",
+                "observed": self._observed(feed, days),
                 "occupancy": _occupancy(ours) if view.tells_handling else None,
                 "true occupancy": _occupancy(true) if view.tells_handling else None,
                 "transfers": moved,
                 "true transfers": really_moved,
+                "participations": took,
+                "true participations": really_took,
                 "compared": f"{equal} of {len(agent_days)} agent-days",
-                "equal": not wrong and same and bool(agent_days),
-            }
+            },
+            equal=not wrong and same_moved and same_took and bool(agent_days),
         )
 
-    def present(self, feeds: Sequence[str], watched: Watched) -> None:
-        """Compare what was recorded: each row of the timeline must have been true within its stated uncertainty."""
-        given = {"source": self.source, "since": watched.since, "until": watched.until}
-        rows = self.connection.execute(_SEEN, given).fetchall()
+    def present(self, feed: str, query: str, watched: Watched) -> None:
+        """Compare what was recorded: each stretch that we tell of must have been true within its stated uncertainty."""
+        given: dict[str, Any] = {"source": self.source, "since": watched.since, "until": watched.until}
+        if query is _POLLED:
+            given["state_map"] = str(sql_dir() / "seeds" / "state_map.csv")
+        rows = self.connection.execute(query, given).fetchall()
         since, until = (int(moment.timestamp() * SECOND) for moment in (watched.since, watched.until))
         unseen = self.truth.signed_in(since, until) - {row[0] for row in rows}
         self.result.differences += [f"{self.source}: {agent} was signed in, and not seen" for agent in sorted(unseen)]
@@ -149,28 +190,46 @@ class _Book:
             if not self.truth.holds(agent, state, start, end, int(slack * SECOND)):
                 wrong += 1
                 self.result.differences.append(f"{self.source}: {agent} was not {state} from {start} to {end} µs")
-        covered = min(self._covered(feed, watched.since, watched.until) for feed in feeds)
-        self.result.rows.append(
-            {
-                "source": self.source,
-                "feed": ", ".join(feeds),
-                "agents": len({row[0] for row in rows}),
-                "observed": f"{covered:.1%}",
-                "occupancy": None,
-                "true occupancy": None,
-                "transfers": None,
-                "true transfers": None,
-                "compared": f"{compared / SECOND:,.0f} agent-seconds in {len(rows)} states",
-                "equal": wrong == 0 and covered > 0,
-            }
-        )
+        covered = self._covered(feed, watched.since, watched.until)
+        figures = {
+            "agents": len({row[0] for row in rows}),
+            "observed": f"{covered:.1%}",
+            "compared": f"{compared / SECOND:,.0f} agent-seconds in {len(rows)} states",
+        }
+        self._add(feed, figures, equal=wrong == 0 and covered > 0)
+
+    def told(self, days: Sequence[date], watched: Watched, payroll: Payroll) -> None:
+        """Compare what BeyondTrust's reports say of whole days, and its Command API of the present."""
+        found = reports(self.connection, self.source, self.truth, days)
+        self._add("sessions", {"observed": self._observed("sessions", days), **found.figures}, equal=found.equal)
+        asked = command(self.connection, self.source, self.truth, payroll, watched.since)
+        self._add("command", asked.figures, equal=asked.equal)
+        self.result.differences += [*found.differences, *asked.differences]
+
+    def _add(self, feed: str, figures: Mapping[str, Any], *, equal: bool) -> None:
+        """Add a row; a feed that does not tell of something has None there."""
+        row = {"source": self.source, "feed": feed, **dict.fromkeys(_FIGURES), **figures, "equal": equal}
+        self.result.rows.append(row)
+
+    def _stays(self, given: Mapping[str, Any], days: Sequence[date]) -> tuple[int | None, int | None, bool]:
+        """How often somebody took part in something, ours and truly, and whether that is the same."""
+        if not self.truth.view.tells_stays:
+            return None, None, True
+        since, until = _edges(days)
+        names = self.truth.view.interaction("") is not None
+        ours = [
+            Stay(agent, interaction if names else None, start, end)
+            for agent, interaction, start, end in self.connection.execute(_STAYS, dict(given)).fetchall()
+        ]
+        true = [one for one in self.truth.stays if since <= one.start < until]
+        return len(ours), len(true), self._same(ours, true)
 
     def _transfers(self, given: Mapping[str, Any], days: Sequence[date]) -> tuple[int | None, int | None, bool]:
         """How many there are, ours and true ones, and whether they are the same."""
         view = self.truth.view
         if not view.tells_transfers:
             return None, None, True
-        since, until = (int(midnight(day).timestamp()) * SECOND for day in (days[0], days[-1] + timedelta(days=1)))
+        since, until = _edges(days)
         colleagues = set(self.truth.stretches)
         ours = [
             Transfer(
@@ -187,10 +246,16 @@ class _Book:
             ).fetchall()
         ]
         true = [one for one in self.truth.transfers if since <= one.start < until]
-        strange, missing = set(ours) - set(true), set(true) - set(ours)
+        return len(ours), len(true), self._same(ours, true)
+
+    def _same(self, ours: Sequence[object], true: Sequence[object]) -> bool:
+        strange, missing = Counter(ours) - Counter(true), Counter(true) - Counter(ours)
         for words, found in (("not true", strange), ("not found", missing)):
             self.result.differences += [f"{self.source}: {words}: {one}" for one in sorted(found, key=str)[:3]]
-        return len(ours), len(true), sorted(ours, key=str) == sorted(true, key=str)
+        return not strange and not missing
+
+    def _observed(self, feed: str, days: Sequence[date]) -> str:
+        return f"{self._covered(feed, midnight(days[0]), midnight(days[-1] + timedelta(days=1))):.1%}"
 
     def _covered(self, feed: str, since: datetime, until: datetime) -> float:
         given = {"source": self.source, "feed": feed, "since": since, "until": until}
@@ -201,6 +266,12 @@ class _Book:
         for key in sorted(wrong)[:5]:
             told = f"{ours.get(key, (0, 0))[0] / SECOND:.3f} s, truly {true.get(key, (0, 0))[0] / SECOND:.3f} s"
             self.result.differences.append(f"{self.source}: {key[0]} {key[1]} {key[2]}: {told}")
+
+
+def _edges(days: Sequence[date]) -> tuple[int, int]:
+    """The first instant of some days and the first after them, microseconds since 1970."""
+    first, after = (int(midnight(day).timestamp()) * SECOND for day in (days[0], days[-1] + timedelta(days=1)))
+    return first, after
 
 
 def _without_items(sums: Sums) -> Sums:

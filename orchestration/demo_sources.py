@@ -1,27 +1,76 @@
-"""The demo's configuration, written as a user would write it: sources.yaml, a map of states, secrets in variables."""
+"""The demo's configuration as a user would write it: sources.yaml, map of states, roster, schedule, variables."""
 
-from collections.abc import Mapping
-from datetime import date
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from orchestration.csv_tables import ROSTER_COLUMNS, SCHEDULE_COLUMNS
 from orchestration.demo_centre import Centre
 
 POLL_SECONDS = 2
 """How often Huawei's agents are asked for: what is shown in twenty seconds should be worth a look."""
 
 
-def write_sources(folder: Path, centre: Centre, first: date) -> tuple[Path, dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Hired:
+    """Somebody of the simulated centre, who works on CxEngage and on one platform more, and their plan.
+
+    Attributes:
+        agent_id: The centre's id, which is CxEngage's.
+        person_id: The payroll's.
+        plan: Start, end and activity of each stretch.
+    """
+
+    agent_id: str
+    person_id: str
+    name: str
+    team: str
+    plan: Sequence[tuple[datetime, datetime, str]]
+
+
+def write_sources(
+    folder: Path, centre: Centre, first: date, staff: Sequence[Hired] = ()
+) -> tuple[Path, dict[str, str]]:
     """Write the demo's files into a folder; returns the path of sources.yaml, and the variables that it names."""
     vendors = centre.vendors
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "state_map.csv").write_text(_state_map(vendors["kore"]["reason_codes"]), encoding="utf-8")
+    _write(folder / "roster.csv", ROSTER_COLUMNS[:5], _roster(vendors, staff))
+    _write(folder / "schedule.csv", SCHEDULE_COLUMNS, _schedule(staff))
+    tables = {"state_map": "state_map.csv", "roster": "roster.csv", "schedule": "schedule.csv"}
     sources = [{**source, "since": first} for source in _sources(vendors)]
     path = folder / "sources.yaml"
-    path.write_text(yaml.safe_dump({"state_map": "state_map.csv", "sources": sources}, sort_keys=False))
+    path.write_text(yaml.safe_dump({**tables, "adherence_threshold_seconds": 60, "sources": sources}, sort_keys=False))
     return path, _variables(vendors)
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerows([columns, *rows])
+
+
+def _roster(vendors: Mapping[str, Mapping[str, Any]], staff: Sequence[Hired]) -> Iterable[Sequence[object]]:
+    """Each person as the agents that they are: on CxEngage, and on the other platform that they work on."""
+    names = {source["vendor"]: source["name"] for source in _sources(vendors)}
+    for person in staff:
+        who = (person.person_id, person.name, person.team)
+        yield (names["cxengage"], person.agent_id, *who)
+        for vendor, told in vendors.items():
+            if (agent_id := told.get("agent_ids", {}).get(person.agent_id)) is not None:
+                yield (names[vendor], agent_id, *who)
+
+
+def _schedule(staff: Sequence[Hired]) -> Iterable[Sequence[object]]:
+    """Every other one is planned as a person, whatever the platform; the others as agents of CxEngage."""
+    for number, person in enumerate(staff):
+        who = ("", "", person.person_id) if number % 2 else ("cx_demo", person.agent_id, "")
+        for starts, ends, activity in person.plan:
+            yield (*who, starts.isoformat(), ends.isoformat(), activity)
 
 
 def _state_map(codes: Mapping[str, str]) -> str:

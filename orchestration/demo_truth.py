@@ -7,7 +7,7 @@ used here. What we found stands beside it in ``demo_compare.py``.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from operator import itemgetter
 from pathlib import Path
@@ -48,6 +48,16 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Stay:
+    """An agent's part in an interaction; microseconds since 1970. What a vendor does not say is None."""
+
+    agent_id: str
+    interaction: str | None
+    start: int
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """How much of the truth a vendor shows.
 
@@ -57,6 +67,7 @@ class View:
         tells_handling: Whether handling differs from waiting.
         tells_items: Whether interactions are counted.
         tells_transfers: Whether transfers are told.
+        tells_stays: Whether it is told who took part in which interaction.
         interaction: The vendor's id of an interaction, by the true one; None where it has one that we do not know.
         tells_hops: Whether everybody who could have had an interaction is on this platform.
         queues_strangers: What goes to somebody on another platform goes to a queue, which has it at once.
@@ -67,6 +78,7 @@ class View:
     tells_handling: bool = True
     tells_items: bool = False
     tells_transfers: bool = True
+    tells_stays: bool = False
     interaction: Callable[[str], str | None] = lambda _: None
     tells_hops: bool = False
     queues_strangers: bool = False
@@ -91,9 +103,13 @@ VIEWS: Mapping[str, View] = MappingProxyType(
     {
         "cxengage": View(grain=1, tells_items=True, interaction=str, tells_hops=True),
         "kore": View(_presence, tells_handling=False, tells_transfers=False),
-        "huawei": View(),
+        "huawei": View(tells_stays=True),
         "beyondtrust": View(
-            _flags, tells_items=True, interaction=lambda name: name.replace("-", ""), queues_strangers=True
+            _flags,
+            tells_items=True,
+            tells_stays=True,
+            interaction=lambda name: name.replace("-", ""),
+            queues_strangers=True,
         ),
     }
 )
@@ -109,27 +125,29 @@ class Truth:
         view: How much that is.
         stretches: Everybody's states in order, by agent.
         transfers: What was handed over by the vendor's agents.
+        stays: Who of them took part in what.
     """
 
     view: View
     stretches: Mapping[str, list[Stretch]]
     transfers: list[Transfer]
+    stays: list[Stay] = field(default_factory=list)
 
     @staticmethod
     def read(folder: Path, view: View, agent_ids: Mapping[str, str] | None) -> "Truth":
         """Read the truth's Parquet; ``agent_ids`` are the vendor's ids by the true ones, None for all and the same."""
-        names = _named(agent_ids)
         stretches: dict[str, list[Stretch]] = defaultdict(list)
-        for row in _rows(folder / "agent_states.parquet"):
-            name = names(row["agent_id"])
-            if name is None:
-                continue
+        for row in rows_of(folder, "agent_states", agent_ids):
+            name = row["agent_id"]
             start, end = (row[edge] // view.grain * view.grain for edge in ("started_at", "ended_at"))
             if start < end:
                 state = view.state(row)
                 stretches[name].append(Stretch(name, start, end, state, row["work_items"]))
-        moved = [_transfer(row, view, names) for row in _rows(folder / "transfers.parquet")]
-        return Truth(view, dict(stretches), [one for one in moved if one is not None])
+        moved = [_transfer(row, view, agent_ids) for row in _rows(folder / "transfers.parquet")]
+        joined = rows_of(folder, "interactions", agent_ids) if view.tells_stays else ()
+        return Truth(
+            view, dict(stretches), [one for one in moved if one is not None], [_stay(row, view) for row in joined]
+        )
 
     def sums(self, days: Iterable[date]) -> Sums:
         """Microseconds, and these times interactions, by day, agent and state; signed out is left out."""
@@ -146,7 +164,7 @@ class Truth:
     def holds(self, agent_id: str, state: str, start: int, end: int, slack: int) -> bool:
         """Whether at each instant of [start, end) the state was true at some time at most ``slack`` away."""
         reached = start
-        for stretch in self._around(agent_id, start - slack, end + slack):
+        for stretch in self.around(agent_id, start - slack, end + slack):
             if stretch.state == state and stretch.start - slack <= reached:
                 reached = max(reached, stretch.end + slack)
         return reached >= end
@@ -156,10 +174,10 @@ class Truth:
         return {
             agent_id
             for agent_id in self.stretches
-            if all(stretch.state != "offline" for stretch in self._around(agent_id, start, end))
+            if all(stretch.state != "offline" for stretch in self.around(agent_id, start, end))
         }
 
-    def _around(self, agent_id: str, start: int, end: int) -> Iterator[Stretch]:
+    def around(self, agent_id: str, start: int, end: int) -> Iterator[Stretch]:
         """What an agent did in [start, end); before the first sign-in they are signed out."""
         found = self.stretches.get(agent_id, [])
         begun = found[0].start if found else end
@@ -172,25 +190,33 @@ class Truth:
             yield stretch
 
 
-def _named(agent_ids: Mapping[str, str] | None) -> Callable[[str], str | None]:
-    return (lambda name: name) if agent_ids is None else agent_ids.get
+def rows_of(folder: Path, table: str, agent_ids: Mapping[str, str] | None) -> Iterator[dict[str, Any]]:
+    """The rows of a table of the truth that are about a vendor's agents, by the vendor's ids; instants as whole µs."""
+    for row in _rows(folder / f"{table}.parquet"):
+        name = _named(row["agent_id"], agent_ids)
+        if name is not None:
+            yield {**row, "agent_id": name}
+
+
+def _named(name: str, agent_ids: Mapping[str, str] | None) -> str | None:
+    return name if agent_ids is None else agent_ids.get(name)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file; instants as microseconds since 1970."""
     table = pq.read_table(path)
-    for place, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type):
-            table = table.set_column(place, field.name, table.column(place).cast(pa.int64()))
+    for place, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type):
+            table = table.set_column(place, column.name, table.column(place).cast(pa.int64()))
     yield from table.to_pylist()
 
 
-def _transfer(row: Mapping[str, Any], view: View, names: Callable[[str], str | None]) -> Transfer | None:
+def _transfer(row: Mapping[str, Any], view: View, agent_ids: Mapping[str, str] | None) -> Transfer | None:
     """A transfer as the vendor tells it; None when it does not know the sender, or tells of none."""
-    sender = names(row["from_agent_id"])
+    sender = _named(row["from_agent_id"], agent_ids)
     if sender is None or not view.tells_transfers:
         return None
-    receiver = names(row["to_agent_id"])
+    receiver = _named(row["to_agent_id"], agent_ids)
     end = row["started_at"] if view.queues_strangers and receiver is None else row["completed_at"]
     return Transfer(
         sender,
@@ -200,6 +226,14 @@ def _transfer(row: Mapping[str, Any], view: View, names: Callable[[str], str | N
         view.interaction(row["interaction_id"]),
         row["hop"] if view.tells_hops else None,
         row["is_return"] if view.tells_hops else None,
+    )
+
+
+def _stay(row: Mapping[str, Any], view: View) -> Stay:
+    left = row["left_at"]
+    end = None if left is None else left // view.grain * view.grain
+    return Stay(
+        row["agent_id"], view.interaction(row["interaction_id"]), row["joined_at"] // view.grain * view.grain, end
     )
 
 

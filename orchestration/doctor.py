@@ -11,6 +11,8 @@ from pathlib import Path
 
 from assets.registry import connect, connect_live
 
+from orchestration.constants import read_people
+from orchestration.csv_tables import TableError, read_state_map
 from orchestration.settings import Settings, feeds_of
 
 _ENOUGH_BYTES = 2 * 1024**3
@@ -37,6 +39,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if named
         else "no source is configured; write one into sources.yaml (the one in the repository shows how)",
     )
+    yield _tables(settings)
     yield from _home(settings.home)
     for source in settings.sources:
         if not source.enabled:
@@ -49,6 +52,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
                     yield Finding(source.name, f"{feed.name}: {probe.name}", probe.ok, probe.message)
         except (OSError, ValueError) as error:
             yield Finding(source.name, "client", ok=False, message=str(error))
+
+
+def _tables(settings: Settings) -> Finding:
+    try:
+        read_state_map([settings.state_map] if settings.state_map else [])
+        people = read_people(settings)
+    except TableError as error:
+        return Finding("configuration", "tables", ok=False, message=str(error))
+    found = f"{len(people.roster)} rows of the roster, plans for {len(people.schedule.by_day)} days"
+    return Finding("configuration", "tables", ok=True, message=found)
 
 
 def _home(home: Path) -> Iterator[Finding]:

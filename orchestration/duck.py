@@ -123,13 +123,11 @@ def show_rows(
     """Let a table's name stand for these few rows."""
     show(connection, table, [], types)
     if rows:
-        names = list(types)
-        columns = ", ".join(f'v[{i}]::{types[name]} as "{name}"' for i, name in enumerate(names, 1))
-        values = ", ".join(
-            "([" + ", ".join("null" if row[name] is None else quote(str(row[name])) for name in names) + "])"
-            for row in rows
-        )
-        connection.execute(f"create or replace view {table} as select {columns} from (values {values}) as t(v)")
+        columns = ", ".join(f'v[{i}]::{kind} as "{name}"' for i, (name, kind) in enumerate(types.items(), 1))
+        texts = json.dumps([[None if row[name] is None else str(row[name]) for name in types] for row in rows])
+        # As JSON: ten thousand rows take DuckDB 20 ms, as a list of values more than a second.
+        values = f"select unnest(from_json({quote(texts)}, '[[\"VARCHAR\"]]')) as v"
+        connection.execute(f"create or replace view {table} as select {columns} from ({values})")
 
 
 def parameters(model: Model, day: date | None) -> dict[str, datetime]:

@@ -253,7 +253,7 @@ class Lake:
     def attempts(self, vendor: str, source: str, feed: str, day: date) -> list[Attempt]:
         """Every logged attempt at a window that starts on this UTC day, oldest first."""
         folder = self.capture_dir(vendor, feed, source) / f"date={day}"
-        files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+        files = sorted(set(logs_in(folder).values()))
         rows = [row for path in files for row in pq.read_table(path, schema=ATTEMPT_SCHEMA).to_pylist()]
         found = [msgspec.convert(row, Attempt) for row in rows]
         return sorted(found, key=lambda attempt: attempt.attempted_at)
@@ -323,25 +323,26 @@ def segments_of(folder: Path) -> dict[str, Path]:
 
     Where a merged file and a segment's own file are both there (the merging was cut short), the merged one counts.
     """
+    return _held(folder, b"segments", ".parquet")
+
+
+def logs_in(folder: Path) -> dict[str, Path]:
+    """Name of each file that attempts of a day were logged in, and the file that holds them now, likewise."""
+    return _held(folder, b"logs", "")
+
+
+def _held(folder: Path, key: bytes, suffix: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     merged: list[tuple[list[str], Path]] = []
     for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
         if path.stem.endswith("-merged"):
-            merged.append((json.loads((pq.read_schema(path).metadata or {})[b"segments"]), path))
+            merged.append((json.loads((pq.read_schema(path).metadata or {})[key]), path))
         else:
-            found[path.stem] = path
+            found[path.name.removesuffix(suffix)] = path
     # A later merging holds all that an earlier one held, and more.
     for names, path in sorted(merged, key=lambda item: len(item[0])):
         found |= dict.fromkeys(names, path)
     return found
-
-
-def logs_of(path: Path) -> list[str]:
-    """Names of the files of attempts that a file stands for: a merged one names those that it was merged from."""
-    if not path.stem.endswith("-merged"):
-        return [path.name]
-    names: list[str] = json.loads((pq.read_schema(path).metadata or {})[b"logs"])
-    return names
 
 
 def sync(path: Path) -> None:

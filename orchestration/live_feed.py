@@ -23,6 +23,7 @@ from orchestration.lake import Lake, Page
 from orchestration.pace import Pace
 from orchestration.sealing import seal
 from orchestration.spool import Alive, Began, Ended, Event, Lost, Said, SpoolFile, Watching, frame
+from orchestration.standing import Standing
 from orchestration.stretches import NOT_YET
 
 LOGGER = logging.getLogger(__name__)
@@ -33,6 +34,11 @@ T = TypeVar("T")
 def utc_now() -> datetime:
     """This machine's time, UTC."""
     return datetime.now(UTC)
+
+
+def silence(name: str, seconds: float) -> str:
+    """What is wrong with a vendor that has not answered for so long."""
+    return f"{name}: no answer for {seconds:.0f} s; check base_url and the network if it stays so"
 
 
 class Disk:
@@ -122,7 +128,8 @@ class LiveFeed:
     _talk: "asyncio.Task[None] | None" = None
     _ahead: float = 0.0  # our clock minus the loop's
     _since: float | None = None  # when the client that runs began to watch, by the loop's clock
-    _is_told: bool = False  # whether it said itself that it lost the feed
+    _connecting_at: float | None = None  # when the client was last begun, by the loop's clock
+    _is_told: bool = False  # whether it said itself that it lost what it watched
     _asked: bool = False  # whether a lost connection wants to be in the log soon
     _stopping: bool = False
     _hurry: asyncio.Event = field(default_factory=asyncio.Event)
@@ -138,6 +145,18 @@ class LiveFeed:
     def trouble(self) -> str | None:
         """Why nothing is recorded just now; None when it is."""
         return None if self._state.watching else self._state.reason or NOT_YET
+
+    def standing(self) -> Standing:
+        """How it stands: also a vendor that lets us wait for its first word is a trouble."""
+        if self._connecting_at is None:
+            return Standing(self.now())
+        if self._state.watching:
+            return Standing(self.now(), self._state.until)
+        trouble = None if self._state.reason in {None, ABSENT, NOT_YET} else self._state.reason
+        waited = asyncio.get_running_loop().time() - self._connecting_at
+        if trouble is None and waited >= self.pace.silent:
+            trouble = silence(self.name, waited)
+        return Standing(self.now(), trouble=trouble)
 
     async def run(self, since: datetime | None = None) -> None:
         """Record until cancelled; then what was received is in the lake.
@@ -166,6 +185,7 @@ class LiveFeed:
         if not self._state.watching:
             LOGGER.info("%s is watched", self.name)
             self._since = self._since or asyncio.get_running_loop().time()
+            self._is_told = False
             self._note(Watching(since, vendor_time))
 
     async def take(self, page: Page) -> None:
@@ -210,7 +230,7 @@ class LiveFeed:
         """Have the client listen, again and again, the more patiently the more often it fails."""
         chance, failures, loop = random.Random(), 0, asyncio.get_running_loop()
         while True:
-            self._since, self._is_told = None, False
+            self._since, self._is_told, self._connecting_at = None, False, loop.time()
             error = await self._heard_out()
             steady = self._since is not None and loop.time() - self._since >= self.pace.steady
             if not self._is_told:

@@ -25,6 +25,8 @@ class Pace:
         patience: How long something that was told to end may take.
         log: How long attempts at a pull feed may wait to be logged; what is lost of them is asked for again.
         jump: By how much our clock may leave the monotonic one; beyond, the machine slept, or somebody set the clock.
+        silent: How long a vendor may take for a first answer before that is called a trouble.
+        tell: How often it is told how the feeds stand.
         quiet: The length up to which a window of a pull feed without records is asked for anew instead of kept.
     """
 
@@ -42,6 +44,8 @@ class Pace:
     log: float = 60.0
     jump: float = 5.0
     quiet: float = 60.0
+    silent: float = 5.0
+    tell: float = 2.0
 
     def wait(self, failures: int, *, lasting: bool, chance: random.Random) -> float:
         """Seconds to wait after so many failures in a row, 1 or more, at random so that feeds do not come in step."""

@@ -6,25 +6,24 @@ The past, also what a long outage leaves, is fetched by the raw assets, whose pl
 import asyncio
 import logging
 import random
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from assets.capture import Done, PullClient, keep, refused
 from assets.feeds import Feed
 from assets.http import HttpError, PermanentError
+from assets.threads import aside
 from assets.windows import Window, day_start, frozen_end, retention_edge
 
 from orchestration.lake import Attempt, Lake
-from orchestration.live_feed import Disk, utc_now
+from orchestration.live_feed import Disk, silence, utc_now
 from orchestration.pace import Pace
+from orchestration.standing import Standing
 
 LOGGER = logging.getLogger(__name__)
-T = TypeVar("T")
+_NOT_ASKED = "not asked yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +64,27 @@ class PullFeed:
     now: Callable[[], datetime] = utc_now
     since: datetime | None = None
     is_watching: bool = True
-    trouble: str | None = "not asked yet"
+    trouble: str | None = _NOT_ASKED
     _client: PullClient | None = None
     _reached: datetime | None = None
     _drift: timedelta | None = None
     _unlogged: list[Attempt] = field(default_factory=list)
     _logged_at: float = 0.0
     _told_at: float = float("-inf")
+    _asked_at: float | None = None  # by the loop's clock, while the vendor is being asked
 
     @property
     def name(self) -> str:
         """``source/feed``, for messages."""
         return f"{self.source}/{self.feed.name}"
+
+    def standing(self) -> Standing:
+        """How it stands: also a vendor that has been asked and does not answer is a trouble."""
+        trouble = None if self.trouble == _NOT_ASKED else self.trouble
+        waited = 0.0 if self._asked_at is None else asyncio.get_running_loop().time() - self._asked_at
+        if trouble is None and waited >= self.pace.silent:
+            trouble = silence(self.name, waited)
+        return Standing(self.now(), self._reached, trouble)
 
     async def run(self, since: datetime | None = None) -> None:
         """Record until cancelled.
@@ -103,13 +111,16 @@ class PullFeed:
 
     async def _look(self) -> tuple[str | None, bool, bool]:
         """Ask once: what went wrong, whether that will last, and whether there is more to ask for at once."""
+        self._asked_at = asyncio.get_running_loop().time()
         try:
-            step = await in_thread(self._step)
+            step = await aside(self._step)
         # A defect of one vendor's client, or a full disk, must not end the recording of others.
         except Exception as error:
             LOGGER.exception("%s: the client failed", self.name)
             named = f"{self.name}: the client failed with {type(error).__name__}; see the log"
             return named, False, False
+        finally:
+            self._asked_at = None
         self._drift = step.drift
         if step.done is None:
             return None, False, step.is_behind
@@ -185,22 +196,3 @@ class PullFeed:
         except OSError as error:
             self._unlogged = batch + self._unlogged
             LOGGER.warning("%s: attempts cannot be logged yet: %s", self.name, error)
-
-
-async def in_thread(task: Callable[[], T]) -> T:
-    """Run something that may block for minutes; in a thread of its own, which neither others nor the process wait for.
-
-    The threads of an executor would be few, and be waited for when the process ends.
-    """
-    promised: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            promised.set_result(task())
-        except InvalidStateError:
-            pass  # nobody waits for it any more
-        except Exception as error:  # noqa: BLE001 -- handed to whoever waits
-            promised.set_exception(error)
-
-    threading.Thread(target=work, name="pull", daemon=True).start()
-    return await asyncio.wrap_future(promised)

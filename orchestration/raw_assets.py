@@ -14,9 +14,11 @@ from assets.config import SourceConfig
 from assets.feeds import Feed
 from assets.registry import connect
 
+from orchestration.constants import RAW_TYPES
 from orchestration.inputs import midnight
 from orchestration.partitions import days_of
 from orchestration.resources import Engine
+from orchestration.warehouse import RAW_COLUMNS
 
 CHECK = "fetched_everything"
 LandFiles = Callable[[Store, list[date]], CaptureResult]
@@ -48,6 +50,7 @@ def pull_asset(
         kinds={"api", "parquet"},
         owners=["team:operations"],
         description=f"{description} Missing and unsettled windows are fetched, the others left alone.",
+        metadata=raw_metadata(source, feed),
     )
     check = dg.AssetCheckSpec(
         CHECK, asset=key, description="Protects against holes: every window that the vendor still has was got."
@@ -101,10 +104,20 @@ def recorded_asset(source: SourceConfig, feed: Feed, days: dg.PartitionsDefiniti
         group_name=source.vendor,
         kinds={"api", "parquet"},
         owners=["team:operations"],
-        description=f"What {source.name} said on {feed.name} while 'shiftbook record' listened, byte for byte. "
+        description=f"What {source.name} told while 'shiftbook record' listened, byte for byte: {feed.about}. "
         "It cannot be fetched later; what was missed is in ops.feed_coverage.",
         partitions_def=days,
+        metadata=raw_metadata(source, feed),
     )
+
+
+def raw_metadata(source: SourceConfig, feed: Feed) -> dict[str, Any]:
+    """What Dagster shows of a raw table: its name in the warehouse, and its columns."""
+    columns = [dg.TableColumn(name, kind.lower(), description=RAW_COLUMNS[name]) for name, kind in RAW_TYPES.items()]
+    return {
+        "dagster/table_name": f"raw.{source.vendor}_{feed.name}",
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+    }
 
 
 def _capture(engine: Engine, source: SourceConfig, feed: Feed, days: list[date]) -> CaptureResult:

@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -21,11 +21,13 @@ from assets.registry import connect, connect_live
 from orchestration.inputs import midnight
 from orchestration.lake import Lake
 from orchestration.lease import Lease
-from orchestration.live_feed import Disk, LiveFeed
+from orchestration.live_feed import Disk, LiveFeed, utc_now
+from orchestration.logs import gather_attempts
 from orchestration.pace import Pace
 from orchestration.pull_feed import PullFeed
 from orchestration.sealing import recover
 from orchestration.settings import Settings, feeds_of
+from orchestration.standing import tell
 
 LOGGER = logging.getLogger(__name__)
 _LEASES = ".leases"
@@ -63,7 +65,9 @@ async def record(
     if not keepers:
         raise RecorderError("no feed of these sources can be recorded; their past is captured by 'shiftbook backfill'")
     tasks = [asyncio.create_task(keeper.run(), name=name) for name, keeper in keepers.items()]
-    tasks.append(asyncio.create_task(_tidy(lake, spool, disk, pace)))
+    feeds = [keeper.feed for keeper in keepers.values()]
+    tasks.append(asyncio.create_task(_tidy(lake, spool, disk, pace, feeds)))
+    tasks.append(asyncio.create_task(_tell(keepers, spool, disk, pace)))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_told_to_stop(), seconds)
     found = {name: keeper.trouble for name, keeper in keepers.items()}
@@ -108,11 +112,31 @@ def _feed(lake: Lake, spool: Path, disk: Disk, source: SourceConfig, feed: Feed,
     return PullFeed(source.vendor, source.name, feed, partial(connect, source, feed), lake, disk, pace, since=since)
 
 
-async def _tidy(lake: Lake, spool: Path, disk: Disk, pace: Pace) -> None:
-    """Seal what recorders that were killed meanwhile left behind, and what could not be sealed before."""
+async def _tell(keepers: "Mapping[str, Keeper]", spool: Path, disk: Disk, pace: Pace) -> None:
+    """Let other processes know how the feeds stand that this one records."""
+    while True:
+        for name, keeper in keepers.items():
+            if keeper.lease.is_held:
+                await disk.write(partial(tell, spool, name, keeper.feed.standing()))
+        await asyncio.sleep(pace.tell)
+
+
+async def _tidy(lake: Lake, spool: Path, disk: Disk, pace: Pace, feeds: Collection[LiveFeed | PullFeed]) -> None:
+    """Seal what recorders that were killed meanwhile left behind, or could not be sealed before; merge logs."""
     while True:
         await _recovered(lake, spool, disk)
+        await _gathered(lake, disk, feeds)
         await asyncio.sleep(pace.seal)
+
+
+async def _gathered(lake: Lake, disk: Disk, feeds: Collection[LiveFeed | PullFeed]) -> None:
+    today = utc_now().date()
+    for feed in feeds:
+        for day in (today - timedelta(days=1), today):
+            try:
+                await disk.seal(partial(gather_attempts, lake, feed.vendor, feed.feed.name, feed.source, day))
+            except OSError as error:
+                LOGGER.warning("%s: attempts cannot be merged yet: %s", feed.name, error)
 
 
 async def _recovered(lake: Lake, folder: Path, disk: Disk) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder, Outcome, Verdict
 from orchestration.cache import Cache
-from orchestration.constants import LakeConstants
+from orchestration.constants import LakeConstants, read_people
 from orchestration.inputs import DELIVERED_AFTER
 from orchestration.lake import Lake
 from orchestration.models import Check, Model, called_for, read_checks, read_models
@@ -58,13 +58,15 @@ class Engine:
 
     @cached_property
     def builder(self) -> Builder:
-        """What builds tables."""
-        maps = [sql_dir() / "seeds" / "state_map.csv"]
-        if self.settings.state_map:
-            maps.append(self.settings.state_map)
+        """What builds tables.
+
+        Raises:
+            TableError: A CSV that the settings name has an error.
+        """
+        maps = [path for path in (sql_dir() / "seeds" / "state_map.csv", self.settings.state_map) if path]
         models = read_models(sql_dir(), Cache(self.lake.cache_dir))
         raw = {f"raw.{feed['vendor']}_{feed['feed']}" for feed in self.feeds}
-        constants = LakeConstants(self.lake, self.feeds, maps)
+        constants = LakeConstants(self.lake, self.feeds, maps, read_people(self.settings))
         return Builder(self.lake, models, constants, wanted=called_for(models, raw))
 
     @cached_property

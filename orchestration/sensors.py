@@ -11,7 +11,7 @@ import dagster as dg
 import msgspec
 
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
-from orchestration.lake import logs_of, segments_of
+from orchestration.lake import logs_in, segments_of
 from orchestration.resources import Engine
 
 BUILD_EVERY = timedelta(minutes=5)
@@ -102,8 +102,7 @@ def _folder(room: str, path: Path, before: Folder | None) -> Folder:
     changed = path.stat().st_mtime_ns
     if before and before.changed == changed:
         return before
-    held = len(segments_of(path)) if room == _RAW else sum(len(logs_of(log)) for log in path.glob("*.parquet"))
-    return Folder(changed, held)
+    return Folder(changed, len(segments_of(path) if room == _RAW else logs_in(path)))
 
 
 def build_request(days: set[date], now: datetime) -> dg.RunRequest:

@@ -17,7 +17,7 @@ import yaml
 from assets.config import REFERENCE, SOURCE_NAME, Origin, PresentFile, Section, SourceConfig
 from assets.feeds import Feed
 from assets.registry import VENDORS
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
 OPEN, CLOSE = "\ue000", "\ue001"  # private characters that stand for the braces of a reference while YAML is read
@@ -44,8 +44,11 @@ class Settings:
         home: Where everything is kept (contract.md §4).
         sources_file: The file that was read; none when there is none.
         report_timezone: IANA zone of reports.
-        roster: CSV of who is in which team, if any.
+        roster: CSV of who the agents are and in which team, if any.
         state_map: CSV laid over the built-in map of states, if any.
+        schedule: CSV of what was planned for whom, if any.
+        adherence_map: CSV laid over the built-in map of what keeps to a planned activity, if any.
+        adherence_threshold_seconds: Shorter deviations from what was planned count as keeping to it.
         sources: The sources in the order of the file, disabled ones too.
     """
 
@@ -54,6 +57,9 @@ class Settings:
     report_timezone: str = "UTC"
     roster: Path | None = None
     state_map: Path | None = None
+    schedule: Path | None = None
+    adherence_map: Path | None = None
+    adherence_threshold_seconds: float = 0.0
     sources: tuple[SourceConfig, ...] = ()
 
     @property
@@ -95,6 +101,8 @@ class FeedRow(TypedDict):
     uncertainty_seconds: float
     event_timezone: str
     sample_seconds: float | None
+    tolerance_seconds: float
+    sums_unit_seconds: float
 
 
 def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
@@ -116,6 +124,8 @@ def feed_rows(settings: Settings) -> list[FeedRow]:
             uncertainty_seconds=feed.uncertainty.total_seconds(),
             event_timezone=feed.event_timezone,
             sample_seconds=source.sample_seconds(feed.name),
+            tolerance_seconds=source.tolerance_seconds,
+            sums_unit_seconds=source.sums_unit_seconds(),
         )
         for source in settings.sources
         for feed in feeds_of(source)
@@ -163,7 +173,7 @@ def load_settings(
     configs = _sources(entries, file, environ, problems)
     if problems or top is None:
         raise SettingsError(problems)
-    return Settings(home, file, top.report_timezone, top.roster, top.state_map, tuple(configs))
+    return Settings(home, file, **dict(top), sources=tuple(configs))
 
 
 def _zone(value: str) -> str:
@@ -179,6 +189,9 @@ class _TopLevel(Section):
     report_timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     roster: PresentFile | None = None
     state_map: PresentFile | None = None
+    schedule: PresentFile | None = None
+    adherence_map: PresentFile | None = None
+    adherence_threshold_seconds: Annotated[FiniteFloat, Field(ge=0)] = 0.0
 
 
 class _Loader(yaml.SafeLoader):

@@ -185,7 +185,10 @@ class Warehouse:
             with duckdb.connect(str(temporary), config={"storage_compatibility_version": "v1.0.0"}) as connection:
                 connection.execute("set autoinstall_known_extensions = false")
                 connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+                # Each of a thousand comments by itself would be written to disk by itself.
+                connection.begin()
                 self._fill(connection, snapshot)
+                connection.commit()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(self.path)
         finally:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Self
 
 import msgspec
 
-from simulator.admin import Admin
+from simulator.admin import Action, Admin
 from simulator.beyondtrust_command import CommandApi
 from simulator.beyondtrust_dialect import Account, Dialect
 from simulator.beyondtrust_gate import Limits, Tokens, bearer, denied, parameters
@@ -25,7 +24,8 @@ from simulator.beyondtrust_site import Site
 from simulator.beyondtrust_wire import LiveWire
 from simulator.centre import Centre
 from simulator.clock import SimClock
-from simulator.faults import Faults, decode_knobs
+from simulator.faults import Faults
+from simulator.serving import VendorServer
 from simulator.wire import Reply, Request, opaque
 
 
@@ -88,12 +88,14 @@ class BeyondTrustApi:
         return Reply(reply.status, reply.body, reply.content_type, (*reply.headers, *verdict.headers))
 
 
-class BeyondTrustServer:
+class BeyondTrustServer(VendorServer[Dialect]):
     """A running appliance: start it, or use it as a context manager.
 
     `base_url`, `client_id`, `client_secret` and `company` are what a client needs, the
     live feed is at `ws_url`; the rest steers the simulation from inside the process, as
-    `/_simulator/` does from outside.
+    `/_simulator/` does from outside.  Live connections that stand know no change of faults,
+    and what is paged or counted (`unstable_pages`, `wrong_total`, `stringly_limit`) is not in
+    these APIs.
     """
 
     def __init__(
@@ -113,40 +115,23 @@ class BeyondTrustServer:
         Raises:
             ValueError: An agent is not on the centre's payroll.
         """
-        self.centre = centre
-        self.clock = clock or SimClock(running=True)
+        clock = clock or SimClock(running=True)
+        faults = faults or Faults()
         self._site = Site.of(centre, agents)
-        self.api = BeyondTrustApi(self._site, self.clock, centre.seed, faults or Faults(), dialect or Dialect())
-        self.feed = Feed(self.api.model, self.api.restarts, self.api.tokens, self.clock.now_ms)
-        self._wire = LiveWire(self.api, self.feed, self._admin(), port)
-        self._wire.set_faults(faults or Faults())
+        self.api = BeyondTrustApi(self._site, clock, centre.seed, faults, dialect or Dialect())
+        self.feed = Feed(self.api.model, self.api.restarts, self.api.tokens, clock.now_ms)
+        further: dict[tuple[str, str], Action] = {
+            ("POST", "churn"): self._set_churn,
+            ("POST", "restart"): lambda _: {"restarted": self.restart()},
+            ("POST", "disconnect"): lambda _: {"disconnected": self.disconnect()},
+            ("POST", "secret"): lambda _: {"client_secret": self.rotate_secret()},
+        }
 
-    def _admin(self) -> Admin:
-        return Admin(
-            self.centre,
-            self.clock,
-            {
-                ("GET", "stats"): lambda _: self.stats(),
-                ("GET", "faults"): lambda _: self.faults,
-                ("POST", "faults"): lambda body: self.set_faults(decode_knobs(Faults, body)),
-                ("GET", "dialect"): lambda _: self.dialect,
-                ("POST", "dialect"): lambda body: self.set_dialect(decode_knobs(Dialect, body)),
-                ("POST", "churn"): self._set_churn,
-                ("POST", "restart"): lambda _: {"restarted": self.restart()},
-                ("POST", "disconnect"): lambda _: {"disconnected": self.disconnect()},
-                ("POST", "secret"): lambda _: {"client_secret": self.rotate_secret()},
-            },
-        )
+        def carrier(admin: Admin) -> LiveWire:
+            self._live = LiveWire(self.api, self.feed, admin, port)
+            return self._live
 
-    @property
-    def port(self) -> int:
-        """Return the port bound to."""
-        return self._wire.port
-
-    @property
-    def base_url(self) -> str:
-        """Return the address before `/api`, `/oauth2` and `/nw`."""
-        return f"http://127.0.0.1:{self.port}"
+        super().__init__(centre, clock, self.api, faults, further=further, carrier=carrier)
 
     @property
     def ws_url(self) -> str:
@@ -179,28 +164,9 @@ class BeyondTrustServer:
         agents = [agent for agent in self.centre.agents if agent.agent_id in self._site.people]
         return MappingProxyType({name: str(number) for name, number in user_ids(agents).items()})
 
-    @property
-    def faults(self) -> Faults:
-        """Return the faults served."""
-        return self.api.faults
-
-    @property
-    def dialect(self) -> Dialect:
-        """Return the dialect served."""
-        return self.api.dialect
-
-    def set_faults(self, faults: Faults) -> Faults:
-        """Serve other faults from the next request on; live connections that stand know none.
-
-        What is paged or counted (`unstable_pages`, `wrong_total`, `stringly_limit`) is not in these APIs.
-        """
-        self.api.set_faults(faults)
-        self._wire.set_faults(faults)
-        return faults
-
     def set_dialect(self, dialect: Dialect) -> Dialect:
         """Serve another dialect from the next request, and the next live connection, on."""
-        self.api.set_dialect(dialect)
+        super().set_dialect(dialect)
         self.feed.model = self.api.model
         return dialect
 
@@ -211,7 +177,7 @@ class BeyondTrustServer:
 
     def disconnect(self) -> int:
         """Break all live connections without a word; return how many there were."""
-        return self._wire.disconnect()
+        return self._live.disconnect()
 
     def churn(self, updates_per_second: float) -> None:
         """Send every reader of the live feed so many updates without meaning per real second."""
@@ -231,27 +197,10 @@ class BeyondTrustServer:
         """Return the counters: requests, statuses, bytes, tokens, live connections and messages."""
         places = self.feed.integrations
         return {
-            **self._wire.stats.snapshot(),
+            **super().stats(),
             "tokens_issued": self.api.tokens.issued,
             "receiving": places.receiving,
             "refused": places.refused,
             "messages": places.messages,
             "cut_off": places.cut_off,
         }
-
-    def start(self) -> Self:
-        """Serve on a thread of its own."""
-        self._wire.start()
-        return self
-
-    def close(self) -> None:
-        """Stop serving and end all connections."""
-        self._wire.close()
-
-    def __enter__(self) -> Self:
-        """Start serving."""
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        """Stop serving."""
-        self.close()

@@ -47,11 +47,21 @@ class CommandApi:
             "get_connected_clients": self._clients,
         }
 
+        self._roots = {
+            "get_api_info": self._dialect.info_root,
+            "check_health": "check_health",
+            "get_logged_in_reps": "logged_in_reps",
+            "get_support_teams": "support_teams",
+            "get_connected_client_list": "connected_client_list",
+            "get_connected_clients": "connected_clients",
+        }
+
     def answer(self, given: Given, now: int) -> Reply:
         """Answer one action."""
+        name = given.get("action", "")
         if "perm_command" in self._dialect.denied:
-            return forbidden("command", self._dialect)
-        action = self._actions.get(given.get("action", ""))
+            return forbidden("command", self._dialect, self._roots.get(name))
+        action = self._actions.get(name)
         if action is None:
             return error("command", self._dialect, "Unknown or missing action.")
         return action(given, now)
@@ -130,7 +140,7 @@ class CommandApi:
     def _client_list(self, given: Given, now: int) -> Reply:
         wanted = _types(given.get("type", "all"))
         if wanted is None:
-            return error("command", self._dialect, "Invalid client type.")
+            return error("command", self._dialect, "Invalid client type.", "connected_client_list")
         clients = list(self._connected(wanted, now))
         counts = [tag("count", sum(kind == name for kind, _, _ in clients), type=name) for name in wanted]
         summary = tag("connected_client_summary", tag("appliance_summary", *counts, id=self._guid))
@@ -141,7 +151,7 @@ class CommandApi:
         wanted = _types(given.get("type", "all"))
         ids = [text for text in given.get("id", "").split(",") if text]
         if wanted is None or len(ids) > _MOST_IDS:
-            return error("command", self._dialect, "Invalid client type, or too many ids.")
+            return error("command", self._dialect, "Invalid client type, or too many ids.", "connected_clients")
         told = [
             self._client(kind, number, row, given)
             for kind, number, row in self._connected(wanted, now)

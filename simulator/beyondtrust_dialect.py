@@ -53,6 +53,9 @@ class Dialect:
     denied: permissions withheld from the account.
     denial: a withheld API answers with an error document at 200, or with status 403.
     namespace, info_root: XML namespace family; root element of `get_api_info`.
+    command_errors: an action's error is the 'root' of the answer, or 'inside' the action's usual root.
+    abnormal_ends: share of sessions that end abnormally: reports give them no end, ever.
+    lseq: sessions' running numbers are 'unique', or 'repeated', since the vendor promises neither order nor uniqueness.
     language: of the "no data" errors.
     archive_errors: 'plain' XML or 'gzip'.
     archive_minutes: how long after its end an archive can be had.
@@ -93,6 +96,9 @@ class Dialect:
     denial: Literal["error", "forbidden"] = "error"
     namespace: Literal["beyondtrust", "bomgar", "sra"] = "beyondtrust"
     info_root: Literal["api_information", "get_api_info"] = "api_information"
+    command_errors: Literal["root", "inside"] = "root"
+    abnormal_ends: float = 0.0
+    lseq: Literal["unique", "repeated"] = "unique"
     language: Literal["en", "fr"] = "en"
     archive_errors: Literal["plain", "gzip"] = "plain"
     archive_minutes: float = 3.0

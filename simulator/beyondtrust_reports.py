@@ -15,7 +15,7 @@ from functools import partial
 from simulator.beyondtrust_archive import Archives
 from simulator.beyondtrust_model import Model, Restarts
 from simulator.beyondtrust_people import Representative, Team
-from simulator.beyondtrust_session_xml import SessionWriter, event_tag, member_data
+from simulator.beyondtrust_session_xml import SessionWriter, ends_abnormally, event_tag, member_data
 from simulator.beyondtrust_sessions import SupportSession
 from simulator.beyondtrust_site import Site
 from simulator.beyondtrust_xml import Markup, document, error, forbidden, length_text, nothing, tag
@@ -100,6 +100,7 @@ class ReportingApi:
             for session in self._site.sessions
             if session.created + self._late(session) <= now
             and (session.lsid in lsids if window is None else within(session, window, now))
+            and not (window is not None and window.ended and ends_abnormally(session, self._dialect))
             and not self._dropped(session)
         ]
         found += [session for session in found if self._throw("twice", session) < self._faults.duplicate_rows]

@@ -16,6 +16,7 @@ from simulator.beyondtrust_sessions import SupportSession
 from simulator.beyondtrust_site import Site
 from simulator.beyondtrust_xml import Markup, length_text, tag, time_tag
 from simulator.facts import SECOND
+from simulator.faults import share
 
 _CUSTOMER: Final = 1
 _FIRST_REP: Final = 2
@@ -35,15 +36,16 @@ class SessionWriter:
     def write(self, session: SupportSession, now: int) -> Markup:
         """Return the element of one session, with nothing of what has not happened by now."""
         ended = session.ended if session.ended is not None and session.ended <= now else None
+        told = None if ends_abnormally(session, self._dialect) else ended
         people = self._people(session, now)
         team = team_of(session.team)
         joined = [part.joined for part in session.parts if part.joined <= now]
         return tag(
             "session",
             tag("session_type", "support"),
-            tag("lseq", self._sequence[session.lsid]),
+            tag("lseq", self._sequence[session.lsid] // (2 if self._dialect.lseq == "repeated" else 1)),
             time_tag("start_time", session.created, self._dialect),
-            time_tag("end_time", ended, self._dialect),
+            time_tag("end_time", told, self._dialect),
             tag("duration", length_text((now if ended is None else ended) - session.created)),
             tag("external_key"),
             tag("custom_attributes"),
@@ -132,7 +134,7 @@ class SessionWriter:
         queue = tag("destination", team_of(session.team).name, type="queue", gsnumber=0)
         yield session.created, 0, event_tag("Session Start", session.created, customer)
         yield session.created, 1, event_tag("Session Transferred to Queue", session.created, system, more=queue)
-        if session.ended is not None:
+        if session.ended is not None and not ends_abnormally(session, self._dialect):
             yield session.ended, 9, event_tag("Session End", session.ended, system)
 
     def _stays(self, session: SupportSession, people: Mapping[str, tuple[int, Representative]]) -> Iterator[Event]:
@@ -147,7 +149,8 @@ class SessionWriter:
             yield at, 6, event_tag("Conference Member State Changed", at, by, {"state": "connected"})
             to = tag("destination", person.name, type="representative", gsnumber=number)
             yield at, 7, event_tag("Conference Owner Changed", at, by, {"owner": person.name}, more=to)
-            if part.left is not None:
+            lost = part.left == session.ended and ends_abnormally(session, self._dialect)
+            if part.left is not None and not lost:
                 yield part.left, 3, event_tag("Conference Member Departed", part.left, by)
 
     def _hands(self, session: SupportSession, people: Mapping[str, tuple[int, Representative]]) -> Iterator[Event]:
@@ -170,6 +173,11 @@ class SessionWriter:
                 data = {"owner": _NOBODY}
                 nobody = tag("destination", _NOBODY, type="system", gsnumber=0)
                 yield hand.completed, 4, event_tag("Conference Owner Changed", hand.completed, by, data, more=nobody)
+
+
+def ends_abnormally(session: SupportSession, dialect: Dialect) -> bool:
+    """Tell whether a session stops without an end: nobody is told to have left it, and it was never closed."""
+    return session.ended is not None and share(f"{session.lsid}/abnormal") < dialect.abnormal_ends
 
 
 def member_data(person: Representative, team: Team) -> dict[str, str]:

@@ -17,7 +17,7 @@ from simulator.beyondtrust_dialect import Dialect
 from simulator.beyondtrust_facts import GENERAL, LEAVES_DESK, Entry, Fact, Ledger, queue_row, team_key
 from simulator.beyondtrust_people import Representative, Team, representative_of, team_of
 from simulator.beyondtrust_sessions import SupportSession, sessions_of
-from simulator.centre import Centre
+from simulator.centre import Centre, employed
 from simulator.facts import SECOND, Participation, Presence, Session, day_start
 from simulator.faults import share
 
@@ -49,11 +49,7 @@ class Site:
         Raises:
             ValueError: An agent is not on the centre's payroll.
         """
-        chosen = {agent.agent_id: agent for agent in centre.agents if agents is None or agent.agent_id in agents}
-        if agents is not None and len(chosen) < len(set(agents)):
-            unknown = sorted(set(agents) - set(chosen))
-            message = f"agents are not on the payroll of the centre: {', '.join(unknown)}"
-            raise ValueError(message)
+        chosen = {agent.agent_id: agent for agent in employed(centre, agents)}
         return Site(
             people={name: representative_of(agent) for name, agent in chosen.items()},
             teams=[team_of(number) for number in sorted({agent.team for agent in chosen.values()})],

@@ -71,8 +71,10 @@ def document(api: ApiName, dialect: Dialect, root: str, *content: Markup | str) 
     return Reply(HTTPStatus.OK, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode(), _XML)
 
 
-def error(api: ApiName, dialect: Dialect, text: str) -> Reply:
-    """Return an error document, which comes with status 200."""
+def error(api: ApiName, dialect: Dialect, text: str, root: str | None = None) -> Reply:
+    """Return an error document, which comes with status 200; `root` is what an answer would have had."""
+    if root is not None and dialect.command_errors == "inside":
+        return document(api, dialect, root, tag("error", text))
     return document(api, dialect, "error", text)
 
 
@@ -84,8 +86,8 @@ def nothing(dialect: Dialect, what: Nothing) -> Reply:
     return Reply(reply.status, gzip.compress(reply.body, mtime=0), "application/x-gzip")
 
 
-def forbidden(api: ApiName, dialect: Dialect) -> Reply:
-    """Return the answer of an API that the account may not use."""
+def forbidden(api: ApiName, dialect: Dialect, root: str | None = None) -> Reply:
+    """Return the answer of an API that the account may not use; `root` is as for `error`."""
     if dialect.denial == "forbidden":
         return opaque(HTTPStatus.FORBIDDEN)
-    return error(api, dialect, "You do not have permission to perform this action.")
+    return error(api, dialect, "You do not have permission to perform this action.", root)

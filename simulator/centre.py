@@ -6,6 +6,7 @@ facts.  What does not: the rules of the floor, the truth tables, any vendor's fo
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -82,7 +83,7 @@ class Centre:
         return day_start(self.first_day) + self.days * DAY
 
     def write_truth(self, folder: Path, until: datetime) -> None:
-        """Write what really happened before `until` (aware) as four Parquet files."""
+        """Write what really happened before `until` (aware) as five Parquet files."""
         moment = min(millis(until), self.ends)
         truth.write(
             folder,
@@ -90,4 +91,20 @@ class Centre:
             transfers=truth.transfers(self.transfers, moment),
             sessions=truth.sessions(self.sessions, moment),
             interactions=truth.interactions(self.participations, moment),
+            agents=truth.agents(self.agents),
         )
+
+
+def employed(centre: Centre, agents: Collection[str] | None) -> tuple[Agent, ...]:
+    """Return the agents of a centre whose work this vendor sees: all, or those with these ids.
+
+    Raises:
+        ValueError: An id is not on the centre's payroll.
+    """
+    if agents is None:
+        return centre.agents
+    strangers = set(agents) - {agent.agent_id for agent in centre.agents}
+    if strangers:
+        message = f"not on the centre's payroll: {', '.join(sorted(strangers))}"
+        raise ValueError(message)
+    return tuple(agent for agent in centre.agents if agent.agent_id in agents)

@@ -17,7 +17,7 @@ from typing import Final, Self
 
 import msgspec
 
-from simulator.centre import Centre
+from simulator.centre import Centre, employed
 from simulator.clock import SimClock
 from simulator.facts import Agent, day_start
 from simulator.faults import Faults
@@ -30,7 +30,7 @@ from simulator.huawei_gateway import PREFIX as GATEWAY
 from simulator.huawei_gateway import Gateway, work_number
 from simulator.huawei_history import Reading, call_ids
 from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
-from simulator.serving import VendorServer, employed
+from simulator.serving import VendorServer
 from simulator.wire import Reply, Request, opaque
 
 _KEEP_SECONDS: Final = 0.5

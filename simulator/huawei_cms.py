@@ -100,6 +100,7 @@ class Cms:
         self._account = account
         self._people = people
         self._faults = faults
+        self._began: set[int] = set()
         self._routes: dict[str, Callable[[bytes, int], Reply]] = {
             "agentgroup/agentstatusinfobyagentids": self._states_of,
             "vdn/totalagentabstractex3": self._abstracts,
@@ -113,6 +114,7 @@ class Cms:
     def set_faults(self, faults: Faults) -> None:
         """Serve with other faults."""
         self._faults = faults
+        self._began.clear()
 
     def answer(self, request: Request) -> Reply:
         """Answer one signed request; without a valid signature 401 and an opaque body."""
@@ -152,6 +154,8 @@ class Cms:
 
     def _all_states(self, body: bytes, now: int) -> Reply:
         self._read(body, _Where)
+        if self.reading.dialect.cti_36:
+            raise RefusedError("interface of this release")
         return self._rows([self._state(number, now) for number in self._people])
 
     def _person(self, body: bytes, now: int, *, lower: bool) -> Reply:
@@ -235,8 +239,13 @@ class Cms:
         wish = self._read(body, _Page)
         if not 0 < wish.limit <= _LONGEST_PAGE or wish.offset < 0 or wish.offset % wish.limit:
             raise RefusedError("limit, offset")
-        numbers = list(self._people)[wish.offset : wish.offset + wish.limit]
-        return self._rows([row(number) for number in numbers], {"count": len(self._people) + self._faults.wrong_total})
+        people = list(self._people)
+        if self._faults.unstable_pages and wish.limit not in self._began:
+            # Whoever joins the list at its front while it is read moves all others on by one.
+            self._began.add(wish.limit)
+            people = people[1:]
+        numbers = people[wish.offset : wish.offset + wish.limit]
+        return self._rows([row(number) for number in numbers], {"count": len(people) + self._faults.wrong_total})
 
     def _rows(self, rows: list[dict[str, object]], more: dict[str, object] | None = None) -> Reply:
         told: dict[str, object] = {"result": "0", "resultCode": _SUCCEEDED} | (more or {})

@@ -37,6 +37,8 @@ _BAD_SIGN_IN: Final = "100-011"
 _STATUS: Final = re.compile(r"/agentgateway/resource/onlineagent/([1-9]\d{2,5})/agentstatus")
 _AGENT: Final = re.compile(r"/agentgateway/resource/onlineagent/([1-9]\d{2,5})(?:/(\w+))?(?:/([1-9]\d{0,2}))?")
 _EVENTS: Final = re.compile(r"/agentgateway/resource/agentevent/([1-9]\d{2,5})")
+# The documents name no cookie; what it holds is the balancer's own business.
+_COOKIE: Final = "node=simulated0"
 _TICK_SECONDS: Final = 0.05
 _LONGEST_PASSWORD: Final = 32
 _LONGEST_PHONE: Final = 24
@@ -92,11 +94,11 @@ class Gateway:
             return _failed(retcode)
         match = _STATUS.fullmatch(request.path)
         if match is not None and request.method == "GET":
-            return self._status(int(match[1]), request.headers.get("guid", ""), now)
+            return self._status(int(match[1]), request, now)
         match = _EVENTS.fullmatch(request.path)
         if match is not None:
             known = request.method == "GET"
-            return self._poll(int(match[1]), request.headers.get("guid", "")) if known else _failed(_BAD_METHOD)
+            return self._poll(int(match[1]), self._seat_guid(request)) if known else _failed(_BAD_METHOD)
         match = _AGENT.fullmatch(request.path)
         if match is not None:
             return self._seat(request, int(match[1]), match[2] or "", match[3], now)
@@ -139,7 +141,12 @@ class Gateway:
                 return faults.retcodes[throw.choose("retcode", tuple(range(len(faults.retcodes))))]
         return None
 
-    def _status(self, number: int, guid: str, now: int) -> Reply:
+    def _seat_guid(self, request: Request) -> str:
+        """Return the GUID of a seat's request, none if it strayed from the node where the seat is signed in."""
+        strayed = self._dialect.sticky and _COOKIE not in request.headers.get("cookie", "")
+        return "" if strayed else request.headers.get("guid", "")
+
+    def _status(self, number: int, request: Request, now: int) -> Reply:
         agent = self._people.get(number)
         if agent is None:
             return _failed(_NOT_SIGNED_IN)
@@ -147,12 +154,13 @@ class Gateway:
             seat = self._seats.find(agent, now, self._dialect)
             stretch = self._book.at(agent, now)
             if seat is not None and not seat.ends:
-                if not self._seats.accepts(seat, guid, now, self._dialect):
+                if not self._seats.accepts(seat, self._seat_guid(request), now, self._dialect):
                     return _failed(self._dialect.bad_guid)
                 return self._told(stretch if stretch.session is not None else Stretch(now, None, seat.status))
             if stretch.session is None:
                 gone = self._dialect.signed_out
                 return self._told(stretch) if gone == "state" else _failed(gone)
+            guid = request.headers.get("guid", "")
             if not desktop_accepts(self._seed, stretch.session, guid, now, self._dialect):
                 return _failed(self._dialect.bad_guid)
             return self._told(stretch)
@@ -176,7 +184,7 @@ class Gateway:
             return self._sign_in(request.body, number, now, force=action == "forcelogin")
         forced = action == "forcelogoutwithreason" and reason is not None
         if request.method == "DELETE" and (forced or (action in {"logout", "forcelogout"} and reason is None)):
-            return self._sign_out(agent, request.headers.get("guid", ""), now)
+            return self._sign_out(agent, self._seat_guid(request), now)
         return _failed(_BAD_REQUEST)
 
     def _sign_in(self, body: bytes, number: int, now: int, *, force: bool) -> Reply:
@@ -207,7 +215,8 @@ class Gateway:
             "serverName": "AgentGateway",
             "timeRemaining": "9",
         }
-        return _answered({"result": result}, seat.guids[-1][0])
+        cookies = (("Set-Cookie", f"{_COOKIE}; Path=/agentgateway"),) if self._dialect.sticky else ()
+        return _answered({"result": result}, seat.guids[-1][0], cookies)
 
     def _sign_out(self, agent: Agent | None, guid: str, now: int) -> Reply:
         with self._lock:
@@ -274,6 +283,6 @@ def _failed(retcode: str) -> Reply:
     return Reply(HTTPStatus.OK, msgspec.json.encode({"message": "request failed", "retcode": retcode}))
 
 
-def _answered(value: dict[str, object], guid: str | None = None) -> Reply:
-    headers = () if guid is None else (("Set-GUID", f"JSESSIONID={guid}"),)
+def _answered(value: dict[str, object], guid: str | None = None, cookies: tuple[tuple[str, str], ...] = ()) -> Reply:
+    headers = cookies if guid is None else (("Set-GUID", f"JSESSIONID={guid}"), *cookies)
     return Reply(HTTPStatus.OK, msgspec.json.encode({"message": "", "retcode": "0"} | value), headers=headers)

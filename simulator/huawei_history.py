@@ -18,7 +18,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from simulator.centre import Centre
-from simulator.facts import DAY, MINUTE, SECOND, Agent, Participation, Transfer
+from simulator.facts import CHANNELS, DAY, MINUTE, SECOND, Agent, Participation, Transfer
 from simulator.faults import Faults, disturbed, lateness, share
 from simulator.huawei_states import BUSY, IDLE, REST, WORKING, HuaweiDialect, StateBook
 
@@ -37,6 +37,7 @@ _MARK: Final = 5 * MINUTE
 ABSENT_CMS: Final = 65535
 ABSENT_FILES: Final = -1
 # Media types are numbers that our sources do not list: voice, text, e-mail, text message, other.
+TEXT_CHAT: Final = CHANNELS.index("messaging")
 _MEDIA: Final = (5, 1, 2, 3, 9)
 
 COLUMNS: Final = (
@@ -87,22 +88,31 @@ class History:
         self._found: dict[int, list[Operation]] = {}
 
     def select(
-        self, number: int, start: int, end: int, now: int, faults: Faults, *, kept: int = DAY
+        self, number: int, start: int, end: int, now: int, faults: Faults, *, in_files: bool = False
     ) -> list[tuple[int, Operation]]:
         """Return an agent's records of [start, end) (milliseconds UTC) as known at `now`, numbered.
 
-        A record is written when what it records has ended, perhaps late, and forgotten `kept`
-        milliseconds after that end.
+        A record is written when what it records has ended, perhaps late, and forgotten a day
+        after that end; what is for files (`in_files`) is not forgotten, since nobody says so.
         """
         seen = now - int(self._dialect.state_lag_seconds * SECOND)
         by_end = self._dialect.history_by == "end"
         found = [
             (place, operation)
             for place, operation in enumerate(self._operations(number))
-            if start <= (operation.end if by_end else operation.begin) < end
-            and now - kept <= operation.end <= seen - lateness(faults, f"{number}/{place}")
+            if self._told(operation, in_files=in_files)
+            and start <= (operation.end if by_end else operation.begin) < end
+            and (in_files or now - DAY <= operation.end)
+            and operation.end <= seen - lateness(faults, f"{number}/{place}")
         ]
         return disturbed(found, faults, lambda one: f"{number}/{one[0]}", f"{start}/{end}")
+
+    def _told(self, operation: Operation, *, in_files: bool) -> bool:
+        dialect = self._dialect
+        if operation.kind == _OPERATION[IDLE]:
+            return dialect.files_idle if in_files else dialect.idle_rows
+        spoken = operation.kind == TALK and operation.channel != TEXT_CHAT
+        return not (in_files and spoken and dialect.files_talks == "text")
 
     def _operations(self, number: int) -> list[Operation]:
         found = self._found.get(number)
@@ -121,7 +131,7 @@ class History:
                 yield Operation(session.ended, session.ended, SIGN_OUT, _VOLUNTARY, signed_in=session.started)
         for stretch, after in pairwise(stretches):
             kind = _OPERATION.get(stretch.state)
-            if kind is None or stretch.session is None or (kind == _OPERATION[IDLE] and not self._dialect.idle_rows):
+            if kind is None or stretch.session is None:
                 continue
             cause = None if stretch.state == IDLE else stretch.cause
             yield Operation(stretch.at, after.at, kind, cause, signed_in=stretch.session.started)
@@ -169,17 +179,14 @@ class History:
         return [dict(zip(names, self._values(number, one, ABSENT_CMS, utc), strict=True)) for one in found]
 
     def table(self, start: int, end: int, now: int) -> bytes:
-        """Return everybody's records of a window as CC-FS exports them: CSV, mostly with a line of names.
-
-        The one day that CC-CMS keeps them is not said of CC-FS: there nothing is forgotten.
-        """
+        """Return everybody's records of a window as CC-FS exports them: CSV, mostly with a line of names."""
         text = io.StringIO()
         writer = csv.writer(text)
         if self._dialect.files_header:
             writer.writerow(COLUMNS)
         zone = ZoneInfo(self._dialect.files_zone)
         for number in self._people:
-            for one in self.select(number, start, end, now, Faults(), kept=now):
+            for one in self.select(number, start, end, now, Faults(), in_files=True):
                 writer.writerow(self._values(number, one, ABSENT_FILES, zone))
         return text.getvalue().encode()
 

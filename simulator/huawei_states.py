@@ -58,14 +58,19 @@ class HuaweiDialect:
     silence_seconds: simulated seconds without a poll after which a seat is signed out.
     empty_poll: the event of a poll without one is 'null' or 'absent'.
     event_gen_time: whether events carry eventGenTime (the newest documents have it).
+    sticky: behind a cluster's balancer, requests of a seat that lack the sign-in's cookie reach
+        a node where nobody is signed in.
     own_sign_out_event: whether signing out oneself is told by AgentOther_ShutdownService.
 
     CC-CMS and CC-FS:
+    cti_36: the CTI platform is of release 3.6, which has no totalagentstate.
     envelope: data come in resultDesc and the legacy resultDatas ('both'), or in one.
     state_lag_seconds: states and operation records are that old.
     numeric_ids: agent ids are numbers, else strings; stringly_epochs: logonTime is a string.
     row_names: attributes of operation records are 'camel' case or 'lower' case.
-    idle_rows: idle stretches are written, as one of two documents says.
+    idle_rows, files_idle: idle stretches are among CC-CMS's records, whose table says that they
+        are not written, and among those in files, whose table lists them.
+    files_talks: files have 'all' talks, or those in 'text' alone, as their table says.
     interim_from: an interim talking record begins at the 5-minute 'mark' before, or at the talk's 'start'.
     history_by: a window picks records that 'begin' or that 'end' in it.
     retention: records older than a day are 'gone', or asking for them is an 'error'.
@@ -90,13 +95,17 @@ class HuaweiDialect:
     silence_seconds: int = 120
     empty_poll: Literal["null", "absent"] = "null"
     event_gen_time: bool = True
+    sticky: bool = False
     own_sign_out_event: bool = False
+    cti_36: bool = False
     envelope: Literal["both", "legacy", "new"] = "both"
     state_lag_seconds: float = 0.0
     numeric_ids: bool = True
     stringly_epochs: bool = False
     row_names: Literal["camel", "lower"] = "camel"
     idle_rows: bool = False
+    files_idle: bool = False
+    files_talks: Literal["all", "text"] = "all"
     interim_from: Literal["mark", "start"] = "mark"
     history_by: Literal["begin", "end"] = "begin"
     retention: Literal["gone", "error"] = "gone"

@@ -17,14 +17,14 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from simulator.centre import Centre
+from simulator.centre import Centre, employed
 from simulator.clock import SimClock
 from simulator.facts import DAY, SECOND, Agent, millis
 from simulator.faults import Faults
 from simulator.kore_auth import KoreAccount, RateLimit, claims_of
 from simulator.kore_events import REASON_CODES, EventIndex, KoreDialect
 from simulator.people import random_uuid
-from simulator.serving import VendorServer, employed
+from simulator.serving import VendorServer
 from simulator.wire import Reply, Request, opaque
 
 RATE_TEXT: Final = "You've exceeded the per-minute rate limit. Please wait for sometime before retrying."

@@ -59,7 +59,8 @@ class KoreDialect:
     denied_status: status of a request whose token is not accepted.
     stream_id_required: whether header iId is enforced; subject_required: whether the
         token needs `sub` (only some samples have it).
-    with_busy: the account reports conversations as an activity of their own.
+    with_busy: the account reports conversations as an activity of their own; busy_at: from
+        'any' on, or, as the console means the word, from as many on as an agent can take ('full').
     ready, not_ready, login, logout, busy: the account's words.
     custom: reasons that the account made activities of their own, by reason name.
     """
@@ -80,6 +81,7 @@ class KoreDialect:
     stream_id_required: bool = False
     subject_required: bool = False
     with_busy: bool = False
+    busy_at: Literal["any", "full"] = "any"
     ready: str = "ready"
     not_ready: str = "notready"
     login: str = "login"
@@ -138,7 +140,8 @@ def _career(agent: Agent, changes: tuple[Change, ...], dialect: KoreDialect) -> 
 
 
 def _words(change: Change, dialect: KoreDialect) -> tuple[str, str | None]:
-    if dialect.with_busy and any(change.counts):
+    least = 1 if dialect.busy_at == "any" else change.session.agent.capacity
+    if dialect.with_busy and sum(change.counts) >= least:
         return dialect.busy, None
     if change.ready:
         return dialect.ready, None

@@ -1,22 +1,20 @@
-"""A simulated vendor as a running server: the socket, its thread, and what steers it.
+"""A simulated vendor as a running server: its sockets, and what steers it.
 
 What belongs here: binding, starting, closing, and the admin endpoints for faults,
 dialect and counters, the same for every vendor that plugs its API in.  What does not:
-what a vendor answers, and carrying single requests (`wire.py`).
+what a vendor answers, and carrying single requests (`wire.py`, `beyondtrust_wire.py`).
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Generic, Protocol, Self, TypeVar
 
 from simulator.admin import Action, Admin
 from simulator.centre import Centre
 from simulator.clock import SimClock
-from simulator.facts import Agent
 from simulator.faults import Faults, decode_knobs
-from simulator.wire import Reply, Request, Wire
+from simulator.wire import Reply, Request, Stats, Wire
 
 DialectT = TypeVar("DialectT")
 
@@ -42,6 +40,30 @@ class SteeredApi(Protocol[DialectT]):
         ...
 
 
+class Carrier(Protocol):
+    """Sockets that carry requests to a vendor's API, and the replies back with the faults asked for."""
+
+    stats: Stats
+    faults: Faults
+
+    @property
+    def port(self) -> int:
+        """Return the port bound to."""
+        ...
+
+    def set_faults(self, faults: Faults) -> None:
+        """Serve other faults from the next request on."""
+        ...
+
+    def start(self) -> None:
+        """Serve on a thread of its own until closed."""
+        ...
+
+    def close(self) -> None:
+        """Stop serving and end all connections."""
+        ...
+
+
 class VendorServer(Generic[DialectT]):
     """A running vendor: start it, or use it as a context manager.
 
@@ -57,8 +79,13 @@ class VendorServer(Generic[DialectT]):
         *,
         port: int = 0,
         further: Mapping[tuple[str, str], Action] | None = None,
+        carrier: Callable[[Admin], Carrier] | None = None,
     ) -> None:
-        """Bind to 127.0.0.1; `port` 0 takes a free one.  `further` are the vendor's own admin actions."""
+        """Bind to 127.0.0.1; `port` 0 takes a free one.
+
+        `further` are the vendor's own admin actions; `carrier` binds the sockets of a vendor
+        that speaks more than plain HTTP, to answer admin requests as it is told.
+        """
         self.centre = centre
         self.clock = clock
         self._steered = api
@@ -75,14 +102,13 @@ class VendorServer(Generic[DialectT]):
                 **(further or {}),
             },
         )
-        self._wire = Wire(api, admin, clock, port)
+        self._wire: Carrier = Wire(api, admin, clock, port) if carrier is None else carrier(admin)
         self._wire.set_faults(faults)
-        self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
         """Return the port bound to."""
-        return self._wire.server_port
+        return self._wire.port
 
     @property
     def base_url(self) -> str:
@@ -116,17 +142,12 @@ class VendorServer(Generic[DialectT]):
 
     def start(self) -> Self:
         """Serve on a thread of its own."""
-        self._thread = threading.Thread(target=self._wire.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self._wire.start()
         return self
 
     def close(self) -> None:
         """Stop serving and end all connections."""
-        if self._thread is not None:
-            self._wire.shutdown()
-            self._thread.join()
-            self._thread = None
-        self._wire.server_close()
+        self._wire.close()
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -135,18 +156,3 @@ class VendorServer(Generic[DialectT]):
     def __exit__(self, *_: object) -> None:
         """Stop serving."""
         self.close()
-
-
-def employed(centre: Centre, agents: Collection[str] | None) -> tuple[Agent, ...]:
-    """Return the agents of a centre whose work this vendor sees: all, or those with these ids.
-
-    Raises:
-        ValueError: An id is not on the centre's payroll.
-    """
-    if agents is None:
-        return centre.agents
-    strangers = set(agents) - {agent.agent_id for agent in centre.agents}
-    if strangers:
-        message = f"not on the centre's payroll: {', '.join(sorted(strangers))}"
-        raise ValueError(message)
-    return tuple(agent for agent in centre.agents if agent.agent_id in agents)

@@ -1,7 +1,7 @@
 """What really happened, as Parquet: the answer sheet for anything that reads the APIs.
 
 What belongs here: turning what people did (sessions, presence, participation,
-transfers) into canonical states and four tables.  What does not: the rows a vendor
+transfers) into canonical states and five tables.  What does not: the rows a vendor
 serves; deriving the truth from those would only prove that they agree with themselves.
 """
 
@@ -72,6 +72,8 @@ INTERACTIONS: Final = pa.schema(
         ("left_at", _TIME),
     ]
 )
+
+AGENTS: Final = pa.schema([("agent_id", pa.string()), ("agent_name", pa.string()), ("team", pa.int32())])
 
 # What happens first at one instant: work ends before a sign-out, a sign-in before presence.
 _LEAVE, _SIGN_OUT, _SIGN_IN, _PRESENCE, _JOIN = range(5)
@@ -209,6 +211,12 @@ def interactions(facts: Iterable[Participation], until: int) -> Iterator[Row]:
             )
 
 
+def agents(facts: Iterable[Agent]) -> Iterator[Row]:
+    """Yield who is on the payroll, and in which team."""
+    for fact in facts:
+        yield (fact.agent_id, fact.name, fact.team)
+
+
 def _known(at: int | None, until: int) -> int | None:
     return at if at is not None and at <= until else None
 
@@ -220,13 +228,15 @@ def write(
     transfers: Iterable[Row],
     sessions: Iterable[Row],
     interactions: Iterable[Row],
+    agents: Iterable[Row],
 ) -> None:
-    """Write the four tables of the truth into a folder, made if need be."""
+    """Write the five tables of the truth into a folder, made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "agent_states.parquet", STATES, states)
     _write(folder / "transfers.parquet", TRANSFERS, transfers)
     _write(folder / "sessions.parquet", SESSIONS, sessions)
     _write(folder / "interactions.parquet", INTERACTIONS, interactions)
+    _write(folder / "agents.parquet", AGENTS, agents)
 
 
 def _write(path: Path, schema: pa.Schema, rows: Iterable[Row]) -> None:

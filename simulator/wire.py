@@ -119,12 +119,31 @@ class Wire(ThreadingHTTPServer):
         self.faults = Faults()
         self.dice = Dice(0)
         self._live: set[socket.socket] = set()
+        self._thread: threading.Thread | None = None
         super().__init__(("127.0.0.1", port), _Handler)
 
     def set_faults(self, faults: Faults) -> None:
         """Serve other faults from the next request on; their dice start afresh."""
         self.dice = Dice(faults.seed)
         self.faults = faults
+
+    @property
+    def port(self) -> int:
+        """Return the port bound to."""
+        return self.server_port
+
+    def start(self) -> None:
+        """Serve on a thread of its own until closed."""
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving and end all connections."""
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join()
+            self._thread = None
+        self.server_close()
 
     def opened(self, connection: socket.socket) -> None:
         """Remember a connection, to end it when the server closes."""

@@ -16,15 +16,26 @@ COLUMNS = {
     "marts.fct_participation": "date source interaction_id agent_id joined_at left_at seconds role channel",
     "marts.fct_transfers": "date source transfer_id interaction_id from_agent_id to_kind to_id started_at completed_at "
     "seconds kind hop is_return",
-    "marts.fct_agent_intervals": f"date source agent_id interval_start {SECONDS}",
-    "marts.agg_agent_days": f"date source agent_id {SECONDS} first_login_at last_logout_at",
+    "marts.fct_agent_intervals": f"date source agent_id interval_start {SECONDS} uncertainty_seconds",
+    "marts.agg_agent_days": f"date source agent_id {SECONDS} first_login_at last_logout_at uncertainty_seconds",
     "marts.agg_not_ready_reasons": "date source agent_id reason seconds occurrences",
     "marts.agg_transfer_pairs": "date source from_agent_id to_kind to_id transfers completed seconds returns",
+    "marts.dim_agent_roster": "source agent_id person_id display_name team site valid_from valid_to origin",
+    "marts.fct_person_timeline": "date person_id started_at ended_at seconds state reason agents "
+    "staffed_agents is_overlap",
+    "marts.agg_person_days": "date person_id agents staffed_seconds available_seconds handling_seconds wrap_up_seconds "
+    "not_ready_seconds offline_seconds unobserved_seconds overlap_seconds observed_seconds",
+    "marts.fct_adherence": "date source agent_id person_id started_at ended_at seconds activity is_work state reason "
+    "adherence is_tolerated is_unmapped",
+    "marts.fct_adherence_intervals": "date source agent_id person_id interval_start scheduled_seconds "
+    "scheduled_work_seconds worked_seconds adherent_seconds out_of_adherence_seconds neutral_seconds observed_seconds",
     "ops.feed_coverage": "date source feed window_start window_end status reason",
     "ops.source_health": "source feed observed_until lag_seconds gap_seconds_7d hours_to_loss clock_drift_seconds "
     "rejects_7d last_error",
     "ops.capture_log": "source feed window_start window_end attempted_at status records vendor_time error",
     "ops.broken_chains": "source agent_id missing_from missing_until missing_id",
+    "ops.reconciliation": "date source feed agent_id interval_start interval_end figure ours_seconds theirs_seconds "
+    "difference_seconds tolerance_seconds coverage is_judged",
     "ops.rejects": "source feed segment sequence record reason payload",
 }
 WHO = "source agent_id agent_name"

@@ -40,7 +40,10 @@ EVENTS = Feed(
     cadence=timedelta(seconds=0.02),
 )
 # Everything a hundred times as fast as for real; nothing is sealed unless a test wants it.
-FAST = Pace(commit=0.002, calm=0.05, base=0.01, longest=0.05, lasting=5.0, steady=0.5, look=0.02, patience=0.2, log=0.1)
+FAST = Pace(
+    commit=0.002, calm=0.05, base=0.01, longest=0.05, lasting=5.0, steady=0.5, look=0.02, patience=0.2, log=0.1,
+    silent=0.05, tell=0.02,
+)  # fmt: skip
 Talk = Callable[[Sink], Awaitable[None]]
 
 

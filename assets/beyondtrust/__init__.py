@@ -54,6 +54,7 @@ STATE = Feed(
     recheck_after=timedelta(0),
     live=True,
     uncertainty=timedelta(seconds=20),
+    about="representatives, queues and support sessions as they change, over a WebSocket",
 )
 
 # Files span ten minutes and are listed some minutes after their end. A listing says whether a window is complete, so
@@ -77,6 +78,7 @@ COMMAND = Feed(
     recheck_after=timedelta(0),
     live=True,
     state_bearing=False,
+    about="who is signed in, teams, connected clients and health, asked each minute or ten",
 )
 
 # How long reports are kept is a setting of the site, of at most 90 days (recalled). A session that ended abnormally

@@ -3,13 +3,9 @@
 What is asked for belongs in the modules of the feeds, which share one :class:`Appliance` per source and process.
 """
 
-import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
 
 from assets.beyondtrust import xml
 from assets.beyondtrust.config import BeyondTrustConfig
@@ -17,8 +13,6 @@ from assets.beyondtrust.oauth import Tokens
 from assets.capture import Probe
 from assets.http import Clock, HttpError, Options, Pacer, PermanentError, Reply, Retry, Session, retry_after
 from orchestration.lake import Page
-
-T = TypeVar("T")
 
 COMMAND_PATH = "/api/command"
 REPORTING_PATH = "/api/reporting"
@@ -206,31 +200,6 @@ def shared(config: BeyondTrustConfig) -> Appliance:
     key = (config.name, config.base_url, config.client_id, config.client_secret, config.max_requests_per_minute)
     with _SHARING:
         return _SHARED.setdefault(key, Appliance(config))
-
-
-async def aside(work: Callable[[], T]) -> T:
-    """Do blocking work in a thread of its own, which nobody waits for once the caller is cancelled.
-
-    A pool of threads would be shared with other sources, which one that hangs would hold up, and is waited for when
-    the process ends.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(act: Callable[[], None]) -> None:
-        if not future.done():
-            act()
-
-    def run() -> None:
-        try:
-            done = partial(future.set_result, work())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where it is awaited
-            done = partial(future.set_exception, error)
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settle, done)
-
-    threading.Thread(target=run, name="beyondtrust-request", daemon=True).start()
-    return await future
 
 
 def _permission(reply: Reply, name: str) -> str | None:

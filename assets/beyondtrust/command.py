@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from assets.beyondtrust import xml
-from assets.beyondtrust.appliance import COMMAND_PATH, FORBIDDEN, PERMISSIONS, Appliance, aside, page, shared
+from assets.beyondtrust.appliance import COMMAND_PATH, FORBIDDEN, PERMISSIONS, Appliance, page, shared
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.capture import Probe
 from assets.http import HttpError, Reply, Retry
 from assets.live import LiveError, Sink
+from assets.threads import aside
 
 LOGGER = logging.getLogger(__name__)
 RETRY = Retry(tries=3, longest_wait=10.0, max_elapsed=30.0)

@@ -14,12 +14,13 @@ from datetime import UTC, datetime, time, timedelta
 
 import aiohttp
 
-from assets.beyondtrust.appliance import Appliance, aside, shared
+from assets.beyondtrust.appliance import Appliance, shared
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.wire import Socket, TokenRefusedError, connect, refused, session, shake_hands
 from assets.capture import Probe
 from assets.http import HttpError
 from assets.live import LiveError, Sink
+from assets.threads import aside
 from orchestration.lake import Page
 
 LOGGER = logging.getLogger(__name__)

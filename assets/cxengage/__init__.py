@@ -1,4 +1,4 @@
-"""CxEngage (Serenova, then Lifesize, now Enghouse): agent state records of the RTA API, by window.
+"""CxEngage (Serenova, then Lifesize, now Enghouse): agent state records of the RTA API, by window; its own sums.
 
 This is the vendor's charter: what the feed promises and where it surprises. Each fact is marked *seen* (read in the
 vendor's documents or code), *inferred* (our deduction; the simulator can serve the opposite) or *recalled*. No code
@@ -30,6 +30,17 @@ when it closes (inferred; the key assumption nobody could test), so windows with
 a window selects rows by start or by overlap is not said; both are handled. No event type for signing out is listed.
 The sample of [1] is not valid JSON; a reply like it is kept as it came and marked unreadable.
 
+**Its own sums.** ``GET {base_url}/v1/tenants/{tenantId}/wfm/intervals/agent?start&end&page&limit&offset`` (seen [6]):
+sums per agent and quarter of an hour, a second opinion that is asked for only where ``feeds`` names it, since it needs
+another permission, *WFM_HISTORICAL*. ``start`` and ``end`` lie on quarters of an hour; a range is at most 7 days long
+and does not end within 10 minutes of now; the envelope says ``limit`` 1000 (seen [6]). How long sums are kept is not
+said: nothing older than the longest range is asked for. ``results`` is an object in the samples and a list for one who
+used it (seen [6], [7]); both are read. Which fields an agent has is not recorded. Those of a queue (``idleTime``,
+``busyTime``, ``conversationTime``, ``wrapUpTime``, ``startTimestamp``, ``endTimestamp``, seen [6]) are taken to be the
+same, in seconds as the durations of agent states are, and ``idleTime`` and ``busyTime`` to sum the states *idle* and
+*busy* (all inferred). The sample's one row spans all of the range that was asked for (seen [6]): a row is compared over
+the stretch that it names, and a request spans an hour at most.
+
 **Errors.** Listed are 200, 201, 204, 302, 400, 401, 403, 404, 500, 502, 503, 504, without a shape of the body (seen
 [4]). We act on the status alone. 204 counts as a window without records (inferred).
 
@@ -38,6 +49,9 @@ The sample of [1] is not valid JSON; a reply like it is kept as it came and mark
 [3] https://api-docs.cxengage.net Reporting/Content/ReportingAPI/RTA_API/Create_Role.htm
 [4] https://api-docs.cxengage.net/Reporting/Content/Introduction/Errors.htm
 [5] shark764/cxengage-javascript-sdk, domain/api_utils.cljs
+[6] https://api-docs.cxengage.net/Reporting/Content/ReportingAPI/WFM%20Intervals/Getting_WFM_intervals_agents.htm,
+    Getting_WFM_intervals_queues.htm
+[7] an integrator's report of agents' averages, in PHP, of 2018
 """
 
 from datetime import timedelta
@@ -52,4 +66,15 @@ AGENT_STATES = Feed(
     window=timedelta(minutes=10),
     recheck_after=timedelta(hours=1),
     cadence=timedelta(seconds=15),
+)
+
+AGENT_INTERVALS = Feed(
+    name="agent_intervals",
+    client="assets.cxengage.intervals:IntervalsClient",
+    delay=timedelta(minutes=10),
+    retention=timedelta(days=7),
+    window=timedelta(hours=1),
+    recheck_after=timedelta(hours=1),
+    state_bearing=False,
+    mark=timedelta(minutes=15),
 )

@@ -6,11 +6,16 @@ The only file of this package that knows Dagster; how a raw asset runs belongs i
 import dagster as dg
 
 from assets.config import SourceConfig
-from assets.cxengage import AGENT_STATES
+from assets.cxengage import AGENT_INTERVALS, AGENT_STATES
 from orchestration.raw_assets import pull_asset
 
 
 def raw_assets(source: SourceConfig, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
     """The raw assets of one source, one per feed that it captures."""
-    told = f"Agent states of {source.name} as CxEngage sent them, a segment per window of ten minutes, byte for byte."
-    return [pull_asset(source, AGENT_STATES, days, told)] if source.captures(AGENT_STATES.name) else []
+    told = {
+        AGENT_STATES: f"Agent states of {source.name} as CxEngage sent them, a segment per window of ten minutes, byte "
+        "for byte.",
+        AGENT_INTERVALS: f"CxEngage's own sums per agent of {source.name} and quarter of an hour, as it sent them, to "
+        "which Shiftbook's are compared.",
+    }
+    return [pull_asset(source, feed, days, text) for feed, text in told.items() if source.captures(feed.name)]

@@ -1,14 +1,14 @@
-"""CxEngage's endpoint and paging: fetches a window whole, or says why not.
+"""CxEngage's agent states, and the paging that its endpoints share: fetches a window whole, or says why not.
 
 Reads of a reply only what paging and planning need; nothing is parsed into rows, mended or dropped here. Facts about
-the vendor are in the package's docstring.
+the vendor are in the package's docstring; its other endpoint is in ``intervals.py``.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -16,8 +16,9 @@ from assets.capture import Fetched, Probe
 from assets.config import MissingVariableError
 from assets.cxengage import AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
+from assets.feeds import Feed
 from assets.http import HttpError, Options, PermanentError, Reply, Retry, Session
-from assets.windows import Window
+from assets.windows import Window, frozen_end
 from orchestration.lake import Page
 
 PAGE_LIMIT = 2_000
@@ -27,9 +28,8 @@ WINDOW_TRIES = 3
 NO_CONTENT = 204
 UNAUTHORISED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 PROBE = Retry(tries=2)
-WAYS_OUT: Mapping[int | None, str] = {
+WAYS_OUT: dict[int | None, str] = {
     401: "check username and password of this source in sources.yaml and the environment variables that they name",
-    403: 'no role of this user has the permission "WFM RTA"; have an administrator of CxEngage add it',
     404: "check base_url (each region has its own host) and tenant_id of this source in sources.yaml",
 }
 
@@ -72,6 +72,7 @@ class _Reading:
     """One try to read a window: what has come so far, whether that was all, and what is wrong with it."""
 
     page_limit: int
+    decode: Callable[[bytes], Envelope]
     pages: list[Page] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     records: int = 0
@@ -88,7 +89,7 @@ class _Reading:
         self.vendor_time = reply.vendor_time if first else self.vendor_time
         self.pages.append(_page(reply))
         try:
-            envelope = _envelope(reply)
+            envelope = Envelope(results=[], total=0) if reply.status == NO_CONTENT else self.decode(reply.body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             self.unreadable = f"page {len(self.pages)} cannot be read ({error})"
             self.ended = True
@@ -114,15 +115,36 @@ class CxEngageClient:
     Args:
         config: The source.
         session: How to ask; by default made from the source.
-        page_limit: Records per request.
+        page_limit: Records per request; by default :attr:`limit`.
+
+    Attributes:
+        feed: What is asked for.
+        subject: The same in words.
+        endpoint: Its path below the tenant.
+        permission: What a role of the user must hold.
+        limit: Records per request unless told.
     """
 
-    def __init__(self, config: CxEngageConfig, session: Asker | None = None, page_limit: int = PAGE_LIMIT) -> None:
+    feed: ClassVar[Feed] = AGENT_STATES
+    subject: ClassVar[str] = "agent states"
+    endpoint: ClassVar[str] = "wfm/rta"
+    permission: ClassVar[str] = "WFM RTA"
+    limit: ClassVar[int] = PAGE_LIMIT
+
+    def __init__(self, config: CxEngageConfig, session: Asker | None = None, page_limit: int | None = None) -> None:
         self._config = config
         self._session = session
-        self._page_limit = page_limit
+        self._page_limit = page_limit or self.limit
         self._lock = threading.Lock()
-        self._path = f"/v1/tenants/{config.tenant_id}/wfm/rta"
+        self._path = f"/v1/tenants/{config.tenant_id}/{self.endpoint}"
+
+    def decode(self, body: bytes) -> Envelope:
+        """What paging needs of a reply.
+
+        Raises:
+            msgspec.MsgspecError: It is no envelope.
+        """
+        return DECODER.decode(body)
 
     def vendor_now(self) -> datetime:
         """Ask for the vendor's time, UTC: the ``Date`` of any answer that shows that we may ask.
@@ -183,21 +205,21 @@ class CxEngageClient:
             return
         yield Probe("reachability", ok=True, message=f"{where} answers")
         yield Probe("credentials", ok=True, message="accepted")
-        yield Probe("permission", ok=True, message="agent states may be read")
+        yield Probe("permission", ok=True, message=f"{self.subject} may be read")
         yield self._clock_probe()
 
     def _clock_probe(self) -> Probe:
         drift = self._asker().drift_seconds
         if drift is None:
             return Probe("clock", ok=False, message="the vendor's answers carry no Date; our own clock is used")
-        well = abs(drift) <= AGENT_STATES.delay.total_seconds()
+        well = abs(drift) <= self.feed.delay.total_seconds()
         advice = "" if well else "; windows follow the vendor's clock, yet set up NTP on this machine"
         return Probe("clock", ok=well, message=f"the vendor's clock minus ours is {drift:+.0f} s{advice}")
 
     def _ask_the_time(self, retry: Retry | None) -> datetime:
         asker = self._asker()
-        end = asker.vendor_now() - AGENT_STATES.delay - timedelta(seconds=1)
-        window = Window(end - timedelta(seconds=1), end)
+        end = frozen_end(self.feed, asker.vendor_now() - timedelta(seconds=1))
+        window = Window(end - self.feed.mark, end)
         try:
             reply = asker.get(self._path, self._params(window, 1, 0), retry)
         except HttpError as error:
@@ -210,7 +232,7 @@ class CxEngageClient:
         with self._lock:
             if self._session is None:
                 try:
-                    self._session = connect(self._config)
+                    self._session = connect(self._config, self.permission)
                 except MissingVariableError as error:
                     raise PermanentError(str(error)) from None
             return self._session
@@ -220,25 +242,26 @@ class CxEngageClient:
 
     def _read(self, window: Window) -> _Reading:
         """Read all pages of a window once, until they are complete or something is wrong."""
-        reading = _Reading(self._page_limit)
+        reading = _Reading(self._page_limit, self.decode)
         while not reading.ended:
             params = self._params(window, self._page_limit, reading.records)
             reading.take(self._asker().get(self._path, params))
         return reading
 
 
-def connect(config: CxEngageConfig) -> Session:
-    """A session for one tenant; reads its secrets.
+def connect(config: CxEngageConfig, permission: str = CxEngageClient.permission) -> Session:
+    """A session for one tenant, which names this permission when it is refused; reads its secrets.
 
     Raises:
         MissingVariableError: An environment variable that the source names is not set.
     """
+    lacking = f'no role of this user has the permission "{permission}"; have an administrator of CxEngage add it'
     options = Options(
         timeout_seconds=config.timeout_seconds,
         verify=config.ca_bundle or config.verify_tls,
         max_requests_per_minute=config.max_requests_per_minute,
         headers={"Accept": "application/json"},
-        ways_out=WAYS_OUT,
+        ways_out=WAYS_OUT | {FORBIDDEN: lacking},
     )
     basic = (config.username.reveal(), config.password.reveal())
     return Session(config.name, config.base_url, basic=basic, options=options)
@@ -253,12 +276,6 @@ def _page(reply: Reply) -> Page:
         content_type=reply.content_type,
         payload=reply.body,
     )
-
-
-def _envelope(reply: Reply) -> Envelope:
-    if reply.status == NO_CONTENT:
-        return Envelope(results=[], total=0)
-    return DECODER.decode(reply.body)
 
 
 def _iso(moment: datetime) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, FiniteFloat
 
 from assets.config import Secret, SourceConfig
+from assets.cxengage import AGENT_INTERVALS
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -24,6 +25,7 @@ class CxEngageConfig(SourceConfig):
         username: User of Basic authentication, whose role needs the permission *WFM RTA*.
         password: Its password.
         timeout_seconds: 120 s unless told, as in the vendor's own SDK (api_utils.cljs).
+        interval_unit: What the times of ``agent_intervals`` are in. The vendor's pages do not say.
     """
 
     vendor: Literal["cxengage"]
@@ -31,3 +33,12 @@ class CxEngageConfig(SourceConfig):
     username: Secret
     password: Secret
     timeout_seconds: Annotated[FiniteFloat, Field(gt=0)] = 120.0
+    interval_unit: Literal["seconds", "milliseconds"] = "seconds"
+
+    def captures(self, feed: str) -> bool:
+        """Whether a feed is captured; the sums need a permission of their own, so they must be named."""
+        return super().captures(feed) and (self.feeds is not None or feed != AGENT_INTERVALS.name)
+
+    def sums_unit_seconds(self) -> float:
+        """How many seconds one unit of the vendor's own sums is."""
+        return 0.001 if self.interval_unit == "milliseconds" else 1.0

@@ -66,6 +66,7 @@ AGENT_STATUS = Feed(
     window=timedelta(hours=1),
     recheck_after=timedelta(0),
     live=True,
+    about="the state of one agent a poll, as CC-Gateway has it",
 )
 
 CMS_STATUS = Feed(
@@ -77,6 +78,7 @@ CMS_STATUS = Feed(
     recheck_after=timedelta(0),
     live=True,
     uncertainty=timedelta(seconds=1),
+    about="the states of all agents a poll, and since when, as CC-CMS has them",
 )
 
 CMS_HISTORY = Feed(
@@ -85,7 +87,9 @@ CMS_HISTORY = Feed(
     delay=timedelta(minutes=5),  # a talk is written every five minutes; younger rows may not stand there yet
     retention=timedelta(days=1),
     window=timedelta(hours=1),
-    # An operation is written when it ends (inferred), perhaps long after the window in which it began.
+    # An operation is written when it ends (inferred), perhaps long after the window in which it began: a rest of hours
+    # is found by the last look. One request may ask for 24 hours, so that looks cost little (seen [6]).
     recheck_after=timedelta(hours=2),
+    last_window=timedelta(hours=6),
     uncertainty=timedelta(seconds=1),
 )

@@ -172,6 +172,7 @@ class Coverage:
         self._watching = False
         self._newest: Answer | None = None
         self._wrong = ""
+        self._told = False
 
     def good(self, answer: Answer) -> None:
         """An answer told a state."""
@@ -194,6 +195,10 @@ class Coverage:
     def tell(self) -> None:
         """Say how far it is observed, or that it is not any more."""
         newest = self._newest
+        if newest is None and self._wrong and not self._told:
+            # Nothing was good so far; told once, since each agent's answer is wrong in its own words.
+            self._told = True
+            self._sink.lost(datetime.now(UTC), self._wrong)
         if newest is None or not self._watching:
             return
         if datetime.now(UTC) - newest.received_at <= self._patience:

@@ -84,7 +84,7 @@ class HuaweiConfig(SourceConfig):
     def promised(self, feed: Feed) -> Feed:
         """The feed; of files alone nobody knows for how long the vendor keeps them, so as far as builds reach back."""
         if feed.name == CMS_HISTORY.name and self.cms is None:
-            return dataclasses.replace(feed, retention=FILES_RETENTION)
+            return dataclasses.replace(feed, retention=FILES_RETENTION, last_window=None)
         return feed
 
     def sample_seconds(self, feed: str, /) -> float | None:

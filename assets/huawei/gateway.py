@@ -37,6 +37,7 @@ SILENT_POLLS = 5
 FAREWELL_SECONDS = 5.0
 SHORTEST_WAIT = 0.002
 PROBE = Retry(tries=2)
+STRANGE = "the answer is none of CC-Gateway's; check base_url, port 8043 by default"
 
 
 class GatewayClient:
@@ -96,8 +97,7 @@ class GatewayClient:
                 return
             verdict, code, _ = judge(reply.body)
             if verdict is Verdict.UNREADABLE:
-                said = "the answer is none of CC-Gateway's; check base_url, port 8043 by default"
-                yield Probe("reachability", ok=False, message=said)
+                yield Probe("reachability", ok=False, message=STRANGE)
                 return
             yield Probe("reachability", ok=True, message=f"{config.base_url} answers")
             if seats:
@@ -179,7 +179,8 @@ class _Polling:
             self._throttle.succeeded()
             self._coverage.good(answer)
             return
-        self._coverage.wrong(f"{self._source}: agent {seat.agent}: {explain(code)}")
+        meaning = STRANGE if verdict is Verdict.UNREADABLE else explain(code)
+        self._coverage.wrong(f"{self._source}: agent {seat.agent}: {meaning}")
         if verdict is Verdict.REAUTHENTICATE:
             self._roster.refused(seat, began)
         elif verdict in {Verdict.SLOWER, Verdict.UNREADABLE}:

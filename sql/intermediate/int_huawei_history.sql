@@ -69,10 +69,29 @@ runs as (
     group by source, agent_id, run
 ),
 
--- When what began in a window was asked for last.
+-- When what began in a stretch was asked for last. Windows of several lengths overlap.
+windows as (
+    select source, agent_id, touched_from, touched_until, max(received_at) as looked_at from told group by all
+),
+
+cuts as (
+    select source, agent_id, touched_from as cut from windows
+    union
+    select source, agent_id, touched_until from windows
+),
+
+cells as (
+    select source, agent_id, cut as cell_from,
+        lead(cut) over (partition by source, agent_id order by cut) as cell_until
+    from cuts
+),
+
 looked as (
-    select source, agent_id, touched_from, max(touched_until) as touched_until, max(received_at) as looked_at
-    from told
+    select c.source, c.agent_id, c.cell_from, c.cell_until, max(w.looked_at) as looked_at
+    from cells as c
+    inner join windows as w
+        on c.source = w.source and c.agent_id = w.agent_id
+        and w.touched_from <= c.cell_from and w.touched_until >= c.cell_until
     group by all
 ),
 
@@ -95,7 +114,7 @@ unproven as (
     from pieces as p
     inner join looked as l
         on p.source = l.source and p.agent_id = l.agent_id
-        and l.touched_from < p.next_at and l.touched_until > p.began_at
+        and l.cell_from < p.next_at and l.cell_until > p.began_at
         and l.looked_at - interval 5 minutes < p.next_at
 ),
 
@@ -131,9 +150,9 @@ sign_ins as (
 
 filled as (
     select p.source, p.agent_id, p.began_at,
-        -- A sign-out without a sign-in after it lasts on.
-        case when p.next_at is null and b.last.op_type in (0, 29) then greatest(r.run_until, p.began_at) else p.next_at end as until_at,
-        p.next_at is null and b.last.op_type in (0, 29) as is_open,
+        -- A sign-out without a sign-in after it lasts on; one in time that was not asked for would not have been seen.
+        c.op_type is null and b.last.op_type in (0, 29) and coalesce(p.next_at > r.run_until, true) as is_open,
+        case when is_open then greatest(r.run_until, p.began_at) else p.next_at end as until_at,
         case
             when c.op_type is not null then c.op_type
             when b.last.op_type in (0, 29) then b.last.op_type
@@ -151,19 +170,20 @@ filled as (
     left join unproven as u on p.source = u.source and p.agent_id = u.agent_id and p.began_at = u.began_at
     asof left join runs as r on p.source = r.source and p.agent_id = r.agent_id and p.began_at >= r.run_from
     union all
-    -- Who signs in first of all was signed out before, on this day.
-    select f.source, f.agent_id, greatest(r.run_from, $partition_start), least(f.first_at, $partition_end), false, 0, null, true,
+    -- Who signs in first of all, or first after time that was not asked for, was signed out before, on this day.
+    select f.source, f.agent_id, greatest(f.run_from, $partition_start), false, least(f.first_at, $partition_end), 0, null, true,
         f.delivery.segment, f.delivery.window_start, f.delivery.received_at, f.delivery.payload_sha256
     from (
-        select source, agent_id, min(begin_at) as first_at, arg_min(op_type, (begin_at, op_type)) as op_type,
-            arg_min({'segment': segment, 'window_start': window_start, 'received_at': received_at, 'payload_sha256': payload_sha256},
-                (begin_at, op_type, operation_id)) as delivery
-        from operations
-        group by source, agent_id
+        select r.source, r.agent_id, r.run_from, min(o.begin_at) as first_at, arg_min(o.op_type, (o.begin_at, o.op_type)) as op_type,
+            arg_min({'segment': o.segment, 'window_start': o.window_start, 'received_at': o.received_at, 'payload_sha256': o.payload_sha256},
+                (o.begin_at, o.op_type, o.operation_id)) as delivery
+        from runs as r
+        inner join operations as o
+            on r.source = o.source and r.agent_id = o.agent_id
+            and coalesce(o.end_at, o.begin_at) >= r.run_from and o.begin_at <= r.run_until
+        group by r.source, r.agent_id, r.run_from
     ) as f
-    inner join runs as r
-        on f.source = r.source and f.agent_id = r.agent_id and f.first_at between r.run_from and r.run_until
-    where f.op_type = 1 and r.run_from < least(f.first_at, $partition_end) and f.first_at > $partition_start
+    where f.op_type = 1 and f.run_from < least(f.first_at, $partition_end) and f.first_at > $partition_start
 ),
 
 changes as (

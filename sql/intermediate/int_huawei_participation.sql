@@ -14,7 +14,11 @@ with operations as (
 
 returns as (
     select *,
-        begin_at > max(coalesce(reach, 'infinity'::timestamptz)) over (
+        -- The one that ended last says whether the agent is still there: a talk that has ended reaches no further.
+        begin_at > arg_max(
+            coalesce(reach, 'infinity'::timestamptz),
+            (coalesce(end_at, 'infinity'::timestamptz), not goes_on, coalesce(reach, 'infinity'::timestamptz))
+        ) over (
             partition by source, interaction_id, agent_id order by begin_at, op_type, end_at, goes_on
             rows between unbounded preceding and 1 preceding
         ) as is_return

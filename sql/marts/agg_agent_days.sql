@@ -7,7 +7,9 @@ with summed as (
         sum(available_us)::bigint as available_us, sum(handling_us)::bigint as handling_us,
         sum(wrap_up_us)::bigint as wrap_up_us, sum(not_ready_us)::bigint as not_ready_us,
         sum(offline_us)::bigint as offline_us, sum(unobserved_us)::bigint as unobserved_us,
-        case when count(load_us) = count(*) then sum(load_us)::bigint end as load_us, case when count(capacity_us) = count(*) then sum(capacity_us)::bigint end as capacity_us,
+        sum(uncertainty_us)::bigint as uncertainty_us,
+        case when count(load_us) = count(*) then sum(load_us)::bigint end as load_us,
+        case when count(capacity_us) = count(*) then sum(capacity_us)::bigint end as capacity_us,
         case when count(work_item_us) = count(*) then sum(work_item_us)::bigint end as work_item_us
     from intermediate.int_agent_buckets
     group by source, agent_id
@@ -55,7 +57,8 @@ select
     coalesce(c.transfers_in, 0)::bigint as transfers_in, -- transfers that reached the agent
     coalesce(c.logins, 0)::bigint as logins,      -- sign-ins
     i.first_login_at,                             -- first sign-in of the day; NULL when there was none
-    o.last_logout_at                              -- last known sign-out of the day; NULL when there was none
+    o.last_logout_at,                             -- last known sign-out of the day; NULL when there was none
+    case when gives_available and gives_handling then uncertainty_us / 1e6 end as uncertainty_seconds -- of the seconds observed, so many at most were truly of another kind: working, available or neither
 from summed as s
 inner join intermediate.int_source_signals as g on s.source = g.source
 left join counted as c on s.source = c.source and s.agent_id = c.agent_id

@@ -7,10 +7,10 @@ with merged as (
     select source, session_id,
         arg_max(agent_id, last_started_at) as agent_id,
         min(logged_in_at) as logged_in_at,
-        -- A later day names the same record again, perhaps from a copy that was still open.
-        arg_max(last_ended_at, (last_started_at, isfinite(last_ended_at))) as last_ended_at,
-        arg_max(is_last, (last_started_at, isfinite(last_ended_at))) as is_last,
-        arg_max(is_signed_out, (last_started_at, isfinite(last_ended_at))) as is_signed_out
+        -- A later day names the same record again, perhaps from a copy that was still open, or with the sign-out after it.
+        arg_max(last_ended_at, (last_started_at, isfinite(last_ended_at), is_last, is_signed_out)) as last_ended_at,
+        arg_max(is_last, (last_started_at, isfinite(last_ended_at), is_last, is_signed_out)) as is_last,
+        arg_max(is_signed_out, (last_started_at, isfinite(last_ended_at), is_last, is_signed_out)) as is_signed_out
     from intermediate.int_session_days
     group by source, session_id
 ),

@@ -14,7 +14,8 @@ with chains as (
             partition by source, interaction_id order by started_at, completed_at, transfer_id
             rows between unbounded preceding and current row
         ) as senders,
-        array_agg(to_id) over (
+        -- A queue may bear the number of an agent.
+        array_agg(case when to_kind = 'agent' then to_id end) over (
             partition by source, interaction_id order by started_at, completed_at, transfer_id
             rows between unbounded preceding and 1 preceding
         ) as receivers

@@ -7,6 +7,9 @@ with rejected as (
     select source, 'agent_states' as feed, segment, sequence, record, reject_reason, reject_payload
     from staging.stg_cxengage__agent_states where reject_reason is not null
     union all
+    select source, 'agent_intervals', segment, sequence, record, reject_reason, reject_payload
+    from staging.stg_cxengage__agent_intervals where reject_reason is not null
+    union all
     select source, 'agent_activity', segment, sequence, record, reject_reason, reject_payload
     from staging.stg_kore__agent_activity where reject_reason is not null
     union all

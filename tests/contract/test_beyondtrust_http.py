@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from assets.beyondtrust.appliance import COMMAND_PATH, Appliance, aside, shared
+from assets.beyondtrust.appliance import COMMAND_PATH, Appliance, shared
 from assets.beyondtrust.archive import ArchiveClient
 from assets.beyondtrust.command import CommandClient, Poll
 from assets.beyondtrust.sessions import SessionsClient
@@ -19,6 +19,7 @@ from assets.beyondtrust.state import StateClient
 from assets.capture import Probe
 from assets.http import HttpError, PermanentError
 from assets.live import LiveError
+from assets.threads import aside
 from assets.windows import Window
 from orchestration.lake import Page
 from tests.contract.fake_appliance import SECRET, Answer, Asked, FakeAppliance, answer

@@ -209,6 +209,14 @@ def test_mistakes_get_an_error_document_at_200(server: BeyondTrustServer) -> Non
         assert bare(reply.content).tag == "error"
 
 
+def test_an_error_can_be_inside_the_usual_root(server: BeyondTrustServer) -> None:
+    """If this failed, a client that looks at the root alone would take a refusal for an empty office."""
+    server.set_dialect(dialect(denied=("perm_command",), command_errors="inside"))
+    refused = command(server, "get_logged_in_reps")
+    assert (refused.tag, [child.tag for child in refused]) == ("logged_in_reps", ["error"])
+    assert command(server, "nothing").tag == "error"
+
+
 @pytest.mark.parametrize(("denial", "status"), [("error", 200), ("forbidden", 403)])
 def test_apis_can_be_withheld_one_by_one(server: BeyondTrustServer, denial: str, status: int) -> None:
     """If this failed, a missing permission would never be met."""

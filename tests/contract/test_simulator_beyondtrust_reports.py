@@ -125,6 +125,31 @@ def test_sequence_numbers_are_there_but_not_to_be_relied_on(server: BeyondTrustS
     assert sorted(plain, key=str) == sorted(mixed, key=str)
 
 
+def test_sequence_numbers_can_repeat(server: BeyondTrustServer) -> None:
+    """If this failed, a client that takes lseq for a key would not be caught."""
+    server.set_dialect(dialect(lseq="repeated"))
+    found = report(server, "SupportSession", start_date=FIRST, duration=0)
+    assert len({session.findtext("lseq") for session in found}) < len({session.get("lsid") for session in found})
+
+
+def test_a_session_can_end_without_an_end(server: BeyondTrustServer) -> None:
+    """If this failed, a session that is over and never closed would not be met, or be found by its end."""
+    window = {"start_time": NOON_SECONDS - 4 * HOUR, "duration": 3 * HOUR}
+    plain = {session.get("lsid"): session for session in report(server, "SupportSession", **window)}
+    server.set_dialect(dialect(abnormal_ends=0.3))
+    told = {session.get("lsid"): session for session in report(server, "SupportSession", **window)}
+    lost = {name for name in told if plain[name].findtext("end_time") and not told[name].findtext("end_time")}
+    assert told.keys() == plain.keys()
+    assert 0 < len(lost) < len(told)
+    for name in lost:
+        kinds = [event.get("event_type") for event in told[name].iter("event")]
+        assert "Session End" not in kinds
+        added, gone = (kinds.count(f"Conference Member {word}") for word in ("Added", "Departed"))
+        assert gone < added or added == 0
+    closed = report(server, "SupportSession", end_time=NOON_SECONDS - 4 * HOUR, duration=4 * HOUR)
+    assert not lost & {session.get("lsid") for session in closed}
+
+
 def test_sessions_can_come_late_or_twice(server: BeyondTrustServer) -> None:
     """If this failed, late and repeated deliveries would never be met."""
 

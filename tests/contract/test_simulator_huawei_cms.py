@@ -182,3 +182,21 @@ def test_bad_parameters_are_told_by_a_code(aicc: HuaweiServer, path: str, body: 
     answer = cms(aicc, path, **body)
     assert answer["resultCode"] != "0100000"
     assert answer["result"] != "0"
+
+
+def test_release_36_tells_everybody_page_by_page_alone(aicc: HuaweiServer) -> None:
+    """If this failed, the way that older platforms need would go untested."""
+    everybody = rows(aicc, "vdn/totalagentstate")
+    aicc.set_dialect(HuaweiDialect(cti_36=True))
+    assert cms(aicc, "vdn/totalagentstate")["resultCode"] != "0100000"
+    for path in ("vdn/totalagentdynamicinfo", "vdn/totalagentabstractex3"):
+        pages = [rows(aicc, path, limit=7, offset=offset) for offset in range(0, len(everybody), 7)]
+        assert [row["agentId"] for page in pages for row in page] == [row["agentId"] for row in everybody]
+
+
+def test_somebody_can_join_the_list_while_it_is_paged(aicc: HuaweiServer) -> None:
+    """If this failed, a client that takes pages for one snapshot would not be caught."""
+    aicc.set_faults(Faults(unstable_pages=True))
+    first, second = (rows(aicc, "vdn/totalagentdynamicinfo", limit=5, offset=offset) for offset in (0, 5))
+    assert first[-1] == second[0]
+    assert len(rows(aicc, "vdn/totalagentdynamicinfo", limit=1000, offset=0)) == len(aicc.agent_ids) - 1

@@ -189,3 +189,14 @@ def test_nothing_is_forgotten_after_a_day(site: HuaweiServer) -> None:
     assert history.table(millis(BEGIN), millis(MIDNIGHT), late) == history.table(
         millis(BEGIN), millis(MIDNIGHT), millis(MIDNIGHT)
     )
+
+
+def test_files_can_have_what_their_own_table_says(site: HuaweiServer) -> None:
+    """If this failed, idle stretches in files, and spoken work that is not in them, would never be met."""
+    plain = everything(site, MIDNIGHT)
+    site.set_dialect(HuaweiDialect(history_by="end", files_idle=True, files_talks="text"))
+    told = everything(site, MIDNIGHT)
+    kinds = {"2": "idle", "4": "talk"}
+    assert {row[9] for row in told} - {row[9] for row in plain} == {"2"}
+    assert {row[12] for row in told if row[9] == "4"} == {"1"} < {row[12] for row in plain if row[9] == "4"}
+    assert [row for row in told if row[9] not in kinds] == [row for row in plain if row[9] not in kinds]

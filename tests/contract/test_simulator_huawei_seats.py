@@ -281,3 +281,19 @@ def test_closing_answers_the_polls_that_wait() -> None:
     site.close()
     assert time.monotonic() - began < 5
     assert told == [None]
+
+
+def test_a_cluster_knows_a_seat_by_its_cookie(aicc: HuaweiServer) -> None:
+    """If this failed, a client that drops the balancer's cookie would work here and fail at a cluster."""
+    aicc.set_dialect(HuaweiDialect(poll_wait_seconds=0, sticky=True))
+    number, person = away(aicc), present(aicc)
+    reply = sign_in(aicc, number)
+    held = {"guid": guid_of(reply), "Cookie": reply.headers["Set-Cookie"].split(";")[0]}
+    where = resource(aicc, f"onlineagent/{number}")
+    assert (
+        status(aicc, number, held["guid"])["retcode"] == poll(aicc, number, held["guid"]).json()["retcode"] == "000-003"
+    )
+    assert requests.get(f"{where}/agentstatus", headers=held, timeout=10).json()["retcode"] == "0"
+    assert requests.get(resource(aicc, f"agentevent/{number}"), headers=held, timeout=10).json()["retcode"] == "0"
+    assert requests.delete(f"{where}/logout", headers=held, timeout=10).json()["retcode"] == "0"
+    assert status(aicc, person, aicc.guids()[person])["retcode"] == "0"

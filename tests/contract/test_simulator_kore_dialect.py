@@ -115,3 +115,14 @@ def test_statuses_can_be_activities_of_their_own(kore: KoreServer) -> None:
     found = {(row["Activity"], row["ReasonCode"]) for row in updates(kore)}
     assert ("Login Prep", kore.reason_codes["Break"]) in found
     assert ("notready", kore.reason_codes["Break"]) not in found
+
+
+def test_busy_can_mean_having_no_room_left(kore: KoreServer) -> None:
+    """If this failed, an account whose Busy is the console's, at full capacity, would be taken for one that is not."""
+    told = {}
+    for level in ("any", "full"):
+        kore.set_dialect(KoreDialect(with_busy=True, busy_at="any" if level == "any" else "full"))
+        told[level] = {(row["AgentId"], row["EventTime"]) for row in updates(kore) if row["Activity"] == "busy"}
+    roomy = {kore.agent_ids[agent.agent_id] for agent in kore.centre.agents if agent.capacity > 1}
+    assert 0 < len(told["full"]) < len(told["any"])
+    assert {row for row in told["full"] if row[0] not in roomy} == {row for row in told["any"] if row[0] not in roomy}

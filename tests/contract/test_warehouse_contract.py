@@ -28,6 +28,8 @@ COUNTS = {
     "open_records",
     "sequence",
     "record",
+    "agents",
+    "staffed_agents",
 }
 MACROS = {
     "occupancy(60, 20, 20)": 0.8,
@@ -45,7 +47,13 @@ MACROS = {
     "coverage(0, 0)": None,
     "transfer_rate(1, 4)": 0.25,
     "transfers_per_interaction(6, 4)": 1.5,
+    "adherence(45, 15)": 0.75,
+    "adherence(0, 0)": None,
+    "conformance(60, 60)": 1.0,
+    "conformance(60, 0)": None,
 }
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+QUERIES = re.findall(r"^```sql\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 NOON = f"timestamptz '{day(0)} 12:00:00+00'"
 ASKED = {
     "agent_state_at": NOON,
@@ -74,7 +82,7 @@ def described(home: Path, table: str) -> dict[str, str]:
 
 def expected(name: str) -> set[str]:
     """The types that the contract allows a column of this name."""
-    if name == "date":
+    if name in {"date", "valid_from", "valid_to"}:
         return {"DATE"}
     if name.startswith("is_"):
         return {"BOOLEAN"}
@@ -106,6 +114,13 @@ def test_every_table_and_column_has_a_comment(home: Path) -> None:
         count = connection.execute(f"select count(*) from duckdb_views() where {schemas}").fetchall()
     assert (views, columns) == ([], [])
     assert count[0][0] >= len(COLUMNS)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_queries_of_the_metrics_page_run(home: Path, query: str) -> None:
+    """If this fails, whoever copies a definition from docs/metrics.md gets an error instead of a figure."""
+    with opened(home) as connection:
+        assert connection.execute(query).fetchall()
 
 
 @pytest.mark.parametrize("call", MACROS)

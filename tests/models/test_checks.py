@@ -1,6 +1,5 @@
 """Every check finds what it is there for, and leaves good rows alone. A check without an example fails here."""
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from orchestration.models import Check, read_checks, read_models
 from orchestration.settings import sql_dir
 from tests.models.kore import kore_clock
+from tests.models.lost import LOST, Tables
 from tests.models.workbench import DAY, Workbench, at, attempt, clock, handed, record, rules, shift
 
 ALL = {
@@ -17,16 +17,21 @@ ALL = {
     for check in checks
 }
 
-Tables = Mapping[str, Sequence[Mapping[str, Any]]]
-
 TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
 DAYS = "marts.agg_agent_days"
 STAYS = "marts.fct_participation"
+PERSONS = "marts.fct_person_timeline"
+PERSON_DAYS = "marts.agg_person_days"
+ADHERENCE = "marts.fct_adherence"
+KEPT = "marts.fct_adherence_intervals"
 BEYONDTRUST = "intermediate.int_beyondtrust"
 KORE = "intermediate.int_kore_records"
-WHO = {"source": "cx", "agent_id": "ann", "date": DAY}
+FIGURES = "intermediate.int_cxengage_interval_figures"
+RECONCILED = "ops.reconciliation"
+WHO_IS = {"source": "cx", "agent_id": "ann"}
+WHO = {**WHO_IS, "date": DAY}
 
 
 def told(start: str, end: str, **fields: Any) -> dict[str, Any]:
@@ -43,14 +48,25 @@ def told(start: str, end: str, **fields: Any) -> dict[str, Any]:
 
 def bucket(**fields: Any) -> dict[str, Any]:
     """A full bucket of available time, and these fields."""
-    empty = dict.fromkeys(("handling_us", "wrap_up_us", "not_ready_us", "offline_us", "unobserved_us"), 0)
+    names = ("handling_us", "wrap_up_us", "not_ready_us", "offline_us", "unobserved_us", "uncertainty_us")
+    empty = dict.fromkeys(names, 0)
     return {**WHO, **empty, "interval_start": at("08:00"), "available_us": 900_000_000, "work_item_us": 0,
             "most_work_items": 0, **fields}  # fmt: skip
 
 
 def seconds(**fields: Any) -> dict[str, Any]:
     """A quarter-hour or day of available time, and these fields."""
-    names = ("handling", "not_ready", "offline", "unobserved", "work_item", "load", "capacity")
+    names = (
+        "handling",
+        "wrap_up",
+        "not_ready",
+        "offline",
+        "unobserved",
+        "work_item",
+        "load",
+        "capacity",
+        "uncertainty",
+    )
     zeros = {f"{name}_seconds": 0.0 for name in names} | dict.fromkeys(("transfers_out", "transfers_in", "logins"), 0)
     return {**WHO, **zeros, "staffed_seconds": 900.0, "available_seconds": 900.0, "observed_seconds": 900.0, **fields}
 
@@ -89,7 +105,52 @@ def stay(**fields: Any) -> dict[str, Any]:
     return {**WHO, "interaction_id": "i", "joined_at": at("08:00"), "left_at": at("09:00"), "role": "owner", **fields}
 
 
-BROKEN: dict[str, list[Tables]] = {
+def theirs(**fields: Any) -> dict[str, Any]:
+    """A sound figure of the vendor's own, and these fields."""
+    return {**WHO, "figure": "handling_seconds", "interval_start": at("08:00"), "interval_end": at("08:15"),
+            "seconds": 900.0, **fields}  # fmt: skip
+
+
+def compared(**fields: Any) -> dict[str, Any]:
+    """A sound comparison, and these fields."""
+    return {**WHO, "feed": "agent_intervals", "figure": "handling_seconds", "interval_start": at("08:00"),
+            "ours_seconds": 600.0, "theirs_seconds": 598.0, "difference_seconds": 2.0, "tolerance_seconds": 2.0,
+            "is_judged": True, **fields}  # fmt: skip
+
+
+def did(**fields: Any) -> dict[str, Any]:
+    """A sound stretch of a plan, and these fields."""
+    return {**WHO, "started_at": at("08:00"), "ended_at": at("08:15"), "seconds": 900.0, "activity": "phone",
+            "is_work": True, "state": "available", "adherence": "in", "is_tolerated": False, "is_unmapped": False,
+            **fields}  # fmt: skip
+
+
+def kept(**fields: Any) -> dict[str, Any]:
+    """The quarter of an hour of that stretch, and these fields."""
+    return {**WHO, "interval_start": at("08:00"), "scheduled_seconds": 900.0, "scheduled_work_seconds": 900.0,
+            "worked_seconds": 900.0, "adherent_seconds": 900.0, "out_of_adherence_seconds": 0.0, "neutral_seconds": 0.0,
+            "observed_seconds": 900.0, **fields}  # fmt: skip
+
+
+def human(start: str = "00:00", end: str = "24:00", **fields: Any) -> dict[str, Any]:
+    """A sound row of a person's timeline, and these fields."""
+    return {"person_id": "p1", "date": DAY, "started_at": at(start), "ended_at": at(end), "state": "available",
+            "agents": 2, "staffed_agents": 1, **fields}  # fmt: skip
+
+
+def lived(**fields: Any) -> dict[str, Any]:
+    """The day of that person, and these fields."""
+    return {"person_id": "p1", "date": DAY, "staffed_seconds": 86400.0, "overlap_seconds": 0.0,
+            "observed_seconds": 86400.0, "unobserved_seconds": 0.0, **fields}  # fmt: skip
+
+
+def volumes(**fields: Any) -> dict[str, Any]:
+    """A day like those before, and these fields."""
+    return {"source": "cx", "date": DAY, "is_whole": True, "is_recent": True, "agents": 10, "staffed_seconds": 3e5,
+            "agents_before": 10.0, "staffed_seconds_before": 3e5, **fields}  # fmt: skip
+
+
+BROKEN: dict[str, list[Tables]] = LOST | {
     "ops.capture_log.known_status": [{"ops.capture_log": [{"status": word}]} for word in ("fine", None)],
     "ops.feed_coverage.known_status": [{"ops.feed_coverage": [covered("08:00", "08:10", status="late")]}],
     "ops.feed_coverage.has_length": [{"ops.feed_coverage": [covered("08:00", "08:00")]}],
@@ -104,6 +165,15 @@ BROKEN: dict[str, list[Tables]] = {
         {BUCKETS: [bucket(available_us=900_000_001)]},
         {BUCKETS: [bucket(available_us=0)]},
         {BUCKETS: [bucket(available_us=None)]},
+    ],
+    f"{BUCKETS}.uncertain_at_most_the_observed": [
+        {BUCKETS: [bucket(uncertainty_us=us)]} for us in (900_000_001, -1, None)
+    ],
+    f"{BUCKETS}.equals_the_timeline": [
+        {BUCKETS: [bucket()], TIMELINE: [told("08:00", "08:15", state="handling")]},
+        {BUCKETS: [bucket()], TIMELINE: [told("08:00", "08:14:59.999999")]},
+        {BUCKETS: [], TIMELINE: [told("08:00", "08:15")]},
+        {BUCKETS: [bucket()], TIMELINE: []},
     ],
     f"{BUCKETS}.fills_the_bucket": [
         {BUCKETS: [bucket(available_us=899_999_999)], TIMELINE: [told("00:00", "24:00")]},
@@ -171,9 +241,72 @@ BROKEN: dict[str, list[Tables]] = {
         {DAYS: [seconds()], INTERVALS: []},
         {DAYS: [], INTERVALS: [seconds()]},
         *(
-            {DAYS: [seconds(**{name: 7})], INTERVALS: [seconds()]}
-            for name in ("staffed_seconds", "handling_seconds", "available_seconds", "observed_seconds",
-                         "unobserved_seconds", "work_item_seconds", "transfers_out", "transfers_in", "logins")
+            {DAYS: [seconds(**{name: figure})], INTERVALS: [seconds()]}
+            for figure in (7, None)
+            for name in ("staffed_seconds", "available_seconds", "handling_seconds", "wrap_up_seconds",
+                         "not_ready_seconds", "offline_seconds", "observed_seconds", "unobserved_seconds",
+                         "uncertainty_seconds", "load_seconds", "capacity_seconds", "work_item_seconds",
+                         "transfers_out", "transfers_in", "logins")
+        ),
+        {DAYS: [seconds(load_seconds=0.0)], INTERVALS: [seconds(), seconds(load_seconds=None)]},
+    ],
+    f"{DAYS}.fills_the_day": [{DAYS: [seconds()], TIMELINE: [told("00:00", "00:14:59.99999")]}],
+    "ops.day_volumes.not_collapsed": [
+        {"ops.day_volumes": [volumes(**fields)]} for fields in ({"agents": 4}, {"staffed_seconds": 9e4})
+    ],
+    f"{INTERVALS}.counts_every_transfer": [
+        {INTERVALS: [seconds(interval_start=at("09:00"), agent_id="bob")], "marts.fct_transfers": [
+            transfer(from_agent_id="ann")
+        ]}
+    ],
+    f"{FIGURES}.lies_on_quarters": [
+        {FIGURES: [theirs(interval_start=at("08:00:01"))]},
+        {FIGURES: [theirs(interval_end=at("08:14:59.999999"))]},
+    ],
+    f"{FIGURES}.lies_within_a_day": [{FIGURES: [theirs(interval_end=at("+1d 08:15"))]}],
+    f"{FIGURES}.fits_its_stretch": [{FIGURES: [theirs(seconds=seconds)]} for seconds in (902.0, -0.1)],
+    f"{FIGURES}.is_given": [{FIGURES: [theirs(seconds=None)]}],
+    f"{RECONCILED}.within_tolerance": [
+        {RECONCILED: [compared(difference_seconds=wrong)]} for wrong in (2.001, -2.001)
+    ],
+    f"{RECONCILED}.everybody_is_known": [{RECONCILED: [compared(ours_seconds=None, is_judged=False)]}],
+    f"{PERSONS}.has_length": [{PERSONS: [human("08:00", "08:00")]}],
+    f"{PERSONS}.within_the_day": [{PERSONS: [human("-1d 23:00")]}, {PERSONS: [human(end="+1d 00:00:00.000001")]}],
+    f"{PERSONS}.staffed_as_the_state_says": [
+        {PERSONS: [human(**fields)]}
+        for fields in ({"staffed_agents": 0}, {"state": "unobserved"}, {"state": "offline"}, {"staffed_agents": 3})
+    ],
+    f"{PERSON_DAYS}.overlap_within_staffed": [{PERSON_DAYS: [lived(overlap_seconds=86400.1)]}],
+    f"{PERSON_DAYS}.equals_the_timeline": [
+        {PERSON_DAYS: [lived()], PERSONS: []},
+        {PERSON_DAYS: [], PERSONS: [human()]},
+        {PERSON_DAYS: [lived(unobserved_seconds=1.0)], PERSONS: [human()]},
+        {PERSON_DAYS: [lived()], PERSONS: [human("00:00", "12:00"), human("11:00", "23:00")]},
+    ],
+    "marts.dim_agents.in_the_roster": [
+        {"marts.dim_agents": [WHO_IS], "staging.roster": [{**WHO_IS, "agent_id": "bob"}]}
+    ],
+    "marts.dim_agent_roster.ends_after_start": [
+        {"marts.dim_agent_roster": [{**WHO_IS, "origin": "roster", "valid_from": DAY, "valid_to": DAY}]}
+    ],
+    "marts.dim_agent_roster.known_origin": [{"marts.dim_agent_roster": [{**WHO_IS, "origin": "hearsay"}]}],
+    "intermediate.int_scheduled_states.planned_are_known": [
+        {"intermediate.int_scheduled_states": [{**WHO, "is_known": False}]}
+    ],
+    f"{ADHERENCE}.has_length": [{ADHERENCE: [did(ended_at=at("08:00"))]}],
+    f"{ADHERENCE}.known_adherence": [{ADHERENCE: [did(adherence=word)]} for word in ("maybe", None)],
+    f"{ADHERENCE}.activities_are_mapped": [{ADHERENCE: [did(is_unmapped=True)]}],
+    f"{KEPT}.at_most_a_bucket": [
+        {KEPT: [kept(neutral_seconds=0.001)]}, {KEPT: [kept(adherent_seconds=-1.0)]},
+        {KEPT: [kept(observed_seconds=900.001)]},
+    ],
+    f"{KEPT}.work_within_the_plan": [{KEPT: [kept(scheduled_seconds=899.0)]}],
+    f"{KEPT}.equals_the_stretches": [
+        {KEPT: [], ADHERENCE: [did()]},
+        {KEPT: [kept()], ADHERENCE: []},
+        *(
+            {KEPT: [kept(**{f"{name}_seconds": 901.0})], ADHERENCE: [did()]}
+            for name in ("scheduled", "worked", "adherent", "out_of_adherence")
         ),
     ],
     f"{STAYS}.leaves_after_joining": [{STAYS: [stay(left_at=at("07:59:59.999999"))]}],

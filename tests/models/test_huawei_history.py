@@ -60,6 +60,22 @@ def test_time_is_idle_only_where_it_was_asked_for_after_it_was_over(bench: Workb
     assert history(bench, rows).pick(*SPAN)[1] == ("08:20", "11:00", "2")
 
 
+def test_a_last_look_proves_what_earlier_ones_could_not(bench: Workbench) -> None:
+    """Windows overlap; if this fails, a long wait stays unknown for ever, or a look at one hour vouches for six."""
+    rows = [
+        asked("06:00", "07:00", received_at=at("09:05")),
+        asked("07:00", "08:00", received_at=at("10:05")),
+        asked("08:00", "12:00", received_at=at("14:05")),
+        operation("06:10", "06:20", 3),
+        operation("11:00", "11:10", 3),
+    ]
+    last = asked("06:00", "12:00", received_at=at("+1d 05:00"))
+    early = asked("06:00", "12:00", received_at=at("10:00"))
+    assert ("06:20", "11:00", "2") in history(bench, [*rows, last]).pick(*SPAN)
+    again = asked("06:00", "07:00", received_at=at("+1d 05:00"))
+    assert ("06:20", "11:00", "2") not in history(bench, [*rows, early, again]).pick(*SPAN)
+
+
 def test_nothing_is_derived_after_the_last_operation(bench: Workbench) -> None:
     """An operation is written when it ends; if this fails, a rest that goes on counts as waiting."""
     rows = [*DAY, operation("08:00", "08:00", 1), operation("08:10", "08:20", 3)]
@@ -76,6 +92,20 @@ def test_before_a_sign_in_and_after_a_sign_out_an_agent_is_offline(bench: Workbe
         ("12:00", "13:00", "0", "258", None),
         ("13:00", "17:00", "2", None, "13:00"),
         ("17:00", None, "0", "258", None),
+    ]
+
+
+def test_a_sign_out_does_not_last_through_what_nobody_asked_for(bench: Workbench) -> None:
+    """Somebody may have come and gone meanwhile; if this fails, an hour without a feed is an hour signed out."""
+    rows = [
+        asked("-1d 00:00", "09:00"),
+        asked("10:00", "24:00"),
+        operation("08:00", "08:00", 0, "258"),
+        operation("11:00", "11:00", 1),
+    ]
+    assert history(bench, rows).pick(*SPAN, "is_derived") == [
+        ("08:00", None, "0", False),
+        ("10:00", "11:00", "0", True),
     ]
 
 
@@ -191,6 +221,25 @@ def test_a_call_that_comes_back_is_joined_again(bench: Workbench) -> None:
     """If this fails, an agent had a call while another had it."""
     rows = [operation("08:00", "08:02", 4, "0", call_id="c"), operation("08:10", "08:12", 4, "0", call_id="c")]
     assert participation(bench, rows).pick("joined_at", "left_at") == [("08:00", "08:02"), ("08:10", "08:12")]
+
+
+@pytest.mark.parametrize("second", ["08:03", "08:05"])
+def test_a_call_that_comes_back_within_five_minutes_is_joined_again(bench: Workbench, second: str) -> None:
+    """If this fails, an interim record hides that the agent was without the call, however it is written."""
+    rows = [
+        operation("08:03", "08:05", 4, "1", call_id="c"),
+        operation(second, "08:06", 4, "0", call_id="c"),
+        operation("08:08", "08:10", 4, "1", call_id="c"),
+        operation("08:10" if second == "08:05" else "08:08", "08:11", 4, "0", call_id="c"),
+    ]
+    assert participation(bench, rows).pick("joined_at", "left_at") == [("08:03", "08:06"), ("08:08", "08:11")]
+
+
+def test_a_call_that_comes_back_soon_is_joined_again(bench: Workbench) -> None:
+    """A talk is written each five minutes; if this fails, one that ended is taken to go on for the rest of them."""
+    rows = [operation("08:00", "08:05", 4, "1", call_id="c"), operation("08:05", "08:07", 4, "0", call_id="c")]
+    rows.append(operation("08:08", "08:12", 4, "0", call_id="c"))
+    assert participation(bench, rows).pick("joined_at", "left_at") == [("08:00", "08:07"), ("08:08", "08:12")]
 
 
 def test_a_call_over_midnight_belongs_to_the_day_it_began(bench: Workbench) -> None:

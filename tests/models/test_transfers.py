@@ -1,10 +1,13 @@
 """Transfers: each once, however often it was reported, with its place in the interaction's chain."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from tests.models.workbench import Rows, Workbench, at, handed, record
+from orchestration.settings import sql_dir
+from tests.models.workbench import DAY, Rows, Workbench, at, handed, record
 
 ONCE = "intermediate.int_transfers"
 
@@ -19,7 +22,7 @@ def facts(bench: Workbench, transfers: Sequence[Mapping[str, Any]]) -> Rows:
     return bench.run("marts.fct_transfers", int_transfers=transfers)
 
 
-def passed(sender: str, to: str, start: str, end: str | None = None, **fields: Any) -> dict[str, Any]:
+def passed(sender: str, to: str | None, start: str, end: str | None = None, **fields: Any) -> dict[str, Any]:
     """A row of ``int_transfers``."""
     return {
         "source": "cx",
@@ -162,6 +165,63 @@ def test_a_return_goes_back_to_one_who_had_it(bench: Workbench) -> None:
         (4, "bob", True),
         (5, "queue", False),
     ]
+
+
+def test_ping_pong_is_seen_at_every_turn(bench: Workbench) -> None:
+    """If this fails, work that goes to and fro looks like progress."""
+    turns = [("ann", "bob"), ("bob", "ann"), ("ann", "bob"), ("bob", "ann")]
+    rows = facts(bench, [passed(one, other, f"08:{n}0", f"08:{n}1") for n, (one, other) in enumerate(turns, 1)])
+    assert rows.pick("hop", "from_agent_id", "is_return") == [
+        (1, "ann", False), (2, "bob", True), (3, "ann", True), (4, "bob", True)
+    ]  # fmt: skip
+
+
+def test_a_queue_that_bears_an_agents_number_is_not_that_agent(bench: Workbench) -> None:
+    """If this fails, the first hand-over to agent 7 is a return because queue 7 had the interaction before."""
+    rows = facts(
+        bench,
+        [
+            passed("ann", "7", "08:10", "08:10", to_kind="queue"),
+            passed("bob", "7", "08:20"),
+            passed("7", None, "08:30", to_kind="unknown"),
+            passed("cat", "ann", "08:40"),
+        ],
+    )
+    assert rows.pick("hop", "to_kind", "is_return", "seconds") == [
+        (1, "queue", False, 0.0), (2, "agent", False, None), (3, "unknown", False, None), (4, "agent", True, None)
+    ]  # fmt: skip
+
+
+def rates(bench: Workbench, stays: Sequence[tuple[str, str]], transfers: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """What the query of docs/metrics.md says of these stays of agents in interactions, and these transfers."""
+    macros = (sql_dir() / "macros" / "ratios.sql").read_text()
+    bench.connection.execute(macros.replace("create macro", "create or replace temp macro"))
+    bench.give("marts.dim_agents", [{"source": "cx", "agent_id": name} for name in ("ann", "bob", "cat")])
+    stay = {"source": "cx", "joined_at": at("08:00"), "date": DAY}
+    bench.give("marts.fct_participation", [{**stay, "agent_id": a, "interaction_id": i} for a, i in stays])
+    bench.give("marts.fct_transfers", facts(bench, transfers))
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    [query] = [block for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "transfer_rate" in block]
+    return bench.query(query).pick("agent_id", "handled", "transferred", "transfer_rate", "transfers_per_interaction")
+
+
+def test_both_rates_of_transfers(bench: Workbench) -> None:
+    """If this fails, an interaction handed over twice counts as two, or one that was joined again does."""
+    stays = [("ann", "i1"), ("ann", "i1"), ("ann", "i2"), ("ann", "i3"), ("ann", "i4"), ("bob", "i1")]
+    moved = [
+        passed("ann", "bob", "08:10", "08:11"),
+        passed("bob", "ann", "08:20", "08:21"),
+        passed("ann", "bob", "08:30"),
+        passed("ann", "sales", "08:40", interaction_id="i2", to_kind="queue"),
+    ]
+    assert rates(bench, stays, moved) == [
+        ("ann", 4, 2, 0.5, 0.75), ("bob", 1, 1, 1.0, 1.0), ("cat", 0, 0, None, None)
+    ]  # fmt: skip
+
+
+def test_rates_are_null_where_no_interaction_is_named(bench: Workbench) -> None:
+    """CxEngage tells of transfers and not of interactions; if this fails, a rate is made of half of what it needs."""
+    assert rates(bench, [], [passed("ann", "bob", "08:10")])[0] == ("ann", 0, 0, None, None)
 
 
 def test_hops_and_returns_follow_the_last_seven_days_but_only_the_day_is_shown(bench: Workbench) -> None:

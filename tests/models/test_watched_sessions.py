@@ -122,6 +122,12 @@ def test_a_sign_out_ends_a_session_also_when_the_day_ends_with_something_else(be
     ]
 
 
+def test_a_last_record_that_ends_with_the_next_days_sign_out_ends_its_session(bench: Workbench) -> None:
+    """Histories close a record over midnight; if this fails, whoever was signed out the next morning never left."""
+    rows = [said("20:00", "busy", "+1d 09:00", logged_in_at="08:00"), said("+1d 09:00", "logged_out")]
+    assert sessions(bench, rows, NIGHT).pick(*COLUMNS) == [(f"{ANN}08:00:00Z", "08:00", "+1d 09:00", False, "reported")]
+
+
 def test_a_sign_out_of_a_later_day_ends_a_sign_in_of_an_earlier_one(bench: Workbench) -> None:
     """If this fails, a session that ended days ago comes back to life."""
     rows = [said("08:00", logged_in_at="08:00"), said("+1d 17:00", "logged_out"), said("+3d 08:00")]

@@ -18,7 +18,7 @@ from orchestration.duck import infer_types, parameters
 from orchestration.functions import add_functions
 from orchestration.inputs import midnight
 from orchestration.lake import Lake
-from orchestration.models import Model, read_models
+from orchestration.models import Model, called_for, read_models
 from orchestration.settings import sql_dir
 
 DAY = date(2026, 11, 3)
@@ -102,7 +102,7 @@ class Workbench:
         The state map is the built-in one and the clock that of a day observed whole, unless given.
         """
         model = self.models[table]
-        given = {"state_map": self.state_map, "feed_clock": [clock()], **inputs}
+        given: dict[str, Iterable[Mapping[str, Any]]] = {"state_map": self.state_map, "feed_clock": [clock()], **inputs}
         for parent in model.parents:
             self.give(parent, given.pop(parent.split(".")[1], []))
         unread = sorted(given.keys() & inputs.keys())
@@ -164,9 +164,12 @@ class Chain:
     ) -> None:
         self.bench = bench
         given = {m.table: inputs[m.name] for m in bench.models.values() if m.name in inputs}
-        wanted = _ancestors(bench.models, last, given) if last else set(bench.models)
+        wanted = _ancestors(bench.models, last, given) if last else set(bench.types)
+        # Of vendors without a clock or rows nothing is built: to plan their models is most of the work.
+        called = called_for(bench.models, {f"raw.{row['vendor']}_{row['feed']}" for row in clocks})
+        called |= {table for table in wanted if given.keys() & _ancestors(bench.models, table, given)}
         self.models = [
-            m for m in bench.models.values() if m.table in wanted - given.keys() and m.kind in {"day", "whole"}
+            m for m in bench.models.values() if m.table in wanted & called - given.keys() and m.kind in {"day", "whole"}
         ]
         for table in wanted:
             bench.fill(table, [])

@@ -166,11 +166,11 @@ class Site:
             self.command(*words), env=self.env(**environ), capture_output=True, text=True, check=False
         )
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, **environ: str) -> "subprocess.Popen[str]":
         """The same without waiting for its end."""
         return subprocess.Popen(
             self.command(*words),
-            env=self.env(),
+            env=self.env(**environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

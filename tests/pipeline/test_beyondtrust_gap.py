@@ -28,7 +28,7 @@ from tests.recording import FAST, payloads
 
 SINCE = midnight(FIRST) + timedelta(hours=14)
 FROM = SINCE + timedelta(minutes=7)
-LEFT, BACK, TO = (FROM + timedelta(minutes=minutes) for minutes in (15, 35, 50))
+LEFT, BACK, TO = (FROM + timedelta(minutes=minutes) for minutes in (15, 35, 54))
 SIGN = timedelta(minutes=1)
 """A sign of life comes more often than this: in real time, within some steps."""
 LATE = 20 * SECOND
@@ -109,6 +109,8 @@ def test_the_archive_fills_what_nobody_recorded(desk: Desk, tmp_path: Path) -> N
     assert desk.ask(archived, since=FROM, until=TO) == [(True,)]
     both = desk.timeline(FROM, TO)
     assert not untrue(both, true)
+    agreed = "select count(*) > 3, bool_and(abs(difference_seconds) <= tolerance_seconds)"
+    assert desk.ask(f"{agreed} from ops.reconciliation where is_judged") == [(True, True)]
     whole = micros(TO) - micros(FROM)
     assert known(both) == dict.fromkeys(known(live), whole)
     assert max(slack for _, slack in both) <= SECOND < max(slack for _, slack in live) == LATE

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.pipeline.site import SHIFTBOOK
+from tests.pipeline.site import SHIFTBOOK, opened
 
 
 def demo(home: Path) -> list[dict[str, Any]]:
@@ -19,6 +19,7 @@ def demo(home: Path) -> list[dict[str, Any]]:
     return rows
 
 
+PAST = {"agent_states", "agent_activity", "cms_history", "archive", "sessions"}
 LIVE = {"agent_status", "cms_status", "state", "command"}
 
 
@@ -26,13 +27,18 @@ def test_the_demo_equals_the_truth_and_a_second_run_adds_nothing_to_the_past(tmp
     """The first thing that anyone sees must be right for every vendor, and must not begin again from nothing."""
     home = tmp_path / "home"
     first = demo(home)
-    assert {row["source"]: row["equal"] for row in first} == dict.fromkeys(
-        ("cx_demo", "kore_demo", "aicc_demo", "support_demo"), True
-    )
-    assert all(row["transfers"] == row["true transfers"] for row in first)
+    assert {row["source"] for row in first} == {"cx_demo", "kore_demo", "aicc_demo", "support_demo"}
+    assert all(row["equal"] for row in first)
+    assert {row["feed"] for row in first} == {*LIVE, *PAST}
+    assert all(row[figure] == row[f"true {figure}"] for row in first for figure in ("transfers", "participations"))
     day = f"date={json.loads((home / 'demo' / 'looked.json').read_text())[:10]}"
     recorded = {path.parts[-4] for path in (home / "lake" / "raw").glob(f"*/*/*/{day}/*.parquet")}
     assert recorded >= LIVE
+    with opened(home) as connection:
+        kinds = "select count(agent_id) > 0, count(person_id) > 0 from marts.fct_adherence_intervals"
+        assert connection.execute(kinds).fetchall() == [(True, True)]
+        both = "select max(overlap_seconds) > 3600 from marts.agg_person_days"
+        assert connection.execute(both).fetchall() == [(True,)]
     past = files_of_the_past(home)
     assert past
     second = demo(home)

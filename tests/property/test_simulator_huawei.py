@@ -17,7 +17,7 @@ from simulator.faults import Faults
 from simulator.huawei import HuaweiApi
 from simulator.huawei_cms import HuaweiAccount
 from simulator.huawei_gateway import work_number
-from simulator.huawei_history import History, Operation, call_ids
+from simulator.huawei_history import History, Operation, Reading, call_ids
 from simulator.huawei_seats import desktop_accepts, desktop_guid
 from simulator.huawei_signature import is_signed
 from simulator.huawei_states import HuaweiDialect, StateBook
@@ -26,6 +26,7 @@ from simulator.wire import Request
 FIRST = date(2026, 3, 2)
 BEGIN = millis(datetime(2026, 3, 2, tzinfo=UTC))
 QUICK = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=20, deadline=None)
 CANONICAL = {2: "offline", 3: "not_ready", 4: "available", 5: "wrap_up", 7: "handling", 8: "not_ready", 9: "handling"}
 
 instants = st.integers(BEGIN, BEGIN + 48 * HOUR)
@@ -45,11 +46,16 @@ def centre() -> Centre:
     return Centre.simulate(31, 12, FIRST, 2)
 
 
+@cache
+def reading(dialect: HuaweiDialect) -> Reading:
+    """Read that centre in a dialect once."""
+    people = {work_number(agent): agent for agent in centre().agents}
+    return Reading.of(centre(), people, call_ids(centre()), dialect)
+
+
 def history(dialect: HuaweiDialect) -> History:
     """Return that centre's operation records in a dialect."""
-    people = {work_number(agent): agent for agent in centre().agents}
-    book = StateBook(centre(), centre().agents, dialect)
-    return History(centre(), people, book, call_ids(centre()), dialect)
+    return reading(dialect).history
 
 
 def written(dialect: HuaweiDialect, number: int) -> list[Operation]:
@@ -77,11 +83,11 @@ def test_codes_tell_the_truth(seed: int, agents: int, dialect: HuaweiDialect) ->
             assert told.working == (state == "handling")
 
 
-@QUICK
+@FEW
 @given(dialect=dialects)
 def test_stretches_change_something_each_time(dialect: HuaweiDialect) -> None:
     """If this failed, ages would start again without a change."""
-    book = StateBook(centre(), centre().agents, dialect)
+    book = reading(dialect).book
     for agent in centre().agents:
         for before, after in pairwise(book.stretches(agent)):
             assert before.at <= after.at
@@ -90,11 +96,11 @@ def test_stretches_change_something_each_time(dialect: HuaweiDialect) -> None:
             )  # fmt: skip
 
 
-@QUICK
+@FEW
 @given(ring=st.floats(0, 120))
 def test_ringing_only_ever_precedes_a_talk(ring: float) -> None:
     """If this failed, an agent would ring without talking, or before being there."""
-    quiet = StateBook(centre(), centre().agents, HuaweiDialect())
+    quiet = reading(HuaweiDialect()).book
     book = StateBook(centre(), centre().agents, HuaweiDialect(ring_seconds=ring))
     for agent in centre().agents:
         found = book.stretches(agent)

@@ -64,7 +64,9 @@ def agent_records(draw: st.DrawFn, agent: str) -> list[dict[str, Any]]:
         if word == "logged_out":
             login = None
         elif word != "unknown" and login is None and (is_named or is_back):
-            login = start - draw(st.sampled_from([timedelta(0), timedelta(0), timedelta(milliseconds=1)]))
+            before = start - draw(st.sampled_from([timedelta(0), timedelta(0), timedelta(milliseconds=1)]))
+            # Nobody signs in while a record still speaks of the sign-in before.
+            login = max(before, rows[-1]["started_at"]) if rows else before
         length = draw(st.one_of(st.none(), st.integers(1, 80).map(lambda n: n * QUARTER)))
         one = said("00:00", word, agent_id=agent, is_derived=draw(st.sampled_from([False, False, True])))
         rows.append(one | {

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration import builder, compaction
+from orchestration import builder, compaction, logs
 from orchestration.builds import Builds
 from orchestration.compaction import compact_closed_days
 from orchestration.lake import segments_of
@@ -143,8 +143,8 @@ def cut(*_: Any, **__: Any) -> NoReturn:
         (compaction, "merge_staged"),  # raw files are merged, staged ones are not
         (Builds, "put"),  # the merged staged file is kept, nothing names it
         (Builds, "link"),  # the manifest names it, the plain tree does not show it
-        (compaction, "exchange"),  # before the log's folder is swapped
-        (shutil, "rmtree"),  # after it
+        (logs, "_merge"),  # before the log is merged
+        (logs, "_remove_passed_over"),  # after it
     ],
     ids=["raw", "staged", "manifest", "tree", "log", "tidy"],
 )
@@ -165,6 +165,20 @@ def test_being_cut_short_does_no_harm(
     assert everything(engine) == before
     assert_nothing_to_rebuild(engine)
     assert len(list(folder(engine).glob("*.parquet"))) == 1
+
+
+def test_a_merged_file_is_parsed_by_as_few_statements_as_its_segments_were(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each statement reads all of it; if this fails, a new parser takes an hour for a day of 15 s windows."""
+    compact_closed_days(engine.builder, engine.feeds)
+    [path] = set(segments_of(folder(engine)).values())
+    shutil.rmtree(engine.builder.builds.folder(STAGED, day(0)))
+    monkeypatch.setattr(builder, "_BATCH_BYTES", path.stat().st_size)
+    engine.builder.build_days(STAGED, [day(0)])
+    manifest = engine.builder.builds.manifest(STAGED, day(0))
+    assert manifest is not None
+    assert [(len(entry.parts), entry.shown) for entry in manifest.entries] == [(4, ())]
 
 
 def test_a_merged_file_names_its_segments_and_holds_their_pages_in_order(engine: Engine) -> None:

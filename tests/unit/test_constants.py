@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.constants import LakeConstants, StateMapError
+from orchestration.constants import LakeConstants, read_people
+from orchestration.csv_tables import TableError
 from orchestration.lake import Attempt, Lake
+from orchestration.settings import Settings
 
 DAY = date(2026, 11, 3)
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -100,11 +102,48 @@ def test_a_map_may_leave_out_columns_and_begin_with_a_byte_order_mark(tmp_path: 
 )
 def test_a_map_that_cannot_be_read_says_where(tmp_path: Path, text: str, said: str) -> None:
     """If this fails, a typo in a state map is found in the figures."""
-    with pytest.raises(StateMapError, match=said):
+    with pytest.raises(TableError, match=said):
         constants(tmp_path, text)
+
+
+def test_the_tolerance_of_a_source_stands_once_however_many_its_feeds(tmp_path: Path) -> None:
+    """If this fails, figures are compared twice, or a tolerance changes what timelines are made from."""
+    feeds = [{**FEED, "feed": name, "tolerance_seconds": 5.0, "sums_unit_seconds": 0.001} for name in ("a", "b")]
+    found = LakeConstants(Lake(tmp_path), feeds, [])
+    assert found.input("ops.tolerances", DAY).rows == (
+        {"source": "cx", "tolerance_seconds": 5.0, "sums_unit_seconds": 0.001},
+    )
+    assert "tolerance_seconds" not in found.types["ops.feed_clock"]
 
 
 def test_an_unknown_table_says_what_to_do(tmp_path: Path) -> None:
     """If this fails, a model that reads a vendor without source stops with a riddle."""
     with pytest.raises(KeyError, match=r"is its vendor in sources\.yaml"):
         constants(tmp_path, "").input("raw.kore_agent_activity", DAY)
+
+
+def people(tmp_path: Path, roster: str, schedule: str) -> LakeConstants:
+    """A roster and a schedule with these rows."""
+    (tmp_path / "roster.csv").write_text("source,agent_id,team,valid_from,valid_to\n" + roster)
+    (tmp_path / "schedule.csv").write_text("source,agent_id,started_at,ended_at,activity\n" + schedule)
+    known = read_people(Settings(tmp_path, roster=tmp_path / "roster.csv", schedule=tmp_path / "schedule.csv"))
+    return LakeConstants(Lake(tmp_path), [FEED], [], known)
+
+
+def test_a_change_of_who_or_when_concerns_its_own_days_alone(tmp_path: Path) -> None:
+    """If this fails, tomorrow's plan or a new team rebuilds every day of the past."""
+    plan = "cx,7,2026-11-03T08:00Z,2026-11-03T09:00Z,phone\n"
+    before = people(tmp_path, "cx,7,A,,\n", plan)
+    after = people(tmp_path, "cx,7,A,,2026-11-04\ncx,7,B,2026-11-04,\n", plan + plan.replace("11-03", "11-04"))
+    for table in ("staging.roster", "staging.schedule"):
+        assert before.input(table, DAY).identity == after.input(table, DAY).identity
+        tomorrow = DAY + timedelta(days=1)
+        assert before.input(table, tomorrow).identity != after.input(table, tomorrow).identity
+    assert [row["team"] for row in after.input("staging.roster", None).rows or ()] == ["A", "B"]
+
+
+def test_without_a_schedule_the_map_of_adherence_is_empty(tmp_path: Path) -> None:
+    """If this fails, an edited map rebuilds homes that plan nothing."""
+    without, with_one = people(tmp_path, "", ""), people(tmp_path, "", "cx,7,2026-11-03T08:00Z,2026-11-03T09:00Z,x\n")
+    assert without.input("staging.adherence_map", DAY).rows == ()
+    assert with_one.input("staging.adherence_map", DAY).rows

@@ -9,6 +9,7 @@ from assets.capture import Fetched
 from assets.config import Origin
 from assets.cxengage.client import CxEngageClient
 from assets.cxengage.config import CxEngageConfig
+from assets.cxengage.intervals import IntervalsClient
 from assets.http import Reply, Retry
 from assets.windows import Window
 
@@ -66,6 +67,37 @@ def scripted(body: bytes, status: int = 200, limit: int = 2_000) -> Fetched:
 def test_an_envelope_that_cannot_be_read_is_kept(body: bytes) -> None:
     """What the vendor sent, however odd, would be gone in three days."""
     fetched = scripted(body)
+    assert (fetched.status, [page.payload for page in fetched.pages]) == ("unreadable", [body])
+
+
+@pytest.mark.parametrize(
+    ("body", "records"),
+    [
+        (b'{"total": 1, "results": {"agentId": "a"}}', 1),
+        (b'{"total": 2, "results": [{"agentId": "a"}, null]}', 2),
+        (b'{"total": 0, "results": []}', 0),
+        (b'{"results": {}}', 1),
+    ],
+)
+def test_sums_come_as_a_list_or_as_one_object(body: bytes, records: int) -> None:
+    """One of the two shapes that are documented would be unreadable, or be asked for without end."""
+    fetched = IntervalsClient(CONFIG, Scripted(body)).fetch(WINDOW)
+    assert (fetched.status, fetched.records, fetched.open_ids) == ("ok", records, ())
+    assert [page.request for page in fetched.pages] == [f"GET /v1/tenants/{CONFIG.tenant_id}/wfm/intervals/agent"]
+
+
+def test_a_page_of_sums_that_repeats_the_one_before_is_noticed() -> None:
+    """Sums have no ids: two full pages of other agents would pass for one page, or one page for two."""
+    page = b'{"total": 4, "results": [{"agentId": "%s", "startTimestamp": "x"}]}'
+    assert "offset had no effect" in str(IntervalsClient(CONFIG, Scripted(page % b"a"), 1).fetch(WINDOW).error)
+    decode = IntervalsClient(CONFIG).decode
+    assert decode(page % b"a").results == decode(page % b"a").results != decode(page % b"b").results
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"results": 5}', b'{"results": null}'])
+def test_sums_that_cannot_be_read_are_kept(body: bytes) -> None:
+    """A reply that nobody understands would count as one without sums."""
+    fetched = IntervalsClient(CONFIG, Scripted(body)).fetch(WINDOW)
     assert (fetched.status, [page.payload for page in fetched.pages]) == ("unreadable", [body])
 
 

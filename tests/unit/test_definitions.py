@@ -80,6 +80,16 @@ def test_every_table_has_its_columns_described_and_links_to_its_sql(
         assert metadata["dagster/table_name"] == model.table
 
 
+@pytest.mark.parametrize("name", ["east", "off"])
+def test_raw_assets_have_their_columns_described(specs: dict[str, dg.AssetSpec], name: str) -> None:
+    """Without columns, nobody finds the vendor's own words, which are kept byte for byte."""
+    metadata = specs[f"raw/{name}/agent_states"].metadata
+    assert metadata["dagster/table_name"] == "raw.cxengage_agent_states"
+    columns = {column.name: column.description for column in metadata["dagster/column_schema"].columns}
+    assert all(columns.values())
+    assert {"payload", "received_at", "date"} <= columns.keys()
+
+
 def test_columns_of_the_timeline_descend_from_the_vendors_records(specs: dict[str, dg.AssetSpec]) -> None:
     """Lineage that breaks on the way would leave the origin of a figure in the dark."""
     waiting = [("marts/fct_agent_timeline", "reason")]

@@ -1,9 +1,11 @@
 """The demo's arithmetic: which days it shows, when it looks, and whether it would notice a wrong figure."""
 
 import json
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,13 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration import demo
-from orchestration.demo_centre import DemoError
+from orchestration.constants import read_people
+from orchestration.demo_centre import Centre, DemoError
 from orchestration.demo_compare import Result, compare
+from orchestration.demo_sources import write_sources
 from orchestration.inputs import midnight
 from orchestration.resources import Engine
+from orchestration.settings import Settings
 from simulator.truth import STATES, TRANSFERS
 from tests.pipeline.site import day
 from tests.pipeline.toy import HOUR, filled
+
+CODES = {"After Call Work": "7"}
 
 
 def test_the_demo_ends_yesterday_and_has_as_many_days_as_asked_for(tmp_path: Path) -> None:
@@ -52,6 +59,25 @@ def test_looks_leave_no_vendor_time_to_forget(hours: int, days: int) -> None:
     assert all(after - before <= timedelta(hours=21) for before, after in pairwise([since, *looks]))
     assert looks == sorted(set(looks))
     assert (looks[-1:] == [until]) if since < until else not looks
+
+
+def test_everybody_of_the_demo_is_in_its_roster_and_planned_without_contradiction(tmp_path: Path) -> None:
+    """If this fails, the demo's own files are refused, or its schedule overlaps itself."""
+    staff = demo._staff(5, 40, day(0), 14)
+    ids = {person.agent_id: str(number) for number, person in enumerate(staff[:9], 101)}
+    names = ("cxengage", "huawei", "beyondtrust")
+    vendors: dict[str, Any] = {name: defaultdict(str, agent_ids=ids if name == "huawei" else {}) for name in names}
+    centre = Centre({**vendors, "kore": defaultdict(str, reason_codes=CODES)})
+    path, _ = write_sources(tmp_path, centre, day(0), staff)
+    settings = Settings(tmp_path, roster=path.parent / "roster.csv", schedule=path.parent / "schedule.csv")
+    people = read_people(settings)
+    assert sorted(row["person_id"] for row in people.roster if row["source"] == "aicc_demo") == [
+        f"P{1000 + number}" for number in range(9)
+    ]
+    assert {row["person_id"] for row in people.roster} == {person.person_id for person in staff}
+    planned = people.schedule.on(day(7))
+    assert {row["source"] for row in planned} == {"cx_demo", None}
+    assert {"On Queue", "Lunch", "Break"} <= {row["activity"] for row in planned}
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.demo_truth import DAY, SECOND, VIEWS, Stretch, Truth, View
-from simulator.truth import STATES, TRANSFERS
+from orchestration.demo_truth import DAY, SECOND, VIEWS, Stay, Stretch, Truth, View
+from simulator.truth import INTERACTIONS, STATES, TRANSFERS
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 AT = int(NOON.timestamp()) * SECOND
@@ -28,7 +28,13 @@ def written(folder: Path, *states: dict[str, object]) -> Path:
              "started_at": NOON + timedelta(seconds=0.7), "completed_at": NOON + timedelta(seconds=9.9),
              "hop": 1, "is_return": False}  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows, STATES), folder / "agent_states.parquet")
-    pq.write_table(pa.Table.from_pylist([moved], TRANSFERS), folder / "transfers.parquet")
+    joined = {"interaction_id": "a-b", "agent_id": "one", "joined_at": NOON + timedelta(seconds=0.7),
+              "left_at": NOON + timedelta(seconds=9.9)}  # fmt: skip
+    for name, schema, found in (
+        ("transfers", TRANSFERS, [moved]),
+        ("interactions", INTERACTIONS, [joined, {**joined, "left_at": None}]),
+    ):
+        pq.write_table(pa.Table.from_pylist(found, schema), folder / f"{name}.parquet")
     return folder
 
 
@@ -68,6 +74,16 @@ def test_transfers_are_told_as_the_vendor_tells_them(tmp_path: Path) -> None:
     assert (queued.receiver, queued.start, queued.end, queued.interaction) == (None, AT, AT, "ab")
     assert Truth.read(folder, VIEWS["kore"], {"one": "2"}).transfers == []
     assert Truth.read(folder, VIEWS["huawei"], {"two": "102"}).transfers == []
+
+
+def test_who_took_part_is_told_as_the_vendor_tells_it(tmp_path: Path) -> None:
+    """Sessions that a vendor names otherwise, or does not name, would be called wrong."""
+    folder = written(tmp_path, {"state": "available"})
+    ends = [AT + 9 * SECOND, None]
+    assert Truth.read(folder, VIEWS["beyondtrust"], {"one": "2"}).stays == [Stay("2", "ab", AT, end) for end in ends]
+    assert Truth.read(folder, VIEWS["huawei"], {"one": "3"}).stays == [Stay("3", None, AT, end) for end in ends]
+    assert Truth.read(folder, VIEWS["huawei"], {"two": "3"}).stays == []
+    assert Truth.read(folder, VIEWS["kore"], {"one": "2"}).stays == []
 
 
 def test_a_night_counts_for_both_days() -> None:

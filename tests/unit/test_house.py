@@ -29,6 +29,7 @@ GRAINS = {
     "marts.agg_transfer_pairs": "source date from_agent_id to_kind to_id",
     "ops.feed_coverage": "source feed window_start",
     "ops.broken_chains": "source agent_id missing_from",
+    "ops.reconciliation": "source feed agent_id interval_start interval_end figure",
     "ops.rejects": "segment sequence record",
 }
 

@@ -225,6 +225,16 @@ def test_coverage_ends_at_the_newest_good_answer() -> None:
     assert told.words == [("watching", newest), ("alive", newest), ("throttled", newest)]
 
 
+def test_a_vendor_that_never_gave_a_good_answer_is_told_once() -> None:
+    """If this fails, a wrong address looks like one that is being connected to, or fills the log."""
+    told = Told()
+    coverage = Coverage(told, timedelta(seconds=10))  # type: ignore[arg-type]  # take() is not needed here
+    for agent in ("101", "102"):
+        coverage.wrong(f"agent {agent}: nonsense")
+        coverage.tell()
+    assert [word for word, _ in told.words] == ["agent 101: nonsense"]
+
+
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [

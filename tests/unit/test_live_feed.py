@@ -115,6 +115,22 @@ def test_whatever_a_client_raises_the_recording_goes_on(tmp_path: Path, error: E
     assert payloads(tmp_path) == [b"a"]
 
 
+def test_a_client_that_found_its_feed_again_and_then_ended_is_not_watching(tmp_path: Path) -> None:
+    """If this fails, a feed that once lost and found its vendor counts as watched long after it has ended."""
+
+    async def again(sink: Sink) -> None:
+        sink.lost(now(), "a hiccup")
+        sink.watching(now())
+        await sink.take(page(b"b"))
+        raise LiveError("the end")
+
+    feed = live_feed(tmp_path, Toy(saying(b"a", then=again), silence))
+    asyncio.run(recorded(feed))
+    assert feed.trouble == "the end"
+    assert [status for status, _ in statuses(tmp_path)][-1] == "failed"
+    assert ("failed", "the end") in statuses(tmp_path)
+
+
 def test_a_client_that_cannot_be_made_or_ends_is_tried_again(tmp_path: Path) -> None:
     """If this fails, a missing variable or a client that returns ends the recorder."""
 

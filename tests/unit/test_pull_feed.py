@@ -13,8 +13,8 @@ import pytest
 from assets.http import PermanentError, TransientError
 from assets.windows import day_start, plan
 from orchestration.lake import Lake
-from orchestration.pull_feed import PullFeed, in_thread
-from tests.recording import EVENTS, FAST, Vendor, attempts, ended, now, page, payloads, pull_feed, until
+from orchestration.pull_feed import PullFeed
+from tests.recording import EVENTS, FAST, Vendor, attempts, ended, now, payloads, pull_feed, until
 
 
 async def followed(feed: PullFeed, vendor: Vendor, windows: int = 3, since: datetime | None = None) -> None:
@@ -192,14 +192,3 @@ def test_one_that_hangs_holds_up_neither_others_nor_the_stop(tmp_path: Path) -> 
     assert hanging.asked == []
     assert payloads(tmp_path / "well", "events")
     gate.set()
-
-
-def test_what_a_thread_returns_or_raises_comes_back() -> None:
-    """If this fails, a result or an error of a client is lost."""
-
-    def fail() -> None:
-        raise KeyError("x")
-
-    assert asyncio.run(in_thread(lambda: page(b"a").payload)) == b"a"
-    with pytest.raises(KeyError):
-        asyncio.run(in_thread(fail))

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from orchestration import sensors
-from orchestration.compaction import merge_attempts, merge_raw
+from orchestration.compaction import merge_raw
 from orchestration.lake import Attempt, Lake, Page, Segment
+from orchestration.logs import merge_attempts
 from orchestration.resources import Engine
 from orchestration.sensors import Seen, build_request, build_what_came, new_segments
 from tests.pipeline.toy import engine_at
@@ -124,7 +125,7 @@ def test_tidying_up_is_nothing_new(engine: Engine) -> None:
     [feed] = engine.feeds
     folder = engine.lake.raw_dir("cxengage", "agent_states", "cx", TODAY)
     assert merge_raw(engine.lake, folder, "cx", "agent_states", TODAY)
-    assert merge_attempts(engine.lake, feed, TODAY)
+    assert merge_attempts(engine.lake, feed["vendor"], feed["feed"], feed["source"], TODAY)
     merged = tick(engine, cursor)
     assert reported(merged) == []
     land(engine, minute=7)

@@ -48,11 +48,15 @@ def problems(folder: Path, text: str) -> list[str]:
 def test_a_whole_file(tmp_path: Path) -> None:
     """A key of the contract would not arrive in the settings."""
     (tmp_path / "roster.csv").touch()
-    (tmp_path / "states.csv").touch()
+    for name in ("states.csv", "plan.csv", "map.csv"):
+        (tmp_path / name).touch()
     top = "report_timezone: Asia/Kolkata\nroster: roster.csv\nstate_map: states.csv\n"
+    top += "schedule: plan.csv\nadherence_map: map.csv\nadherence_threshold_seconds: 300\n"
     settings = load(tmp_path, top + ONE + "    enabled: no\n    since: 2026-01-31\n")
     assert settings.report_timezone == "Asia/Kolkata"
     assert (settings.roster, settings.state_map) == (tmp_path / "roster.csv", tmp_path / "states.csv")
+    assert (settings.schedule, settings.adherence_map) == (tmp_path / "plan.csv", tmp_path / "map.csv")
+    assert settings.adherence_threshold_seconds == 300
     assert settings.sources_file == tmp_path / "sources.yaml"
     [source] = settings.sources
     assert (source.name, source.vendor, source.enabled, str(source.since)) == ("cx_us", "cxengage", False, "2026-01-31")
@@ -189,7 +193,10 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("feeds: [agent_stats]", "feeds: unknown feed; cxengage has agent_states; did you mean agent_states?"),
+        (
+            "feeds: [agent_stats]",
+            "feeds: unknown feed; cxengage has agent_states, agent_intervals; did you mean agent_states?",
+        ),
         ("feeds: agent_states", "feeds: must be a list, as [one, two]"),
         ("verify_tls: perhaps", "verify_tls: must be true or false"),
         ("verify_tls: [1]", "verify_tls: must be true or false"),
@@ -288,6 +295,17 @@ def test_feeds_of_a_source(tmp_path: Path) -> None:
     assert feeds_of(every.model_copy(update={"feeds": ("other",)})) == ()
 
 
+def test_a_feed_with_a_permission_of_its_own_must_be_named(tmp_path: Path) -> None:
+    """A user without it would see a source fail that worked until yesterday; one with it could not ask for it."""
+    plain, named = load(
+        tmp_path,
+        ONE + SOURCE.format(name="b") + "    feeds: [agent_intervals, agent_states]\n    interval_unit: milliseconds\n",
+    ).sources
+    assert [feed.name for feed in feeds_of(plain)] == ["agent_states"]
+    assert [feed.name for feed in feeds_of(named)] == ["agent_states", "agent_intervals"]
+    assert (plain.sums_unit_seconds(), named.sums_unit_seconds()) == (1.0, 0.001)
+
+
 def test_feed_rows(tmp_path: Path) -> None:
     """SQL would reckon coverage with other promises than capture, or forget a disabled source's history."""
     text = ONE + SOURCE.format(name="cx_old") + "    enabled: false\n"
@@ -304,6 +322,8 @@ def test_feed_rows(tmp_path: Path) -> None:
         "uncertainty_seconds": 0.0,
         "event_timezone": "UTC",
         "sample_seconds": None,
+        "tolerance_seconds": 2.0,
+        "sums_unit_seconds": 1.0,
     }
 
 
@@ -330,7 +350,7 @@ def test_the_commented_keys_of_the_example_load_too(tmp_path: Path) -> None:
     text = (root / "sources.yaml").read_text(encoding="utf-8")
     lines = text.splitlines()
     keys = [line.replace("# ", "", 1) if line.strip().startswith("# ") and ": " in line else line for line in lines[2:]]
-    for name in ("roster.csv", "state_map.csv", "company-ca.pem"):
+    for name in ("roster.csv", "state_map.csv", "schedule.csv", "adherence_map.csv", "company-ca.pem"):
         (tmp_path / name).touch()
     settings = load(tmp_path, "\n".join(keys))
     assert settings.report_timezone == "Europe/Berlin"

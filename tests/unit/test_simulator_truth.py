@@ -66,6 +66,14 @@ def test_times_are_utc_microseconds(folder: Path) -> None:
     assert schema.equals(truth.STATES)
 
 
+def test_everybody_on_the_payroll_is_named_with_their_team(folder: Path, centre: Centre) -> None:
+    """If this failed, a vendor's teams and names could not be held against anything."""
+    rows = read(folder, "agents")
+    assert [(row["agent_id"], row["agent_name"], row["team"]) for row in rows] == [
+        (agent.agent_id, agent.name, agent.team) for agent in centre.agents
+    ]
+
+
 def test_states_tile_time_from_the_first_sign_in(folder: Path, centre: Centre) -> None:
     """If this failed, the truth itself would have gaps or overlaps."""
     agents = by_agent(read(folder, "agent_states"))

@@ -1,6 +1,8 @@
 """Planning of windows, rule by rule: what is asked for, why, how far, and in which order."""
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -21,6 +23,9 @@ FEED = Feed(
 DAY = date(2026, 3, 4)
 BEFORE = date(2026, 3, 3)
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+QUARTERS = replace(FEED, delay=timedelta(minutes=10), window=timedelta(hours=1), mark=timedelta(minutes=15))
 
 
 def at(hour: int, minute: int = 0, second: float = 0, day: date = DAY) -> datetime:
@@ -81,6 +86,18 @@ def test_nothing_young_is_asked_for() -> None:
     assert planned(now, []) == [
         Planned(Window(at(0), at(0, 10)), "missing"),
         Planned(Window(at(0, 10), at(0, 17, 5)), "missing"),
+    ]
+
+
+def test_windows_of_a_feed_with_marks_end_on_them() -> None:
+    """A vendor that wants quarters of an hour would refuse the newest and the oldest window."""
+    now = at(1, 39, 59.9)
+    assert (frozen_end(QUARTERS, now), frozen_end(QUARTERS, at(1, 40))) == (at(1, 15), at(1, 30))
+    assert retention_edge(QUARTERS, at(0, 14) + timedelta(days=3)) == at(0, 15)
+    assert retention_edge(QUARTERS, at(0, 14, 0.5) + timedelta(days=3)) == at(0, 30)
+    assert plan(QUARTERS, [DAY], now, {}) == [
+        Planned(Window(at(0), at(1)), "missing"),
+        Planned(Window(at(1), at(1, 15)), "missing"),
     ]
 
 
@@ -267,3 +284,29 @@ def test_an_open_row_of_the_day_before_does_not_unsettle_a_day() -> None:
         BEFORE: [ok(at(23, day=BEFORE), at(23, 10, day=BEFORE), at(0), opened=["a"])],
     }
     assert settled(FEED, DAY, late, attempts)
+
+
+LATE = dataclasses.replace(FEED, retention=timedelta(days=1), window=timedelta(hours=1), last_window=timedelta(hours=6))
+
+
+def test_a_last_look_is_taken_shortly_before_the_vendor_forgets() -> None:
+    """If this fails, a rest that was written when it ended, eight hours later, is never known."""
+    attempts = {DAY: [ok(window.start, window.end, window.end + timedelta(hours=3)) for window in grid(DAY, LATE)]}
+    next_day = DAY + timedelta(days=1)
+    early = at(4, 58, 59, next_day)
+    assert [item.window.start.hour for item in plan(LATE, [DAY], at(22, 58, 59), attempts)] == []
+    assert plan(LATE, [DAY], at(23), attempts) == [Planned(Window(at(0), at(6)), "recheck")]
+    # A run that comes late asks for what is left.
+    assert plan(LATE, [DAY], at(0, 30, day=next_day), attempts) == [Planned(Window(at(0, 31), at(6)), "recheck")]
+    attempts[DAY].append(ok(at(0), at(6), at(23)))
+    assert plan(LATE, [DAY], at(23), attempts) == plan(LATE, [DAY], early, attempts) == []
+    assert plan(LATE, [DAY], at(5, 0, 0, next_day), attempts) == [Planned(Window(at(6), at(12)), "recheck")]
+    since = at(7)
+    assert plan(LATE, [DAY], at(5, day=next_day), attempts, since=since)[0].window == Window(since, at(12))
+
+
+def test_what_is_first_asked_for_late_needs_no_last_look_after_it() -> None:
+    """If this fails, a first capture asks a vendor for its day twice, run after run."""
+    now = at(0, day=DAY + timedelta(days=1))
+    attempts = {DAY: [ok(window.start, window.end, now) for window in grid(DAY, LATE)]}
+    assert plan(LATE, [DAY], now, attempts) == []

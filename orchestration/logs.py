@@ -1,0 +1,63 @@
+"""Merges the many small files in which attempts are logged, of closed days and of the running one.
+
+A merged file names those that it holds, which are passed over from then on (``lake.logs_in``); so nothing is rebuilt.
+What attempts are, and how they are read, belongs in ``lake.py``.
+"""
+
+import json
+import time
+import uuid
+from datetime import date
+from pathlib import Path
+
+from orchestration.files import concatenate
+from orchestration.lake import Lake, logs_in, sync
+
+MANY = 30
+"""Fewer files of a running day are left apart: each takes a millisecond to read, and merging writes all of the day."""
+
+GRACE_SECONDS = 3600.0
+"""How long files of a running day stay after they were merged, for those who listed them just before."""
+
+
+def merge_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) -> bool:
+    """Merge a closed day's logged attempts into one file; False when there is nothing to merge."""
+    folder = lake.capture_dir(vendor, feed, source) / f"date={day}"
+    with lake.lock(f"attempts-{source}-{feed}-{day}"):
+        merged = _merge(lake, folder)
+        _remove_passed_over(folder)
+    return merged
+
+
+def gather_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) -> bool:
+    """Merge a running day's logged attempts, at most once an hour and when they are many; False when they are not.
+
+    A recorder logs every minute. Late in a day each build and each capture would read 1,440 files of each feed.
+    """
+    folder = lake.capture_dir(vendor, feed, source) / f"date={day}"
+    with lake.lock(f"attempts-{source}-{feed}-{day}"):
+        newest = max((path.stat().st_mtime for path in folder.glob("*-merged.parquet")), default=0.0)
+        if len(set(logs_in(folder).values())) < MANY or time.time() - newest < GRACE_SECONDS:
+            return False
+        _remove_passed_over(folder)
+        return _merge(lake, folder)
+
+
+def _merge(lake: Lake, folder: Path) -> bool:
+    held = logs_in(folder)
+    paths = sorted(set(held.values()))
+    if len(paths) < 2:  # noqa: PLR2004 -- two files are the fewest that can become one
+        return False
+    # A name of its own: who listed an earlier merged file must not find more in it than it held.
+    target = folder / f"{uuid.uuid4().hex[:12]}-merged.parquet"
+    metadata = {"logs": json.dumps(sorted(held))}
+    lake.place(target, lambda path: concatenate(paths, path, metadata=metadata))
+    return True
+
+
+def _remove_passed_over(folder: Path) -> None:
+    # Listed first, so that none that is logged meanwhile is among them.
+    for path in set(folder.glob("*.parquet")) - set(logs_in(folder).values()):
+        path.unlink()
+    if folder.is_dir():
+        sync(folder)

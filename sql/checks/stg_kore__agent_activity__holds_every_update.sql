@@ -1,0 +1,32 @@
+-- Each update of each reply is staged, as a row or as a reject, and a reply without an account is one reject.
+with pages as (
+    select source, segment, window_start, status, try(decode(payload)) as body from raw.kore_agent_activity
+),
+
+counted as (
+    select source, segment, window_start, greatest(
+            try(json_array_length(body, '$.AgentUpdates')),
+            try(json_array_length(body, '$.agentUpdates'))
+        ) as records,
+        status is distinct from 204 and try(json_type(body, '$.accountId')) is null as is_strange
+    from pages
+),
+
+sent as (
+    select source, segment, min(window_start) as window_start, coalesce(sum(records), 0)::bigint as records,
+        count(*) filter (records is null and is_strange) as unreadable
+    from counted
+    group by source, segment
+),
+
+staged as (
+    select segment, count(*) filter (record > 0) as records, count(*) filter (record = 0) as unreadable
+    from staging.stg_kore__agent_activity
+    group by segment
+)
+
+select s.source, s.segment, s.window_start, s.records as records_sent, coalesce(t.records, 0) as records_staged,
+    s.unreadable as unreadable_sent, coalesce(t.unreadable, 0) as unreadable_staged
+from sent as s
+left join staged as t on s.segment = t.segment
+where s.records <> coalesce(t.records, 0) or s.unreadable > coalesce(t.unreadable, 0)

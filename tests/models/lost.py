@@ -1,0 +1,78 @@
+"""Replies beside fewer staged rows than they hold: examples for the checks that nothing is lost. Expects nothing."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.models.workbench import DAY, at
+
+Tables = Mapping[str, Sequence[Mapping[str, Any]]]
+
+CX = "cxengage__agent_states"
+KORE = "kore__agent_activity"
+GATEWAY = "huawei__agent_status"
+PRESENT = "huawei__cms_status"
+HISTORY = "huawei__cms_history"
+STATE = "beyondtrust__state"
+ARCHIVE = "beyondtrust__archive"
+SESSIONS = "beyondtrust__sessions"
+TWO = [{"a": 1}, {"a": 2}]
+CHANGE = {"insert": {"queue": {"1": {}, "2": {}}}, "delete": {"team": ["1"]}}
+
+
+def lost(feed: str, payload: bytes | Any, *staged: int, **fields: Any) -> Tables:
+    """A page, and the numbers of the records of it that were staged."""
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    place = {"source": "x", "segment": "seg", "sequence": 0, "window_start": at("08:00")}
+    kept = {name: fields.pop(name) for name in ("kind", "archive_type") if name in fields}
+    return {
+        f"raw.{feed.replace('__', '_')}": [{**place, "payload": body, "status": 200, **fields}],
+        f"staging.stg_{feed}": [{**place, "record": record, **kept} for record in staged],
+    }
+
+
+LOST: dict[str, list[Tables]] = {
+    f"staging.stg_{CX}.holds_every_record": [
+        lost(CX, {"results": TWO}, 1),
+        lost(CX, {"results": TWO}, 1, 2, 3),
+        lost(CX, {"results": TWO}),
+        lost(CX, b"\xff"),
+    ],
+    f"staging.stg_{KORE}.holds_every_update": [
+        lost(KORE, {"accountId": "a", "AgentUpdates": TWO}, 1),
+        lost(KORE, {"accountId": "a", "agentUpdates": TWO}, 1, 2, 3),
+        lost(KORE, {"error": "no"}),
+        lost(KORE, b"\xff"),
+    ],
+    f"staging.stg_{GATEWAY}.holds_every_answer": [lost(GATEWAY, b"{}"), lost(GATEWAY, b"{}", 1, 2)],
+    f"staging.stg_{PRESENT}.holds_every_agent": [
+        lost(PRESENT, {"resultCode": "0100000", "resultDesc": TWO}, 1),
+        lost(PRESENT, {"result": "0", "resultDatas": TWO}, 1, 2, 3),
+        lost(PRESENT, {"resultCode": "99", "resultDesc": "no"}),
+    ],
+    f"staging.stg_{HISTORY}.holds_every_operation": [
+        lost(HISTORY, {"resultCode": "0100000", "resultDesc": TWO}, 0, 1),
+        lost(HISTORY, {"resultCode": "0100000", "resultDesc": TWO}, 1, 2),
+        lost(HISTORY, b"id,developer_id,x\n1,2,3\n\n4,5,6", 0, 1, content_type="text/csv"),
+    ],
+    f"staging.stg_{STATE}.holds_every_change": [lost(STATE, CHANGE, 1, 2), lost(STATE, b"{")],
+    f"staging.stg_{ARCHIVE}.holds_every_change": [
+        lost(ARCHIVE, body, 1, 2, archive_type="event", request="POST /x generate_report=Archive&type=event&index=1")
+        for body in (CHANGE, b"{}\n{\n{\n{")
+    ],
+    f"staging.stg_{SESSIONS}.holds_every_session": [
+        lost(SESSIONS, b'<session_list><session lsid="1"/><session></session></session_list>', 1, kind="session")
+    ],
+    "intermediate.int_agent_records.holds_every_staged_record": [
+        {
+            f"staging.stg_{CX}": [{"source": "cx", "agent_id": "ann", "started_at": at("08:00"), "date": DAY}],
+            "intermediate.int_agent_records": [{"source": "cx", "agent_id": "ann", "started_at": at("08:01")}],
+        }
+    ],
+    "intermediate.int_agents_seen.holds_every_polled_agent": [
+        {f"staging.stg_{feed}": [{"source": "hw", "agent_id": "1", "received_at": at("08:00"), "agent_state": 4,
+                                  "date": DAY} if feed == GATEWAY else
+                                 {"source": "hw", "agent_id": "1", "received_at": at("08:00"), "date": DAY}]}
+        for feed in (GATEWAY, PRESENT)
+    ],
+}  # fmt: skip

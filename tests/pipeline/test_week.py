@@ -1,0 +1,385 @@
+"""A week on four platforms, the clocks going back amid it: every figure held against what really happened.
+
+What can be known is worked out by plain Python over the simulator's truth (``week_truth.py``, ``week_figures.py``), an
+hour that nobody could fetch included; what is unobserved there must be unobserved here, and nothing else.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.inputs import midnight
+from tests.pipeline.site import build, opened
+from tests.pipeline.truth import DAY, differences, micros
+from tests.pipeline.week_figures import (
+    QUARTER,
+    at_instant,
+    at_once,
+    chained,
+    clipped,
+    label,
+    local_edges,
+    moment,
+    overlapping,
+    reasons,
+    sums,
+    unbroken,
+)
+from tests.pipeline.week_ours import Read
+from tests.pipeline.week_pieces import day_of, merged, unknown
+from tests.pipeline.week_site import DAYS, FEEDS, FORGET, OUTAGE, UNTIL, week_site
+from tests.pipeline.week_truth import GAP, OBSERVED, SINCE, read
+from tests.pipeline.week_work import ambiguous, moves, parts
+
+SOURCES = ("cx", "kore", "aicc", "support")
+SHOWN = (midnight(DAYS[0]), midnight(DAYS[4]))
+"""The days whose intervals are looked at by wall clocks, from the night in which they go back to the outage."""
+INSTANTS = (
+    datetime(2026, 10, 25, 10, 30, 0, 250_000, UTC),
+    datetime(2026, 10, 26, 20, 15, tzinfo=UTC),
+    datetime(2026, 10, 27, 14, 5, tzinfo=UTC),
+    datetime(2026, 10, 30, 12, tzinfo=UTC),
+    UNTIL,
+)
+"""On the day of 25 hours, in the evening of a full day, after the outage, late in the week, and when it is over."""
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Iterator[Read]:
+    """The week, captured and built once."""
+    folder = tmp_path_factory.mktemp("week")
+    (folder / "home" / "lake").mkdir(parents=True)
+    (folder / "home" / "lake" / ".cache").symlink_to(cache_dir)
+    with week_site(folder) as site:
+        site.capture()
+        build(site.engine, DAYS)
+        told = read(site, folder / "truth")
+    with opened(folder / "home") as connection:
+        yield Read(connection, told)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_timeline_is_what_can_be_known(week: Read, source: str) -> None:
+    """If this fails, somebody was shown as working who was not, or an hour that nobody saw as known."""
+    ours, true = week.timeline(source), {agent: merged(one) for agent, one in week.tiles[source].items()}
+    assert not differences(
+        {(agent, one.start): one for agent, found in ours.items() for one in found},
+        {(agent, one.start): one for agent, found in true.items() for one in found},
+    )
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_quarters_and_days_are_its_sums(week: Read, source: str) -> None:
+    """If this fails, a sum over the timeline is not what the timeline says, or has a figure the vendor cannot tell."""
+    for table, length in (("marts.fct_agent_intervals", QUARTER), ("marts.agg_agent_days", DAY)):
+        edges = [*range(SINCE, OBSERVED[source], length), OBSERVED[source]]
+        true = {
+            (agent, at): figures
+            for agent, pieces in week.tiles[source].items()
+            for at, figures in sums(source, pieces, edges).items()
+        }
+        assert not differences(week.figures(table, source), true), table
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_reasons_are_told_by_seconds_and_stretches(week: Read, source: str) -> None:
+    """If this fails, a break over midnight counts twice, or one that a session ends in counts as two."""
+    sql = (
+        "select agent_id, date, reason, round(seconds * 1e6)::bigint, occurrences from marts.agg_not_ready_reasons "
+        "where source = $source"
+    )
+    ours = {(agent, day, reason): tuple(row) for agent, day, reason, *row in week.ask(sql, source=source)}
+    true = {(agent, *key): row for agent, pieces in week.tiles[source].items() for key, row in reasons(pieces).items()}
+    assert not differences(ours, true)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_sessions_begin_and_end_as_people_signed_in_and_out(week: Read, source: str) -> None:
+    """If this fails, a shift over midnight is two, or one that nobody saw end is given an end."""
+    grain = 1 if source == "cx" else 1_000_000
+    ids, until = week.week.ids[source], OBSERVED[source]
+    sql = (
+        "select agent_id, epoch_us(logged_in_at), epoch_us(logged_out_at), round(seconds * 1e6)::bigint, is_open, "
+        "ended_by from marts.fct_agent_sessions where source = $source"
+    )
+    ours = {tuple(row[:2]): tuple(row[2:]) for row in week.ask(sql, source=source)}
+    reported, begun = "derived" if source == "cx" else "reported", set(ours)
+    for one in week.week.real.sessions:
+        if one["agent_id"] not in ids or micros(one["logged_in_at"]) >= until:
+            continue
+        start, end = (at and micros(at) // grain * grain for at in (one["logged_in_at"], one["logged_out_at"]))
+        end = end if end and end < until else None
+        if start < GAP[1] and (end or until) > GAP[0]:
+            # The end of what was going on then may have been missed, never invented.
+            found = ours.pop((ids[one["agent_id"]], start), (None, None, None, None))
+            assert found[0] in {None, end}
+            continue
+        # Who signs in again within the second has replaced the session, as far as whole seconds tell.
+        words = {"replaced", reported} if (ids[one["agent_id"]], end) in begun else {reported}
+        found = ours.pop((ids[one["agent_id"]], start))
+        if end:
+            assert found[:3] == (end, end - start, False)
+            assert found[3] in words
+        elif week.known[source][ids[one["agent_id"]]][-1].known:
+            assert found == (None, until - start, True, "open")
+        else:
+            # Huawei writes an operation when it ends: of what goes on nobody knows, unless a later one was told.
+            assert found in {(None, None, False, "unknown"), (None, until - start, True, "open")}
+    # Who came while nobody looked has a session from then on when they were seen first.
+    assert all(GAP[1] <= start < GAP[1] + 3600 * 1_000_000 for _, start in ours)
+
+
+def outside(*instants: int | None, until: int) -> bool:
+    """Whether all of these lie in time that was looked at and is over."""
+    return all(at is not None and at < until and not GAP[0] <= at < GAP[1] for at in instants)
+
+
+@pytest.mark.parametrize("source", ["cx", "aicc", "support"])
+def test_transfers_are_those_that_were_made(week: Read, source: str) -> None:
+    """If this fails, work was handed over that was not, or its way through several hands is told wrongly."""
+    ours, true = week.moved(source), chained(moves(week.week, source))
+    spoilt = {one.interaction for one in true if not outside(one.start, one.end, until=OBSERVED[source])}
+    unclear = ambiguous(week.week, source)
+    spoilt |= unclear
+    assert not differences(
+        {one: told for one, told in ours.items() if one.interaction not in spoilt},
+        {one: told for one, told in true.items() if one.interaction not in spoilt},
+    )
+    begun = {(one.interaction, one.sender, one.receiver, one.start) for one in true}
+    told = {(one.interaction, one.sender, one.receiver, one.start) for one in ours}
+    assert {one for one in told if one[0] not in unclear} <= begun
+    assert len(spoilt) < len(true) / 10
+    assert sum(is_return for _, is_return in ours.values()) >= 10
+    assert max(hop for hop, _ in ours.values()) >= 3
+
+    pairs: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    counts: defaultdict[tuple[str, int, str], int] = defaultdict(int)
+    for one, (_, is_return) in ours.items():
+        row = pairs[day_of(one.start), one.sender, one.kind, one.receiver]
+        done = one.end is not None
+        for place, more in enumerate((1, done, (one.end or one.start) - one.start, is_return)):
+            row[place] += more
+        counts[one.sender, one.start // QUARTER * QUARTER, "out"] += 1
+        if one.end is not None and one.kind == "agent" and one.receiver in set(week.week.ids[source].values()):
+            counts[one.receiver, one.end // QUARTER * QUARTER, "in"] += 1
+    sql = (
+        "select date, from_agent_id, to_kind, to_id, transfers, completed, round(seconds * 1e6)::bigint, returns "
+        "from marts.agg_transfer_pairs where source = $source"
+    )
+    assert {tuple(row[:4]): row[4:] for row in week.ask(sql, source=source)} == {
+        key: tuple(row) for key, row in pairs.items()
+    }
+    sql = (
+        "select agent_id, epoch_us(interval_start), transfers_out, transfers_in from marts.fct_agent_intervals "
+        "where source = $source and transfers_out + transfers_in > 0"
+    )
+    counted = {
+        (agent, at, way): n
+        for agent, at, *both in week.ask(sql, source=source)
+        for way, n in zip(("out", "in"), both, strict=True)
+    }
+    assert not differences({key: n for key, n in counted.items() if n}, counts)
+
+
+@pytest.mark.parametrize("source", ["aicc", "support"])
+def test_who_took_part_in_what_and_when(week: Read, source: str) -> None:
+    """If this fails, two chats at once are one, or a call that came back is the one that went."""
+    sql = (
+        "select interaction_id, agent_id, epoch_us(joined_at), epoch_us(left_at) from marts.fct_participation "
+        "where source = $source"
+    )
+    ours, true = set(week.ask(sql, source=source)), parts(week.week, source)
+    spoilt = {
+        one[0]
+        for one in true
+        if not outside(*one[2:], until=OBSERVED[source]) or (one[2] < GAP[1] and (one[3] or GAP[1]) > GAP[0])
+    }
+    assert not {one for one in ours if one[0] not in spoilt} ^ {one for one in true if one[0] not in spoilt}
+    whole: defaultdict[tuple[str, str], list[tuple[int, int | None]]] = defaultdict(list)
+    for name, agent, start, end in true:
+        whole[name, agent].append((start, end))
+    for name, agent, start, end in ours:
+        assert any(
+            first <= start and (end is None or last is None or end <= last) for first, last in whole[name, agent]
+        )
+    assert len(ours) > 1000 > 10 * len({one[0] for one in ours} & spoilt)
+
+
+def test_coverage_says_what_was_looked_at_and_why_not(week: Read) -> None:
+    """If this fails, an outage is not owned up to, or is blamed for more than its hour."""
+    tiles = (
+        "select source, status, reason, epoch_us(window_start), epoch_us(window_end) from ops.feed_coverage "
+        "where feed = $feed"
+    )
+    for source, feed in FEEDS.items():
+        rows = [row[1:] for row in week.ask(tiles, feed=feed.name) if row[0] == source]
+        assert sum(end - start for status, _, start, end in rows if status == "observed") == (
+            OBSERVED[source] - SINCE - (GAP[1] - GAP[0])
+        )
+        holes = {row for row in rows if row[0] != "observed"}
+        assert {row[1] for row in holes} == {"not_fetched"}
+        # Of what can be had no longer, and what can, by how long each vendor keeps it.
+        assert {row[0] for row in holes} == {"lost" if source in {"cx", "aicc"} else "missing"}
+        assert (min(row[2] for row in holes), max(row[3] for row in holes)) == GAP
+    failed = "select distinct window_start >= $start and window_end <= $end from ops.capture_log where status <> 'ok'"
+    assert week.ask(failed, start=OUTAGE[0], end=OUTAGE[1]) == [(True,)]
+    assert week.ask("select (select count(*) from ops.broken_chains), (select count(*) from ops.rejects)") == [(0, 0)]
+    until = "select source, max(epoch_us(observed_until)) from ops.feed_clock where state_bearing group by source"
+    assert dict(week.ask(until)) == OBSERVED
+
+
+@pytest.mark.parametrize("source", ["cx", "aicc", "support"])
+def test_an_hour_without_a_feed_is_no_idle_hour(week: Read, source: str) -> None:
+    """If this fails, an outage reads as waiting, or a ratio over it as if everything had been seen."""
+    sql = (
+        "select agent_id, epoch_us(interval_start), "
+        "occupancy_low(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds), "
+        "occupancy_high(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds), "
+        "coverage(observed_seconds, unobserved_seconds) from marts.fct_agent_intervals where source = $source "
+        "and interval_start >= $start and interval_start < $end"
+    )
+    edges, names = [*range(GAP[0], GAP[1] + 1, QUARTER)], {b: a for a, b in week.week.ids[source].items()}
+    rows = week.ask(sql, source=source, start=OUTAGE[0], end=OUTAGE[1])
+    assert len(rows) >= 4 * 5
+    assert sum(share for *_, share in rows) / len(rows) < 0.5
+    for agent, at, low, high, share in rows:
+        known = sums(source, week.known[source][agent], edges)[at]
+        assert share == pytest.approx((known[7] or 0) / QUARTER)
+        true = sums(source, week.week.truly(source, names[agent]), edges)[at]
+        working = (true[2] or 0) + (true[3] or 0)
+        if working + (true[1] or 0):
+            slack = 2e6 / QUARTER
+            assert low - slack <= working / (working + (true[1] or 0)) <= high + slack
+
+
+def test_who_forgot_to_sign_out_is_shown_for_days_and_told_of(week: Read) -> None:
+    """If this fails, somebody who left without signing out looks like days of work, or is quietly cut short."""
+    sql = (
+        "select source, agent_id, max(epoch_us(ended_at) - epoch_us(state_started_at)) from marts.fct_agent_timeline "
+        "where state not in ('offline', 'unobserved') group by all "
+        "having max(ended_at - state_started_at) > interval 24 hours"
+    )
+    ours = {(source, agent): us for source, agent, us in week.ask(sql)}
+    true = {
+        (source, agent): max(one.end - one.start for one in found if one.known and one.state != "offline")
+        for source, told in week.known.items()
+        for agent, found in told.items()
+    }
+    assert ours == {key: us for key, us in true.items() if us > DAY}
+    people = {
+        week.week.ids[source][true_id]
+        for source in SOURCES
+        for true_id in week.week.forgetful
+        if true_id in week.week.ids[source]
+    }
+    assert {agent for _, agent in ours} <= people
+    assert {source for source, _ in ours} == set(SOURCES)
+    assert len(FORGET) == 2
+
+
+@pytest.mark.parametrize(
+    ("minutes", "zone"),
+    [
+        (15, "Europe/Berlin"),
+        (30, "Asia/Kolkata"),
+        (60, "Asia/Kathmandu"),
+        (1440, "Europe/Berlin"),
+        (1440, "Asia/Tokyo"),
+    ],
+)
+def test_intervals_of_a_wall_clock_are_its_sums(week: Read, minutes: int, zone: str) -> None:
+    """If this fails, the night in which the clocks go back has an hour too few, or a zone of odd minutes is askew."""
+    edges = local_edges(zone, minutes, SHOWN[0], SHOWN[1] + timedelta(days=2))
+    kept = {at for at in edges if micros(SHOWN[0]) < at < micros(SHOWN[1])}
+    ours, ends = week.local(minutes, zone, moment(min(kept)), SHOWN[1])
+    for source in SOURCES:
+        true = {
+            (source, agent, at): figures
+            for agent, pieces in week.tiles[source].items()
+            for at, figures in sums(source, pieces, edges).items()
+            if at in kept
+        }
+        assert not differences({key: row for key, row in ours.items() if key[0] == source}, true)
+    assert ends == {(at, edges[edges.index(at) + 1], label(at, zone)) for at, _, _ in ends}
+    if zone == "Europe/Berlin":
+        autumn = [at for at in sorted(kept) if label(at, zone).startswith("2026-10-25")]
+        assert len(autumn) == {15: 100, 1440: 1}[minutes]
+
+
+@pytest.mark.parametrize("at", INSTANTS, ids=str)
+def test_the_state_of_everybody_at_an_instant(week: Read, at: datetime) -> None:
+    """If this fails, what an agent was doing depends on who asks, or a state has lasted longer than it has."""
+    now = micros(at)
+    rows = week.ask("select source, agent_id, state, epoch_us(started_at) from agent_state_at($at)", at=at)
+    true = {
+        (source, agent): one.state
+        for source in SOURCES
+        for agent, pieces in week.tiles[source].items()
+        if (one := at_instant(pieces, now))
+    }
+    assert not differences({row[:2]: row[2] for row in rows}, true)
+    assert all(start <= now for *_, start in rows)
+    told = "select source, agent_id, state, epoch_us(since), round(seconds * 1e6)::bigint from current_state_age($at)"
+    ages = week.ask(told, at=at)
+    assert {row[:2] for row in ages} == {
+        (source, agent)
+        for source in SOURCES
+        for agent, pieces in week.tiles[source].items()
+        if at_instant(pieces, min(now, OBSERVED[source] - 1))
+    }
+    for source, agent, state, since, us in ages:
+        until = min(now, OBSERVED[source])
+        pieces = clipped([unknown(SINCE, week.known[source][agent][0].start), *week.known[source][agent]], SINCE, until)
+        assert (state, since + us) == (pieces[-1].state, until)
+        if source != "support" and pieces[-1].known:
+            assert since == unbroken(pieces, until)
+
+
+@pytest.mark.parametrize(("hours", "at"), [(1.5, INSTANTS[0]), (30, INSTANTS[1]), (2, INSTANTS[2]), (24, INSTANTS[3])])
+def test_the_questions_of_the_last_hours(week: Read, hours: float, at: datetime) -> None:
+    """If this fails, the questions that a state API cannot answer are answered wrongly."""
+    since, until = micros(at) - round(hours * 3_600_000_000), micros(at)
+    given = {"hours": hours, "at": at}
+    spent, observed = defaultdict[Any, int](int), defaultdict[Any, int](int)
+    idle: dict[Any, int] = {}
+    for source in SOURCES:
+        for agent, found in week.tiles[source].items():
+            if found[0].known or len(found) > 1:
+                idle[source, agent] = 0
+            for one in clipped(found, since, until):
+                spent[source, agent, one.state] += one.end - one.start
+                observed[source, agent] += (one.end - one.start) * one.known
+                idle[source, agent] += (one.end - one.start) * (one.state == "available")
+    sql = "select source, agent_id, state, sum(round(seconds * 1e6)::bigint), any_value(round(observed_seconds * 1e6))"
+    rows = week.ask(f"{sql} from time_in_state($hours, $at) group by all", **given)
+    assert not differences({tuple(row[:3]): row[3] for row in rows}, spent)
+    assert all(row[4] == observed[row[0], row[1]] for row in rows)
+    sql = "select source, agent_id, round(idle_seconds * 1e6)::bigint, vendor_idle_seconds is null, observed_seconds"
+    for source, agent, us, silent, seen in week.ask(f"{sql} from idle_time($hours, $at)", **given):
+        assert (us, round(seen * 1e6)) == (idle[source, agent], observed[source, agent])
+        assert silent == (source != "support")
+
+
+@pytest.mark.parametrize(("hours", "at"), [(1.5, INSTANTS[0]), (8, INSTANTS[1])])
+def test_what_agents_took_part_in_during_the_last_hours(week: Read, hours: float, at: datetime) -> None:
+    """If this fails, chats at once count as one, or a source that names no interaction says that there were none."""
+    since, until = micros(at) - round(hours * 3_600_000_000), micros(at)
+    stays = {source: parts(week.week, source) for source in ("aicc", "support")}
+    had = {source: overlapping(found, since, until) for source, found in stays.items()}
+    sql = "select source, agent_id, sessions from sessions_participated($hours, $at)"
+    rows = week.ask(sql, hours=hours, at=at)
+    assert {source for source, *_ in rows} == set(SOURCES)
+    for source, agent, sessions in rows:
+        assert sessions == (len(had[source].get(agent, ())) if source in had else None)
+    for least in (1, 2):
+        sql = "select source, agent_id, round(seconds * 1e6)::bigint from time_with_sessions($least, $hours, $at)"
+        for source, agent, us in week.ask(sql, least=least, hours=hours, at=at):
+            shown = clipped(week.tiles[source][agent], since, until)
+            true = sum((one.end - one.start) * ((one.items or 0) >= least) for one in shown)
+            if source == "aicc":
+                true = at_once(stays[source], agent, least, since, until)
+            assert us == (None if source == "kore" else true)
