@@ -19,17 +19,23 @@ with cxengage as (
 ),
 
 beyondtrust as (
-    select l.source, a.feed, l.agent_id, l.interval_start, l.interval_start + interval 15 minutes as interval_end,
-        unnest([
-            {'figure': 'available_seconds', 'ours_us': l.available_us, 'theirs_us': a.available_us},
-            {'figure': 'handling_seconds', 'ours_us': l.handling_us, 'theirs_us': a.handling_us},
-            {'figure': 'not_ready_seconds', 'ours_us': l.not_ready_us, 'theirs_us': a.not_ready_us}
-        ], recursive := true),
-        least(l.observed_us, a.observed_us) as observed_us, greatest(l.changes, a.changes) as changes
-    from intermediate.int_beyondtrust_readings as l
-    inner join intermediate.int_beyondtrust_readings as a
-        on l.source = a.source and l.agent_id = a.agent_id and l.interval_start = a.interval_start
-    where l.feed = 'state' and a.feed = 'archive'
+    -- Named one by one, since column lineage does not see into unnested structs.
+    select source, feed, agent_id, interval_start, interval_end, f.figure as figure, f.ours_us as ours_us,
+        f.theirs_us as theirs_us, observed_us, changes
+    from (
+        select l.source, a.feed, l.agent_id, l.interval_start,
+            l.interval_start + interval 15 minutes as interval_end,
+            unnest([
+                {'figure': 'available_seconds', 'ours_us': l.available_us, 'theirs_us': a.available_us},
+                {'figure': 'handling_seconds', 'ours_us': l.handling_us, 'theirs_us': a.handling_us},
+                {'figure': 'not_ready_seconds', 'ours_us': l.not_ready_us, 'theirs_us': a.not_ready_us}
+            ]) as f,
+            least(l.observed_us, a.observed_us) as observed_us, greatest(l.changes, a.changes) as changes
+        from intermediate.int_beyondtrust_readings as l
+        inner join intermediate.int_beyondtrust_readings as a
+            on l.source = a.source and l.agent_id = a.agent_id and l.interval_start = a.interval_start
+        where l.feed = 'state' and a.feed = 'archive'
+    )
 ),
 
 compared as (
