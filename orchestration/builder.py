@@ -242,8 +242,14 @@ class Builder:
         return verdict
 
     def _agree(self, check: Check, days: Sequence[date]) -> bool:
-        """Whether each of the check's tables was built from what its parents of the same day are now."""
-        return all(
+        """Whether each of the check's tables was built from what its parents of the same day are now.
+
+        Records are made of what several days delivered: beside what is staged, they must be current.
+        """
+        models = [self.models[table] for table in check.tables if table in self.models]
+        staged = {model.table for model in models if model.kind == "segment"}
+        made = [model for model in models if model.kind == "day" and staged.intersection(model.parents)]
+        return all(self.is_current(model, day) for model in made for day in days) and all(
             (now := self.builds.manifest(parent, day)) is not None and now.content == content
             for table in check.tables
             for day in days
