@@ -226,8 +226,8 @@ def test_an_hour_without_a_feed_is_no_idle_hour(week: Read, source: str) -> None
         "select agent_id, epoch_us(interval_start), "
         "occupancy_low(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, uncertainty_seconds), "
         "occupancy_high(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, "
-        "uncertainty_seconds), coverage(observed_seconds, unobserved_seconds) from marts.fct_agent_intervals where source = $source "
-        "and interval_start >= $start and interval_start < $end"
+        "uncertainty_seconds), coverage(observed_seconds, unobserved_seconds) from marts.fct_agent_intervals "
+        "where source = $source and interval_start >= $start and interval_start < $end"
     )
     edges, names = [*range(GAP[0], GAP[1] + 1, QUARTER)], {b: a for a, b in week.week.ids[source].items()}
     rows = week.ask(sql, source=source, start=OUTAGE[0], end=OUTAGE[1])
