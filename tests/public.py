@@ -1,4 +1,4 @@
-"""The least columns of each public table, as the contract has them; nothing else.
+"""The least columns of each public table and table macro, as the contract has them; nothing else.
 
 A column goes only with a line in CHANGELOG.md.
 """
@@ -37,4 +37,15 @@ COLUMNS = {
     "ops.reconciliation": "date source feed agent_id interval_start interval_end figure ours_seconds theirs_seconds "
     "difference_seconds tolerance_seconds coverage is_judged",
     "ops.rejects": "source feed segment sequence record reason payload",
+}
+WHO = "source agent_id agent_name"
+ANSWERS = {
+    "agent_state_at": f"{WHO} state vendor_state reason started_at evidence",
+    "agent_intervals": f"{WHO} interval_start interval_end local_label {SECONDS.replace('observed_seconds ', '', 1)} "
+    "uncertainty_seconds observed_seconds",
+    "sessions_participated": f"{WHO} sessions observed_seconds",
+    "idle_time": f"{WHO} idle_seconds vendor_idle_seconds observed_seconds",
+    "time_in_state": f"{WHO} state vendor_state seconds observed_seconds",
+    "time_with_sessions": f"{WHO} seconds observed_seconds",
+    "current_state_age": f"{WHO} state vendor_state since seconds",
 }

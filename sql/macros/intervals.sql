@@ -5,6 +5,11 @@ create macro whole_sum(seconds) as
 -- UTC day of an instant, whatever the session's time zone: with it a query reads only the files of the days it needs.
 create macro utc_day(instant) as timezone('UTC', instant::timestamptz)::date;
 
+-- UTC day on which intervals that start before to_time have ended; a local day may have 25 hours, so five minutes
+-- are granted to each hour.
+create macro last_day_of_intervals(grain_minutes, to_time) as
+    utc_day(to_time::timestamptz + to_microseconds(grain_minutes * 65000000::bigint));
+
 -- The sums of marts.fct_agent_intervals by 15, 30 or 60 minutes or, with 1440, calendar days, in the local time of any
 -- IANA zone. Intervals that start in [from_time, to_time) are shown, each whole, so that consecutive calls show each
 -- once; to_time may so lie before the end of the last one. They begin at full local hours, halves and quarters.
@@ -31,7 +36,7 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
     reached as (
         select min(date) as first_date, max(date) as last_date
         from marts.fct_agent_intervals
-        where date between utc_day(from_time) and utc_day(to_time) + 2
+        where date between utc_day(from_time) and last_day_of_intervals(grain_minutes, to_time)
     ),
 
     quarters as (
@@ -97,10 +102,11 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
             sum(f.transfers_out)::bigint as transfers_out,
             sum(f.transfers_in)::bigint as transfers_in,
             sum(f.logins)::bigint as logins,
+            whole_sum(f.uncertainty_seconds) as uncertainty_seconds,
             whole_sum(f.observed_seconds) as observed_seconds
         from marts.fct_agent_intervals as f
         inner join labelled as l on f.interval_start = l.quarter_start
-        where f.date between utc_day(from_time) and utc_day(to_time) + 2
+        where f.date between utc_day(from_time) and last_day_of_intervals(grain_minutes, to_time)
         group by f.source, f.agent_id, l.interval_start
     )
 
