@@ -135,7 +135,7 @@ def _period(zone: str, period: tuple[datetime, datetime]) -> str:
 
 
 def _who(config: ReportConfig, found: Found) -> str:
-    agents, staffed = (sum(row[n] for row in found.agents) for n in (1, 2))
+    agents, staffed = sum(row[1] for row in found.agents), sum(row[2] for row in found.agents)
     chosen = [
         f"{name} {', '.join(values)}"
         for name, values in (("teams", config.teams), ("agents", config.agents), ("sources", config.sources))
