@@ -1,8 +1,8 @@
 """The only reader of the environment: ``sources.yaml``, ``reports.yaml`` and ``SHIFTBOOK_*`` become typed settings.
 
 Or all their errors. What a source may say stands in ``assets/config.py`` and the vendors' packages, what a report may
-in ``assets/reports/config.py``. No Dagster, no vendor's name, and nothing is created: a folder comes to be when something
-is first put in it.
+in ``assets/reports/config.py``. No Dagster, no vendor's name, and nothing is created: a folder comes to be when
+something is first put in it.
 """
 
 import difflib
