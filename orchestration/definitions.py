@@ -13,6 +13,7 @@ from assets.config import SourceConfig
 from orchestration.model_assets import OWNERS, model_assets
 from orchestration.partitions import utc_days
 from orchestration.raw_assets import raw_metadata, recorded_asset
+from orchestration.report_assets import report_definitions
 from orchestration.resources import Engine
 from orchestration.schedules import capture_and_build, every_quarter_hour
 from orchestration.sensors import build_what_came, new_segments

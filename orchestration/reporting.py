@@ -5,7 +5,7 @@ comes to be in its place in ``editions.py``.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -23,8 +23,7 @@ from orchestration.lake import Lake
 from orchestration.settings import Settings, sql_dir
 
 MEMORY = "1GB"
-_FILE = re.compile(r"/(\w+)/(\w+)/(date=(\d{4}-\d\d-\d\d)/)?([^/']+\.parquet)'")
-_BY_DAY = ("marts", "ops")
+_FILE = re.compile(r"/(date=(\d{4}-\d\d-\d\d)/)?([^/']+\.parquet)'")
 
 
 class ReportError(Exception):
@@ -105,7 +104,7 @@ def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date
         rows.mkdir()
         with snapshot(settings) as connection:
             report = compose(connection, asked, rows)
-            inputs = inputs_of(connection, days_of(asked.period))
+            inputs = inputs_of(listed(connection), [*days_of(asked.period), None])
         choice = config.model_dump(mode="json", include={"teams", "agents", "sources", "grain_minutes"})
         content = content_of(report, choice, rows)
         # What an edition was once there in, it stays in.
@@ -142,22 +141,21 @@ def days_of(period: tuple[datetime, datetime]) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def inputs_of(
-    connection: duckdb.DuckDBPyConnection, days: Sequence[date], *, whole: bool = True
-) -> dict[str, list[str]]:
-    """The build files of some UTC days that a snapshot lists, by table; with ``whole`` also those of whole tables."""
-    wanted = {day.isoformat() for day in days}
-    found: dict[str, list[str]] = {}
+def listed(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[date | None, str]]]:
+    """The build files that a snapshot lists, by table: the UTC day of each, and its place in the table's folder."""
     rows: list[Any] = connection.execute(
-        "select schema_name, view_name, sql from duckdb_views() where list_contains(?::varchar[], schema_name)",
-        [list(_BY_DAY)],
+        "select schema_name, view_name, sql from duckdb_views() where schema_name in ('marts', 'ops') order by all"
     ).fetchall()
-    for schema, table, sql in rows:
-        files = [
-            f"{match[3] or ''}{match[5]}"
+    return {
+        f"{schema}.{table}": [
+            (date.fromisoformat(match[2]) if match[2] else None, f"{match[1] or ''}{match[3]}")
             for match in _FILE.finditer(sql)
-            if (match[4] in wanted if match[4] else whole)
         ]
-        if files:
-            found[f"{schema}.{table}"] = sorted(files)
-    return dict(sorted(found.items()))
+        for schema, table, sql in rows
+    }
+
+
+def inputs_of(files: Mapping[str, Sequence[tuple[date | None, str]]], days: Sequence[date | None]) -> dict[str, list[str]]:
+    """Of the listed files those of some UTC days, and with None among them those of whole tables."""
+    chosen = {table: sorted(file for day, file in found if day in days) for table, found in files.items()}
+    return {table: found for table, found in chosen.items() if found}

@@ -44,7 +44,7 @@ class Asked:
     @property
     def period(self) -> tuple[datetime, datetime]:
         """The day's first instant and the one after its last, UTC: 23 to 25 hours."""
-        return midnight(self.day, self.zone), midnight(self.day + timedelta(days=1), self.zone)
+        return period_of(self.day, self.zone)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -62,9 +62,10 @@ class Asked:
         }
 
 
-def midnight(day: date, zone: str) -> datetime:
-    """The first instant of a local day, UTC; where the clocks skip midnight, the instant at which they do."""
-    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+def period_of(day: date, zone: str) -> tuple[datetime, datetime]:
+    """A local day's first instant and the one after its last, UTC. Where clocks skip midnight, when they do."""
+    start, end = (datetime.combine(d, time(), ZoneInfo(zone)).astimezone(UTC) for d in (day, day + timedelta(days=1)))
+    return start, end
 
 
 def compose(connection: duckdb.DuckDBPyConnection, asked: Asked, folder: Path) -> Report:

@@ -162,9 +162,9 @@ def _missing(found: Found, zone: str, end: datetime) -> Iterator[str]:
         yield f"{source} {feed} {_clock(start, zone)} to {_clock(until, zone)} ({what})"
     if len(found.gaps) > _MOST_GAPS:
         yield f"and {len(found.gaps) - _MOST_GAPS} more, in the report feed_quality"
-    for feed in found.feeds:
-        if feed.state_bearing and feed.asked_until < end:
-            yield f"{feed.source} {feed.feed} from {_clock(feed.asked_until, zone)} on"
+    for seen in found.feeds:
+        if seen.state_bearing and seen.asked_until < end:
+            yield f"{seen.source} {seen.feed} from {_clock(seen.asked_until, zone)} on"
 
 
 def _not_told(found: Found) -> Iterator[str]:
