@@ -3,7 +3,7 @@
 What is in a report, and whether there is anything new to say, is found out by ``reporting.py``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -26,19 +26,17 @@ def report_definitions(engine: Engine, first_day: date) -> dg.Definitions:
     """Assets, jobs, schedules and the sensor of all configured reports."""
     reports = engine.settings.reports
     made = [_asset(engine, config, first_day) for config in reports]
-    jobs = {
-        config.name: dg.define_asset_job(
-            f"report_{config.name}",
+    jobs = [
+        dg.define_asset_job(
+            _job(config),
             selection=dg.AssetSelection.assets([GROUP, config.name]),
             description=f"Issues the report {config.name} of some days.",
         )
         for config in reports
         if config.enabled
-    }
-    schedules = [_schedule(engine, config, jobs[config.name]) for config in reports if config.enabled]
-    return dg.Definitions(
-        assets=made, jobs=[*jobs.values()], schedules=schedules, sensors=[_sensor([*jobs.values()])] if jobs else []
-    )
+    ]
+    schedules = [_schedule(engine, config) for config in reports if config.enabled]
+    return dg.Definitions(assets=made, jobs=jobs, schedules=schedules, sensors=[_sensor()])
 
 
 def _asset(engine: Engine, config: ReportConfig, first_day: date) -> dg.AssetsDefinition:
@@ -68,17 +66,21 @@ def _asset(engine: Engine, config: ReportConfig, first_day: date) -> dg.AssetsDe
     return report
 
 
-def _schedule(engine: Engine, config: ReportConfig, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def _job(config: ReportConfig) -> str:
+    return f"report_{config.name}"
+
+
+def _schedule(engine: Engine, config: ReportConfig) -> dg.ScheduleDefinition:
     zone = zone_of(engine.settings, config)
     hour, minute = divmod(config.hold_minutes, 60)
 
     @dg.schedule(
         name=f"issue_{config.name}",
-        job=job,
+        job_name=_job(config),
         cron_schedule=f"{minute} {hour} * * *",
         execution_timezone=zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Protects readers from waiting: yesterday's {config.name} is there at {hour:02}:{minute:02}, {zone}.",
+        description=f"Protects readers from waiting: yesterday's report is there at {hour:02}:{minute:02}, {zone}.",
     )
     def of_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         day = yesterday(context.scheduled_execution_time or datetime.now(UTC), zone)
@@ -87,14 +89,14 @@ def _schedule(engine: Engine, config: ReportConfig, job: dg.UnresolvedAssetJobDe
     return of_yesterday
 
 
-def _sensor(jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
+def _sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name="changed_reports",
-        jobs=list(jobs),
+        asset_selection=dg.AssetSelection.key_prefixes(GROUP),
         minimum_interval_seconds=_LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Protects against stale reports: one whose day has completed or changed, or that is missing because "
-        "nothing ran when it was due, is issued.",
+        description="Protects against stale reports: one whose day has completed or changed is issued again, and one "
+        "that is missing because nothing ran when it was due.",
     )
     def changed_reports(
         context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
@@ -102,7 +104,9 @@ def _sensor(jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> dg.SensorDefinit
         before = Requested.read(context.cursor)
         found, after = dues(engine.settings, before, datetime.now(UTC), most=_MOST_RUNS)
         requests = [
-            dg.RunRequest(run_key=due.key, job_name=f"report_{due.report}", partition_key=due.day.isoformat())
+            dg.RunRequest(
+                run_key=due.key, asset_selection=[dg.AssetKey([GROUP, due.report])], partition_key=due.day.isoformat()
+            )
             for due in found
         ]
         return dg.SensorResult(run_requests=requests, cursor=after.text)

@@ -4,6 +4,8 @@ For the command line, the demo and Dagster alike. What is in a report belongs in
 comes to be in its place in ``editions.py``.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from typing import Any
 import duckdb
 from assets.reports.compose import Asked, compose
 from assets.reports.config import ReportConfig
+from assets.reports.model import EXTENSIONS
 from assets.reports.queries import QueryError
 
 from orchestration.delivery import deliver
@@ -23,6 +26,7 @@ from orchestration.lake import Lake
 from orchestration.settings import Settings, sql_dir
 
 MEMORY = "1GB"
+Files = Mapping[str, Sequence[tuple[date | None, str]]]
 _FILE = re.compile(r"/(date=(\d{4}-\d\d-\d\d)/)?([^/']+\.parquet)'")
 
 
@@ -62,6 +66,19 @@ def report_named(settings: Settings, name: str) -> ReportConfig:
         if config.name == name:
             return config
     raise ReportError(f"there is no report {name}; there are: {', '.join(config.name for config in settings.reports)}")
+
+
+def narrowed(config: ReportConfig, formats: Sequence[str], agents: Sequence[str]) -> ReportConfig:
+    """A report in just some formats or of just some agents: of these it is another report, with its own folder."""
+    changes: dict[str, Any] = {}
+    if formats:
+        changes["formats"] = tuple(name for name in EXTENSIONS if name in formats)
+    if agents:
+        whose = hashlib.sha256(json.dumps(sorted(agents)).encode()).hexdigest()[:8]
+        plain = "_".join(re.sub(r"\W+", "-", agent, flags=re.ASCII) for agent in sorted(agents))[:40]
+        # Who gets the whole report does not wait for one agent's.
+        changes |= {"agents": tuple(agents), "name": f"{config.name}_{plain}_{whose}", "folder": None}
+    return config.model_copy(update=changes)
 
 
 def zone_of(settings: Settings, config: ReportConfig) -> str:
@@ -141,7 +158,7 @@ def days_of(period: tuple[datetime, datetime]) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def listed(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[date | None, str]]]:
+def listed(connection: duckdb.DuckDBPyConnection) -> Files:
     """The build files that a snapshot lists, by table: the UTC day of each, and its place in the table's folder."""
     rows: list[Any] = connection.execute(
         "select schema_name, view_name, sql from duckdb_views() where schema_name in ('marts', 'ops') order by all"
@@ -155,7 +172,7 @@ def listed(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[date |
     }
 
 
-def inputs_of(files: Mapping[str, Sequence[tuple[date | None, str]]], days: Sequence[date | None]) -> dict[str, list[str]]:
+def inputs_of(files: Files, days: Sequence[date | None]) -> dict[str, list[str]]:
     """Of the listed files those of some UTC days, and with None among them those of whole tables."""
     chosen = {table: sorted(file for day, file in found if day in days) for table, found in files.items()}
     return {table: found for table, found in chosen.items() if found}

@@ -55,6 +55,7 @@ from intermediate.int_source_signals
 where source in (select source from report_agents)
 order by source
 """
+_CHOSEN = "select list(distinct agent_id), list(distinct team) from report_agents"
 _REJECTS = """
 select count(*) from ops.rejects
 where date = $day::date and ($sources::varchar[] is null or list_contains($sources::varchar[], source))
@@ -83,6 +84,7 @@ class Found:
     gaps: Sequence[tuple[str, str, str, datetime, datetime]]
     agents: Sequence[tuple[str, int, int, float | None]]
     signals: Sequence[tuple[str, bool, bool, bool]]
+    chosen: tuple[Sequence[str] | None, Sequence[str] | None]
     rejects: int
     retired: Sequence[str]
 
@@ -103,8 +105,9 @@ def found_in(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any], 
         return connection.execute(sql, bound(sql, parameters) or None).fetchall()
 
     [(rejects,)] = ask(_REJECTS)
+    [chosen] = ask(_CHOSEN)
     feeds = [FeedSeen(*row) for row in ask(_FEEDS)]
-    return Found(feeds, ask(_GAPS), ask(_AGENTS), ask(_SIGNALS), rejects, retired)
+    return Found(feeds, ask(_GAPS), ask(_AGENTS), ask(_SIGNALS), chosen, rejects, retired)
 
 
 def is_complete(found: Found, end: datetime) -> bool:
@@ -127,7 +130,7 @@ def told(found: Found, kind: ReportKind, config: ReportConfig, zone: str, period
         *(("Not told", text) for text in _not_told(found)),
         *kind.definitions,
     ]
-    return Told(facts, list(_warnings(found, zone, period, complete=complete)), complete)
+    return Told(facts, list(_warnings(found, config, zone, period, complete=complete)), complete)
 
 
 def _period(zone: str, period: tuple[datetime, datetime]) -> str:
@@ -177,7 +180,9 @@ def _not_told(found: Found) -> Iterator[str]:
             yield f"{source} names no interactions: its transfer rates are empty."
 
 
-def _warnings(found: Found, zone: str, period: tuple[datetime, datetime], *, complete: bool) -> Iterator[str]:
+def _warnings(
+    found: Found, config: ReportConfig, zone: str, period: tuple[datetime, datetime], *, complete: bool
+) -> Iterator[str]:
     if not found.feeds:
         yield "Nothing was captured of this day. The tables are empty because nobody looked."
     elif not complete:
@@ -189,6 +194,9 @@ def _warnings(found: Found, zone: str, period: tuple[datetime, datetime], *, com
     for feed in found.feeds:
         if feed.lost and feed.state_bearing:
             yield f"{_length(feed.lost)} of {feed.source} {feed.feed} are lost: not fetched while the vendor had them."
+    for what, asked, there in (("agent", config.agents, found.chosen[0]), ("team", config.teams, found.chosen[1])):
+        if absent := [name for name in asked or () if name not in (there or ())]:
+            yield f"Nobody was seen on this day of {what} {', '.join(absent)}."
     if found.rejects:
         yield f"{found.rejects} records could not be read; they are kept and listed in the report feed_quality."
 
