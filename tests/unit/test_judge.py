@@ -2,10 +2,12 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestration.builder import Builder
+from orchestration.duck import show
 from orchestration.models import Check, read_checks
 from tests.unit.test_builder import DAY, DAYS, Shop, noon
 
@@ -105,3 +107,28 @@ def test_records_that_do_not_have_what_was_staged_meanwhile_are_looked_at_again(
     builder.build_days("staging.stg_toy__events", DAYS)
     monkeypatch.setattr(time, "sleep", lambda _: builder.build_days("intermediate.int_events", DAYS))
     assert builder.judge(check_of(shop, builder, "knows_all"), [DAY]).failing == 0
+
+
+def test_a_segment_that_passed_is_not_read_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, each refresh of a busy day reads all that was sent on it once more."""
+    (shop.sql / "checks" / "stg_toy__events__holds_all.sql").write_text(HOLDS)
+    read: list[str] = []
+
+    def spy(connection: Any, table: str, paths: Any, types: Any, where: str = "true") -> None:
+        if table == "raw.toy_events":
+            read.append(where)
+        show(connection, table, paths, types, where)
+
+    monkeypatch.setattr("orchestration.builder.show", spy)
+    check = check_of(shop, shop.builder(), "holds_all")
+
+    def failing() -> int:
+        return shop.builder().judge(check, [DAY]).failing
+
+    assert failing() == 0
+    assert read[0] != "segment in ()"
+    assert failing() == 0
+    assert read[1:] == ["segment in ()"]
+    shop.change("staging/toy/stg_toy__events.sql", "from p\n", "from p where e.id <> 'a'\n")
+    shop.builder().build_days("staging.stg_toy__events", DAYS)
+    assert [failing(), failing()] == [1, 1]
