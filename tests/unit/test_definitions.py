@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from assets.reports.catalogue import REPORTS
 from orchestration.definitions import build_defs
 from orchestration.resources import Engine
 from orchestration.settings import load_settings
@@ -50,7 +51,9 @@ def test_keys_and_groups_are_those_of_the_contract(engine: Engine, specs: dict[s
     """Schedules, selections and links of users name assets by key and group."""
     tables = {model.table.replace(".", "/"): model.schema for model in engine.models.values()}
     raw = {f"raw/{name}/agent_states": "cxengage" for name in ("east", "west", "off")}
-    assert {key: spec.group_name for key, spec in specs.items()} == {**tables, **raw, "warehouse": "marts"}
+    reports = {f"reports/{name}": "reports" for name in REPORTS}
+    groups = {key: spec.group_name for key, spec in specs.items()}
+    assert groups == {**tables, **raw, **reports, "warehouse": "marts"}
 
 
 def test_nothing_is_made_on_disk_and_nobody_is_asked(engine: Engine, specs: dict[str, dg.AssetSpec]) -> None:
