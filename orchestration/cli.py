@@ -194,13 +194,16 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1; 0: a free one.")
 @click.pass_context
 def up(context: click.Context, port: int) -> None:
     """Run it for real: Dagster's webserver and daemon, and the recorder. One Ctrl-C stops all of it."""
-    from orchestration.up import run
+    from orchestration.up import UpError, run
 
-    sys.exit(run(settings_of(context), port))
+    try:
+        sys.exit(run(settings_of(context), port))
+    except UpError as error:
+        fail(str(error))
 
 
 @main.command(name="serve-simulator")
