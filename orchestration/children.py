@@ -5,6 +5,7 @@ What they are is said by ``up.py``; nothing here knows Dagster or the recorder.
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ _FIRST_WAIT_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
 _LONGEST_LINE = 64 << 10
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Service:
@@ -33,6 +35,7 @@ class Service:
         start: Starts one.
         clock: Seconds that never run backwards.
         tell: Told of each end.
+        ready: Whether it may be started.
     """
 
     def __init__(
@@ -41,13 +44,16 @@ class Service:
         start: "Callable[[], subprocess.Popen[bytes]]",
         clock: Callable[[], float] = time.monotonic,
         tell: Callable[[str], object] = lambda _: None,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self.name = name
         self._start, self._clock, self._tell = start, clock, tell
         self._wait = _FIRST_WAIT_SECONDS
         self._started = clock()
-        self._due: float | None = None
-        self.child: subprocess.Popen[bytes] | None = start()
+        self._due: float | None = self._started
+        self._ready = ready
+        self.child: subprocess.Popen[bytes] | None = None
+        self.look()
 
     def look(self) -> bool:
         """Start it again, if it has ended and its time has come; True when it has just ended."""
@@ -62,7 +68,7 @@ class Service:
             # Its own children would go on without it, and beside those of the next one.
             _signal(self.child, signal.SIGKILL)
             self.child, self._due = None, now + self._wait
-        if self._due is not None and now >= self._due:
+        if self._due is not None and now >= self._due and self._ready():
             self._due, self._started, self.child = None, now, self._start()
         return ended
 
@@ -120,7 +126,7 @@ class Log:
     def _read(self, stream: BinaryIO) -> None:
         with stream:
             while line := stream.readline(_LONGEST_LINE):
-                self.write(line.decode(errors="replace").rstrip())
+                self.write(_COLOURS.sub("", line.decode(errors="replace").rstrip()))
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], log: Log, keep: int) -> "subprocess.Popen[bytes]":

@@ -31,10 +31,11 @@ HOST = "127.0.0.1"
 _WORKSPACE = """\
 # Written by shiftbook; the same code location as workspace.yaml of the repository, loaded once for all of Dagster.
 load_from:
-  - grpc_server: {{host: localhost, socket: {socket}, location_name: shiftbook}}
+  - grpc_server: {{host: localhost, socket: '{socket}', location_name: shiftbook}}
 """
 _PATIENCE_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
+_LONGEST_SOCKET = 100  # Linux takes 107 bytes
 _ORPHANS_SECONDS = 15.0
 """How long children of an ``up`` that was killed may take to notice it."""
 
@@ -70,7 +71,7 @@ def run(settings: Settings, port: int, variables: Mapping[str, str] = MappingPro
     home = settings.dagster_home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     stopping: list[int] = []
-    with _only_one(home / "up.json", port) as (lock, port), tempfile.TemporaryDirectory(prefix="shiftbook-") as folder:
+    with _only_one(home / "up.json", port) as (lock, port), _socket(home) as code:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda n, _: stopping.append(n))
         logs = settings.home.resolve() / "logs"
@@ -78,20 +79,25 @@ def run(settings: Settings, port: int, variables: Mapping[str, str] = MappingPro
         log = {name: Log(name, logs, sys.stderr, 9) for name in [*names, "up"]}
         engine = Engine(settings)
         _mend(engine, home, log["up"])
-        # A socket in a folder that nobody else may enter: who talks to the code can have it run anything.
-        code = Path(folder) / "code"
         workspace = home / "workspace.yaml"
-        workspace.write_text(_WORKSPACE.format(socket=code), encoding="utf-8")
+        workspace.write_text(_WORKSPACE.format(socket=str(code).replace("'", "''")), encoding="utf-8")
         environment = _environment(settings, home, variables)
         commands = _commands(port, workspace, code)
         services = [
-            Service(name, partial(start, commands[name], environment, log[name], lock), tell=log["up"].write)
+            Service(
+                name,
+                partial(start, commands[name], environment, log[name], lock),
+                tell=log["up"].write,
+                # Dagster looks for the code at once, and tells at length that it is not there.
+                ready=code.exists if name in {"webserver", "daemon"} else lambda: True,
+            )
             for name in names
         ]
         _greet(settings, port, logs)
         while not stopping:
             ended = [service.name for service in services if service.look()]
             if "code" in ended:
+                code.unlink(missing_ok=True)
                 _end_runs(engine, log["up"])
             time.sleep(_LOOK_SECONDS)
         log["up"].write("ending; a second Ctrl-C waits for nothing")
@@ -102,14 +108,27 @@ def run(settings: Settings, port: int, variables: Mapping[str, str] = MappingPro
 
 def _commands(port: int, workspace: Path, code: Path) -> dict[str, list[str]]:
     """What the children are; the code's socket is given to Dagster by the workspace."""
-    served = ["-m", "orchestration.definitions", "--location-name", "shiftbook"]
     quiet = ["--log-level", "warning"]
+    served = ["--module-name", "orchestration.definitions", "--location-name", "shiftbook", "--lazy-load-user-code"]
     return {
-        "code": ["dagster", "code-server", "start", "--socket", str(code), *served, *quiet],
+        # Not 'dagster code-server', which goes on without its own child when that is killed.
+        "code": ["dagster", "api", "grpc", "--socket", str(code), *served, *quiet],
         "webserver": ["dagster-webserver", "-h", HOST, "-p", str(port), "-w", str(workspace), *quiet],
         "daemon": ["dagster-daemon", "run", "-w", str(workspace)],
         "recorder": ["shiftbook", "record"],
     }
+
+
+@contextmanager
+def _socket(home: Path) -> Iterator[Path]:
+    """Where Dagster's processes find the code: a socket of this user, who alone may have it run something."""
+    path = home / "code.sock"
+    if len(str(path)) <= _LONGEST_SOCKET:
+        path.unlink(missing_ok=True)
+        yield path
+    else:
+        with tempfile.TemporaryDirectory(prefix="shiftbook-") as folder:
+            yield Path(folder) / path.name
 
 
 def _environment(settings: Settings, home: Path, variables: Mapping[str, str]) -> dict[str, str]:
