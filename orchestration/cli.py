@@ -6,6 +6,7 @@ Each command parses its words, calls what does the work, prints a table or JSON,
 import asyncio
 import logging
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
@@ -171,6 +172,21 @@ def compact(context: click.Context) -> None:
     engine.warehouse.publish()
     engine.warehouse.clean()
     OUT.print(f"{merged} days merged", highlight=False)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def housekeeping(context: click.Context, as_json: bool) -> None:
+    """Merge closed days, and remove what is no longer needed: superseded builds, old raw segments, runs and remains."""
+    from orchestration.backfill import recorded
+    from orchestration.housekeeping import housekeep
+
+    engine = engine_of(context)
+    with progress_bar("housekeeping", None, quiet=as_json) as engine.progress, recorded(engine) as instance:
+        rows = [asdict(chore) for chore in housekeep(engine, instance)]
+    show(rows, as_json=as_json)
+    sys.exit(1 if any(row["error"] for row in rows) else 0)
 
 
 @main.command()

@@ -41,17 +41,20 @@ def _named(pid: int) -> str | None:
     return f"{pid} {stat.rpartition(')')[2].split()[19]} {boot}"
 
 
-def end_lost_runs(instance: dg.DagsterInstance) -> Iterator[str]:
+def end_lost_runs(instance: dg.DagsterInstance, *, launched: bool = True) -> Iterator[str]:
     """Mark runs as failed that no process runs any more; yields their ids.
 
-    Dagster counts them as going on for ever: two of them would fill its queue. Of runs that Dagster's code server
-    started none lives when there is no such server: call this only then. Of those that a command runs itself the
+    Dagster counts them as going on for ever: two of them would fill its queue. Of those that a command runs itself the
     process is looked for.
+
+    Args:
+        instance: Dagster's storage.
+        launched: Whether those are lost, too, that Dagster's code server started: when there is no such server.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_GOING)):
         process = run.tags.get(PROCESS_TAG)
         lives = process is not None and _named(int(process.split()[0])) == process
-        if _LAUNCHED_TAG in run.tags or (process is not None and not lives):
+        if (launched and _LAUNCHED_TAG in run.tags) or (process is not None and not lives):
             instance.report_run_failed(run, "The process that ran it ended with Shiftbook, or was killed.")
             yield run.run_id
 
@@ -79,7 +82,8 @@ def _is_whole(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("select count(*) from sqlite_master").fetchall()
-            return connection.execute("select count(*) from alembic_version").fetchone() == (1,)
+            heads = connection.execute("select count(*) from alembic_version").fetchall()
+            return bool(heads == [(1,)])
     except sqlite3.DatabaseError as error:
         # Locked or out of room is no fault of the file.
         return isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error)

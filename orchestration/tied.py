@@ -17,7 +17,7 @@ def main(words: list[str]) -> None:
     if hasattr(ctypes.CDLL(None), "prctl"):
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
     if os.getppid() == parent:  # else it died before the system knew that we want to be told
-        os.execv(program, words[1:])
+        os.execv(program, words[1:])  # noqa: S606 -- what our own parent names, and no shell is wanted
 
 
 if __name__ == "__main__":

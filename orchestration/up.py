@@ -71,7 +71,7 @@ def run(settings: Settings, port: int, variables: Mapping[str, str] = MappingPro
     home = settings.dagster_home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     stopping: list[int] = []
-    with _only_one(home / "up.json", port) as (lock, port), _socket(home) as code:
+    with _only_one(home / "up.json", port) as (lock, free), _socket(home) as code:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda n, _: stopping.append(n))
         logs = settings.home.resolve() / "logs"
@@ -82,7 +82,7 @@ def run(settings: Settings, port: int, variables: Mapping[str, str] = MappingPro
         workspace = home / "workspace.yaml"
         workspace.write_text(_WORKSPACE.format(socket=str(code).replace("'", "''")), encoding="utf-8")
         environment = _environment(settings, home, variables)
-        commands = _commands(port, workspace, code)
+        commands = _commands(free, workspace, code)
         services = [
             Service(
                 name,
@@ -93,7 +93,7 @@ def run(settings: Settings, port: int, variables: Mapping[str, str] = MappingPro
             )
             for name in names
         ]
-        _greet(settings, port, logs)
+        _greet(settings, free, logs)
         while not stopping:
             ended = [service.name for service in services if service.look()]
             if "code" in ended:
@@ -183,11 +183,11 @@ def _only_one(path: Path, port: int) -> Iterator[tuple[int, int]]:
     handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o640)
     try:
         _lock(handle, path)
-        port = _free(port)
-        told = msgspec.json.encode(Holder(os.getpid(), port, datetime.now(UTC)))
+        free = _free(port)
+        told = msgspec.json.encode(Holder(os.getpid(), free, datetime.now(UTC)))
         os.ftruncate(handle, 0)
         os.pwrite(handle, told, 0)
-        yield handle, port
+        yield handle, free
     finally:
         os.close(handle)
 
@@ -245,5 +245,6 @@ def _free(port: int) -> int:
         try:
             listener.bind((HOST, port))
         except OSError as error:
-            raise UpError(f"port {port} of {HOST} cannot be had ({error.strerror}); choose another with --port") from None
+            cause = f"port {port} of {HOST} cannot be had ({error.strerror})"
+            raise UpError(f"{cause}; choose another with --port") from None
         return int(listener.getsockname()[1])

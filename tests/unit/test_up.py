@@ -115,9 +115,8 @@ def test_broken_tables_of_dagster_are_set_aside(tmp_path: Path, damage: str) -> 
         path.with_name("runs.db-wal").unlink(missing_ok=True)
     else:
         with closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute(
-                "insert into alembic_version values ('another')" if damage == "two heads" else "drop table alembic_version"
-            )
+            more = "insert into alembic_version values ('another')"
+            connection.execute(more if damage == "two heads" else "drop table alembic_version")
     assert set_aside_broken(home) == [path]
     assert len(list(path.parent.glob("runs.db.broken-*"))) >= 1
     with recorded(engine) as instance:
