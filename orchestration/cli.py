@@ -23,7 +23,25 @@ if TYPE_CHECKING:
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that tell of a full disk, and of raw segments that are wanted and gone, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        from orchestration.forgotten import RawRemovedError
+        from orchestration.room import full, is_full
+
+        try:
+            return super().invoke(ctx)
+        except RawRemovedError as error:
+            fail(str(error))
+        except Exception as error:
+            if not is_full(error):
+                raise
+            fail(str(full(home_of(ctx.params["home"]))))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--home", type=click.Path(path_type=Path), help="Where everything is kept [SHIFTBOOK_HOME or ./data].")
 @click.option(
     "--sources",

@@ -21,6 +21,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestration.room import telling_of_full
+
 _UTC = pa.timestamp("us", tz="UTC")
 
 RAW_SCHEMA = pa.schema(
@@ -273,25 +275,41 @@ class Lake:
         return {date.fromisoformat(path.stem.removeprefix("date=")) for path in (*held, *removed)}
 
     def place(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Let ``write`` fill a hidden file, fsync it, and rename it to ``path``: there whole or not at all."""
+        """Let ``write`` fill a hidden file, fsync it, and rename it to ``path``: there whole or not at all.
+
+        Raises:
+            DiskFullError: There is no room; nothing changed.
+        """
         waiting = self.root / ".tmp"
-        waiting.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = waiting / f"{uuid.uuid4().hex}.tmp"
-        try:
-            write(temporary)
-            sync(temporary)
-            temporary.replace(path)
-            sync(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with telling_of_full(self.root):
+            waiting.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write(temporary)
+                sync(temporary)
+                temporary.replace(path)
+                sync(path.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold a lock across processes. The system lets go of it when its holder dies, however it dies."""
-        folder = self.root / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.lock"
+        """Hold a lock across processes. The system lets go of it when its holder dies, however it dies.
+
+        What builds or publishes does so under one.
+
+        Raises:
+            DiskFullError: There is no room for what is written while it is held.
+        """
+        path = self.root / ".locks" / f"{name}.lock"
+        with telling_of_full(self.root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._locked(path):
+                yield
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
         while True:
             with path.open("w") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX)
