@@ -15,7 +15,7 @@ from orchestration.partitions import utc_days
 from orchestration.raw_assets import raw_metadata, recorded_asset
 from orchestration.report_assets import report_definitions
 from orchestration.resources import Engine
-from orchestration.schedules import capture_and_build, every_quarter_hour
+from orchestration.schedules import capture_and_build, every_night, every_quarter_hour, housekeeping
 from orchestration.sensors import build_what_came, new_segments
 from orchestration.settings import Settings, feeds_of, load_settings
 
@@ -64,8 +64,8 @@ def build_defs(
         models = model_assets(engine, days, lineage=lineage)
     built = dg.Definitions(
         assets=[*raw, *kept, *models],
-        jobs=[capture_and_build, build_what_came],
-        schedules=[every_quarter_hour],
+        jobs=[capture_and_build, build_what_came, housekeeping],
+        schedules=[every_quarter_hour, every_night],
         sensors=[new_segments],
         resources={"engine": engine},
         executor=dg.in_process_executor,
