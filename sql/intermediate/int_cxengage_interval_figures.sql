@@ -18,10 +18,10 @@ with latest as (
 ),
 
 figures as (
-    select source, agent_id, interval_start, interval_end, segment,
-        unnest([
-            {'figure': 'available_seconds', 'units': idle_time}, {'figure': 'handling_seconds', 'units': busy_time}
-        ], recursive := true)
+    select source, agent_id, interval_start, interval_end, segment, 'available_seconds' as figure, idle_time as units
+    from latest
+    union all
+    select source, agent_id, interval_start, interval_end, segment, 'handling_seconds', busy_time
     from latest
 )
 

@@ -18,17 +18,25 @@ with cxengage as (
     group by f.source, f.agent_id, f.interval_start, f.interval_end, f.figure
 ),
 
+readings as (
+    select source, feed, agent_id, interval_start, observed_us, changes, 'available_seconds' as figure, available_us as us
+    from intermediate.int_beyondtrust_readings
+    union all
+    select source, feed, agent_id, interval_start, observed_us, changes, 'handling_seconds', handling_us
+    from intermediate.int_beyondtrust_readings
+    union all
+    select source, feed, agent_id, interval_start, observed_us, changes, 'not_ready_seconds', not_ready_us
+    from intermediate.int_beyondtrust_readings
+),
+
 beyondtrust as (
     select l.source, a.feed, l.agent_id, l.interval_start, l.interval_start + interval 15 minutes as interval_end,
-        unnest([
-            {'figure': 'available_seconds', 'ours_us': l.available_us, 'theirs_us': a.available_us},
-            {'figure': 'handling_seconds', 'ours_us': l.handling_us, 'theirs_us': a.handling_us},
-            {'figure': 'not_ready_seconds', 'ours_us': l.not_ready_us, 'theirs_us': a.not_ready_us}
-        ], recursive := true),
+        l.figure, l.us as ours_us, a.us as theirs_us,
         least(l.observed_us, a.observed_us) as observed_us, greatest(l.changes, a.changes) as changes
-    from intermediate.int_beyondtrust_readings as l
-    inner join intermediate.int_beyondtrust_readings as a
+    from readings as l
+    inner join readings as a
         on l.source = a.source and l.agent_id = a.agent_id and l.interval_start = a.interval_start
+        and l.figure = a.figure
     where l.feed = 'state' and a.feed = 'archive'
 ),
 

@@ -61,7 +61,7 @@ def timeline(agent: str, spans: list[Span]) -> list[dict[str, Any]]:
 
 
 @given(agents_of_one(), st.randoms(use_true_random=False))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_person_is_all_of_their_agents_and_no_second_counts_twice(
     bench: Workbench, agents: list[list[Span]], order: Any
 ) -> None:
@@ -100,7 +100,7 @@ def judged(bench: Workbench, who: Who, plan: list[Span], spans: list[Span], thre
 
 
 @given(plans(), day_of_one(), st.sampled_from([0.0, 1.0, 900.0, 4000.5]))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_each_quarter_of_an_hour_is_what_brute_force_finds(
     bench: Workbench, plan: list[Span], spans: list[Span], threshold: float
 ) -> None:

@@ -19,7 +19,7 @@ from assets.config import (
     checked_url,
     is_loopback,
 )
-from assets.cxengage import AGENT_STATES
+from assets.cxengage import AGENT_INTERVALS, AGENT_STATES
 from assets.cxengage.client import CxEngageClient
 from assets.cxengage.config import CxEngageConfig
 from assets.registry import VENDORS, connect
@@ -295,5 +295,5 @@ def test_registry_keys_are_the_vendors_names() -> None:
 
 def test_registry_connects_cxengage() -> None:
     """The client's name in the registry, a text, would have gone stale."""
-    assert VENDORS["cxengage"].feeds == (AGENT_STATES,)
+    assert VENDORS["cxengage"].feeds == (AGENT_STATES, AGENT_INTERVALS)
     assert isinstance(connect(load(), AGENT_STATES), CxEngageClient)

@@ -2,7 +2,7 @@
 -- and meaning. Nothing is deduplicated here, and times are in the vendor's unit.
 -- What could not be read is kept, with reject_reason and reject_payload filled.
 -- grain: segment, sequence, record
-with pages as (
+with replies as (
     select
         source, segment, sequence, window_start, window_end, received_at, payload_sha256,
         -- Bytes that are no UTF-8 are shown escaped; as received they stay in the raw segment.
@@ -12,22 +12,19 @@ with pages as (
     from raw.cxengage_agent_intervals
 ),
 
+pages as (
+    select source, segment, sequence, window_start, window_end, received_at, payload_sha256, body,
+        -- The vendor's samples show one object in place of a list.
+        case json_type(results) when 'ARRAY' then results::json[] when 'OBJECT' then [results] end as entries
+    from replies
+),
+
 records as (
-    select * exclude (results), unnest(entries) as entry, generate_subscripts(entries, 1) as record
-    from (
-        select *,
-            -- The vendor's samples show one object in place of a list.
-            case json_type(results)
-                when 'ARRAY' then results::json[]
-                when 'OBJECT' then [results]
-            end as entries
-        from pages
-    )
+    select * exclude (entries), unnest(entries) as entry, generate_subscripts(entries, 1) as record
+    from pages
     where entries is not null
     union all by name
-    select * exclude (results), null::json as entry, 0 as record
-    from pages
-    where coalesce(json_type(results) not in ('ARRAY', 'OBJECT'), true)
+    select * exclude (entries), null::json as entry, 0 as record from pages where entries is null
 ),
 
 typed as (
