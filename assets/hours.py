@@ -68,7 +68,7 @@ class OpenHours:
 
 
 def _instant(day: date, since: timedelta, zone: "pytz.BaseTzInfo") -> datetime:
-    """When a wall clock shows a time; of two instants the first, and of none the one an hour later."""
+    """When a wall clock shows a time; of two instants the first, and of none the one an hour before."""
     return zone.localize(datetime.combine(day, time()) + since, is_dst=True).astimezone(UTC)
 
 

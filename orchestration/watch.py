@@ -282,7 +282,7 @@ def holes(
     open_ = list(gaps(log.covered, start, end))
     # What lies so near to the vendor's retention that it is not asked for any more counts as lost.
     edge = at if feed.live else retention_edge(feed, at)
-    owed = log.first - feed.retention
+    owed = log.first if feed.live else retention_edge(feed, log.first)
     lost = [Stretch(max(gap.start, owed), min(gap.end, edge)) for gap in open_]
     recent = at - timedelta(days=LOST_DAYS)
     return (
