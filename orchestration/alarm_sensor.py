@@ -41,7 +41,11 @@ def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
         return unknown & going_on.keys()
 
     book = ring(engine.lake, settings.alarms_path, present, deliver, context.log, now, undecided)
-    told = [f"{seen.incident.kind} {seen.incident.subject} for {said(now - seen.since)}" for seen in book.open.values()]
+    told = [
+        f"{seen.incident.kind} {seen.incident.subject} for {said(now - seen.since)}"
+        for seen in book.open.values()
+        if seen.is_told
+    ]
     waiting = f"; {len(book.outbox)} messages wait to be delivered" if book.outbox else ""
     return dg.SkipReason(("; ".join(told) or "all is well") + waiting)
 

@@ -122,7 +122,7 @@ def _began(seen: Seen, home: str) -> Message:
         over_at=None,
         cause=incident.cause,
         next_step=incident.next_step,
-        text=f"ALARM {incident.kind}: {incident.cause} Next: {incident.next_step}",
+        text=f"ALARM {incident.kind}: {incident.cause.rstrip('.')}. Next: {incident.next_step}",
         home=home,
     )
 

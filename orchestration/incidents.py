@@ -91,7 +91,7 @@ def _soon_lost(feed: FeedNow, zone: str) -> Iterator[Incident]:
                 key=f"loss_within_{hours}h:{feed.name}",
                 kind=f"loss_within_{hours}h",
                 subject=feed.name,
-                cause=f"{feed.name}: {_span(oldest, zone)} was not fetched, and the vendor forgets it in {said(left)}."
+                cause=f"{feed.name}: {_span(oldest, zone)} was not fetched, and the vendor begins to forget it in {said(left)}."
                 + (f" The last attempt failed: {feed.error}" if feed.error else ""),
                 next_step="The guard asks for it again and again; if it fails, mend the cause ('shiftbook doctor'), "
                 f"or run 'shiftbook backfill --source {feed.source.name} --from {oldest.start.date()} "
@@ -133,13 +133,15 @@ def _refusals(feeds: Sequence[FeedNow]) -> Iterator[Incident]:
 
 
 def _recorder(feeds: Sequence[FeedNow]) -> Iterator[Incident]:
-    absent = [feed.name for feed in feeds if feed.recorder == "absent"]
+    absent = [feed for feed in feeds if feed.recorder == "absent"]
+    live = ", ".join(feed.name for feed in absent if feed.feed.live)
     if absent:
         yield Incident(
             key="no_recorder",
             kind="no_recorder",
             subject="recorder",
-            cause=f"No recorder runs for {', '.join(absent)}; what live feeds tell meanwhile is lost.",
+            cause=f"No recorder runs for {', '.join(feed.name for feed in absent)}."
+            + (f" What {live} would tell meanwhile is lost." if live else ""),
             next_step="Start 'shiftbook up' or 'shiftbook record'; if it runs, its log says why it ends.",
             patience=_RECORDER_PATIENCE,
         )

@@ -156,7 +156,7 @@ def test_without_a_webhook_the_log_has_it_all(tmp_path: Path, caplog: pytest.Log
     for minutes, present in ((0, [incident()]), (1, []), (5, [])):
         book = ring(Lake(tmp_path / "lake"), tmp_path / "alarms.json", present, None, LOG, NOW + minutes * MINUTE)
     assert caplog.messages == [
-        "ALARM not_fresh: stands still Next: look",
+        "ALARM not_fresh: stands still. Next: look",
         "OVER not_fresh: a is well again after 1 min.",
     ]
     assert book.outbox == []
