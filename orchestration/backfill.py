@@ -83,6 +83,7 @@ class Runner:
             first_day=first - timedelta(days=DELIVERED_AFTER),
             last_day=max(last, today),
             lineage=False,
+            watched=False,
         )
         self.graph = self.defs.resolve_asset_graph()
         self.job = self.defs.resolve_implicit_global_asset_job_def()
