@@ -235,6 +235,29 @@ def compact(context: click.Context) -> None:
 
 
 @main.command()
+@click.argument("agent")
+@click.option("--source", help="The agent's source; needed where several have an agent of this id.")
+@click.option("--yes", is_flag=True, help="Do it; without, it is only told what would be done.")
+@click.pass_context
+def forget(context: click.Context, agent: str, source: str | None, yes: bool) -> None:
+    """Remove an agent, by the vendor's id, from replies, tables, exports and logs, and keep them out from now on."""
+    from orchestration.forget import ForgetError, Forgetting
+    from orchestration.forget_words import done, found
+
+    engine = engine_of(context)
+    try:
+        forgetting = Forgetting(engine, agent, source)
+    except ForgetError as error:
+        fail(str(error))
+    with progress_bar("forget", None) as engine.progress:
+        survey = forgetting.survey()
+        deed, left = forgetting.carry_out(survey) if yes else (None, survey)
+    for line in found(survey, forgetting.source) if deed is None else done(deed, survey, left):
+        OUT.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1 if deed is not None and (left.found or left.waiting) else 0)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def housekeeping(context: click.Context, as_json: bool) -> None:
