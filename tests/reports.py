@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -77,22 +77,26 @@ def report(rows: Sequence[Row], **more: Any) -> Report:
 def sheets(path: Path) -> dict[str, list[list[Any]]]:
     """The cells of a workbook by sheet: numbers as floats, texts as texts, empty cells as None."""
     with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as book:
-        names = [sheet.get("name") for sheet in fromstring(book.read("xl/workbook.xml")).iter() if _is(sheet, "sheet")]
+        names = [sheet.get("name") for sheet in _elements(book.read("xl/workbook.xml"), "sheet")]
         parts = [f"xl/worksheets/sheet{number}.xml" for number in range(1, len(names) + 1)]
         shared = _shared(book)
         return {name: _cells(book.read(part), shared) for name, part in zip(names, parts, strict=True)}
 
 
+def _elements(xml: bytes, name: str) -> Iterator[Any]:
+    return (element for element in fromstring(xml).iter() if _is(element, name))
+
+
 def _shared(book: zipfile.ZipFile) -> list[str]:
     if "xl/sharedStrings.xml" not in book.namelist():
         return []
-    items = [item for item in fromstring(book.read("xl/sharedStrings.xml")) if _is(item, "si")]
+    items = _elements(book.read("xl/sharedStrings.xml"), "si")
     return ["".join(part.text or "" for part in item.iter() if _is(part, "t")) for item in items]
 
 
 def _cells(xml: bytes, shared: Sequence[str]) -> list[list[Any]]:
     found: list[list[Any]] = []
-    for line in (element for element in fromstring(xml).iter() if _is(element, "row")):
+    for line in _elements(xml, "row"):
         cells: list[Any] = []
         for cell in line:
             column = _number(cell.get("r"))
@@ -110,7 +114,7 @@ def _value(cell: Any, shared: Sequence[str]) -> Any:
     value = next((part.text for part in cell if _is(part, "v")), None)
     kind = cell.get("t")
     if kind == "s":
-        return shared[int(value)]
+        return shared[int(value or 0)]
     return texts if kind == "inlineStr" else (float(value) if value is not None else None)
 
 
