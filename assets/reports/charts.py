@@ -16,6 +16,8 @@ _LEFT = 230
 _RIGHT = 190
 _BAR = 30
 _LONGEST_LABEL = 32
+_MOST_LABELS = 13  # hours on an axis before they touch
+_SAME = 0.0005  # ratios that are the same to one decimal of a percent
 
 # From the ground up: work first. Each differs from its neighbours by its pattern as well.
 STACK: Final = {
@@ -112,7 +114,7 @@ def stacked(name: str, title: str, slots: Sequence[Slot]) -> str:
         parts.append(f'<path d="M{left} {y:g}h{width}" stroke="var(--picture-line)"/>')
         parts.append(f'<text x="{left - 6}" y="{y + 4:g}" text-anchor="end">{most * share:g}</text>')
     step = width / max(len(slots), 1)
-    every = next((hours for hours in (1, 2, 3, 6) if len(_whole_hours(slots)) / hours <= 13), 12)  # noqa: PLR2004 - labels would touch
+    every = next((step for step in (1, 2, 3, 6) if len(_whole_hours(slots)) / step <= _MOST_LABELS), 12)
     for number, slot in enumerate(slots):
         x = left + number * step
         parts.append(_column(name, slot, x, step, top + plot, plot / most))
@@ -305,7 +307,7 @@ def share(value: float | None, low: float | None, high: float | None) -> str:
     """A ratio with its bounds in words."""
     if not is_known(value) or value is None:
         return f"{UNKNOWN} not known"
-    if low is None or high is None or high - low < 0.0005:  # noqa: PLR2004 - the same to one decimal of a percent
+    if low is None or high is None or high - low < _SAME:
         return percent(value)
     return f"{percent(value)} ({low * 100:.1f} to {high * 100:.1f})"
 
