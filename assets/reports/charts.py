@@ -210,9 +210,7 @@ def _box(left: float, right: float, y: int, fill: str) -> str:
     return f'<rect x="{left:.1f}" y="{y + 3}" width="{max(right - left, 1.5):.1f}" height="16" fill="{fill}"/>'
 
 
-def heat(
-    name: str, title: str, counts: Mapping[tuple[str, str], int], senders: Sequence[str], receivers: Sequence[str]
-) -> str:
+def heat(title: str, counts: Mapping[tuple[str, str], int], senders: Sequence[str], receivers: Sequence[str]) -> str:
     """A matrix of counts with their sums: a table, shaded by count; each figure is written in its cell."""
     most = max(counts.values(), default=1)
     heads = "".join(f'<th scope="col">{_bdi(receiver)}</th>' for receiver in receivers)
@@ -224,7 +222,7 @@ def heat(
     sums = [sum(counts.get((sender, receiver), 0) for sender in senders) for receiver in receivers]
     foot = "".join(f'<td class="sum">{count:,}</td>' for count in sums)
     return (
-        f'<table class="heat" id="{name}"><caption class="sr">{escape(title)}</caption>'
+        f'<table class="heat"><caption class="sr">{escape(title)}</caption>'
         f'<thead><tr><th scope="col">from \\ to</th>{heads}<th scope="col">all</th></tr></thead><tbody>'
         f'{"".join(lines)}<tr><th scope="row">all</th>{foot}<td class="sum">{sum(sums):,}</td></tr></tbody></table>'
     )

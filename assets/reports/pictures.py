@@ -130,7 +130,7 @@ def _pairs(_: Report, table: Table) -> Iterator[Picture]:
     receivers += [_OTHERS] if any(receiver == _OTHERS for _, receiver in shown) else []
     yield Picture(
         "Who hands over to whom",
-        heat("pairs", "Transfers by sender and receiver", shown, senders, receivers),
+        heat("Transfers by sender and receiver", shown, senders, receivers),
         f"Transfers initiated on the day, from the row to the column; the {_MOST_SIDES} with most on each side by "
         "name. The darker, the more.",
     )
