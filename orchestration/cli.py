@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import click
 import duckdb
+from assets.reports.model import EXTENSIONS
 
 from orchestration.console import ERR, OUT, progress_bar, show
 from orchestration.settings import Settings, SettingsError, home_of, load_settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from orchestration.resources import Engine
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
+FORMATS = click.Choice([*EXTENSIONS])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -147,6 +149,46 @@ def sql(context: click.Context, query_text: str | None, as_json: bool) -> None:
         show(query(settings, query_text), as_json=as_json)
     except duckdb.Error as error:
         fail(str(error))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--date", "day", type=DAY, required=True, help="Calendar day in the report's time zone.")
+@click.option("--format", "formats", multiple=True, type=FORMATS, help="Only this format; may be given several times.")
+@click.option("--agent", "agents", multiple=True, help="Only of the agent with this id; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def report(
+    context: click.Context,
+    name: str,
+    day: datetime,
+    formats: tuple[str, ...],
+    agents: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Render the report NAME now and print where its files are; the same figures are not issued twice."""
+    from orchestration.delivery import DeliveryError
+    from orchestration.reporting import ReportError, issue, narrowed, report_named
+
+    settings = settings_of(context)
+    try:
+        config = narrowed(report_named(settings, name), formats, agents)
+        issued = issue(settings, config, day.date())
+    except (ReportError, DeliveryError) as error:
+        fail(str(error))
+    wanted = set(formats or config.formats)
+    files = [file for file in issued.edition.files if file.format in wanted]
+    rows = [
+        {"path": str(issued.folder / f.name), "format": f.format, "rows": f.rows, "edition": issued.edition.edition}
+        for f in files
+    ]
+    if as_json:
+        show(rows, as_json=True)
+        return
+    for warning in issued.edition.warnings:
+        ERR.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for row in rows:
+        OUT.print(str(row["path"]), markup=False, highlight=False, soft_wrap=True)
 
 
 @main.command()

@@ -13,6 +13,7 @@ from assets.config import SourceConfig
 from orchestration.model_assets import OWNERS, model_assets
 from orchestration.partitions import utc_days
 from orchestration.raw_assets import raw_metadata, recorded_asset
+from orchestration.report_assets import report_definitions
 from orchestration.resources import Engine
 from orchestration.schedules import capture_and_build, every_quarter_hour
 from orchestration.sensors import build_what_came, new_segments
@@ -40,7 +41,8 @@ def build_defs(
         SettingsError: The configuration is wrong; the message lists every problem.
     """
     engine = engine or Engine(settings or load_settings())
-    days = utc_days(min(first_day or engine.first_day(), engine.first_day()), last_day)
+    first = min(first_day or engine.first_day(), engine.first_day())
+    days = utc_days(first, last_day)
     raw = [asset for source in engine.settings.sources if source.enabled for asset in _raw(source, days)]
     # What a source captured before it was switched off is still read.
     kept = [
@@ -60,7 +62,7 @@ def build_defs(
         # Links to the SQL and windows that reach before the first day are marked beta; dagster is pinned to 1.13.
         warnings.simplefilter("ignore", dg.BetaWarning)
         models = model_assets(engine, days, lineage=lineage)
-    return dg.Definitions(
+    built = dg.Definitions(
         assets=[*raw, *kept, *models],
         jobs=[capture_and_build, build_what_came],
         schedules=[every_quarter_hour],
@@ -68,6 +70,7 @@ def build_defs(
         resources={"engine": engine},
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(built, report_definitions(engine, first))
 
 
 def _raw(source: SourceConfig, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition | dg.AssetSpec]:

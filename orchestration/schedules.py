@@ -13,7 +13,7 @@ _LOOK_BACK = timedelta(days=3)
 
 capture_and_build = dg.define_asset_job(
     "capture_and_build",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("reports"),
     description="Fetches what is missing or unsettled of some days and builds them.",
 )
 

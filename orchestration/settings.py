@@ -1,14 +1,15 @@
-"""The only reader of the environment: ``sources.yaml`` and ``SHIFTBOOK_*`` become typed settings, or all their errors.
+"""The only reader of the environment: ``sources.yaml``, ``reports.yaml`` and ``SHIFTBOOK_*`` become typed settings.
 
-What a source may say stands in ``assets/config.py`` and the vendors' packages. No Dagster, no vendor's name, and
-nothing is created: a folder comes to be when something is first put in it.
+Or all their errors. What a source may say stands in ``assets/config.py`` and the vendors' packages, what a report may
+in ``assets/reports/config.py``. No Dagster, no vendor's name, and nothing is created: a folder comes to be when
+something is first put in it.
 """
 
 import difflib
 import os
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypedDict, TypeVar
 
@@ -17,9 +18,11 @@ import yaml
 from assets.config import REFERENCE, SOURCE_NAME, Origin, PresentFile, Section, SourceConfig
 from assets.feeds import Feed
 from assets.registry import VENDORS
+from assets.reports.config import ReportConfig, all_reports
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
+REPORTS_FILE = "reports.yaml"
 OPEN, CLOSE = "\ue000", "\ue001"  # private characters that stand for the braces of a reference while YAML is read
 _S = TypeVar("_S", bound=Section)
 
@@ -50,6 +53,7 @@ class Settings:
         adherence_map: CSV laid over the built-in map of what keeps to a planned activity, if any.
         adherence_threshold_seconds: Shorter deviations from what was planned count as keeping to it.
         sources: The sources in the order of the file, disabled ones too.
+        reports: The reports in the order of ``reports.yaml``, disabled ones too; without that file all there are.
     """
 
     home: Path
@@ -61,6 +65,7 @@ class Settings:
     adherence_map: Path | None = None
     adherence_threshold_seconds: float = 0.0
     sources: tuple[SourceConfig, ...] = ()
+    reports: tuple[ReportConfig, ...] = field(default_factory=all_reports)
 
     @property
     def lake_dir(self) -> Path:
@@ -164,16 +169,26 @@ def load_settings(
     home = home_of(home, environ)
     asked = sources or environ.get("SHIFTBOOK_SOURCES")
     file = Path(asked or "sources.yaml").absolute()
+    problems: list[str] = []
+    reports = _reports(file.with_name(REPORTS_FILE), environ, problems)
     if not asked and not file.exists():
-        return Settings(home)
+        if problems:
+            raise SettingsError(problems)
+        return Settings(home, reports=reports)
     keys = _read(file)
     entries = keys.pop("sources", None)
-    problems: list[str] = []
     top = _validated(_TopLevel, keys, Origin(file, environ=environ), problems, also=["sources"])
     configs = _sources(entries, file, environ, problems)
+    known = {config.name for config in configs}
+    problems.extend(
+        f"{file.with_name(REPORTS_FILE)}: report {report.name}: sources: there is no source {name} in {file.name}"
+        for report in reports
+        for name in report.sources or ()
+        if not problems and name not in known
+    )
     if problems or top is None:
         raise SettingsError(problems)
-    return Settings(home, file, **dict(top), sources=tuple(configs))
+    return Settings(home, file, **dict(top), sources=tuple(configs), reports=reports)
 
 
 def _zone(value: str) -> str:
@@ -266,6 +281,30 @@ def _sources(entries: object, file: Path, environ: Mapping[str, str], problems: 
         if config is not None:
             configs.append(config)
     return configs
+
+
+def _reports(file: Path, environ: Mapping[str, str], problems: list[str]) -> tuple[ReportConfig, ...]:
+    """What ``reports.yaml``, beside the file of sources, says; without one, all reports there are."""
+    if not file.exists():
+        return all_reports()
+    keys = _read(file)
+    entries = keys.pop("reports", None) or []
+    problems.extend(f"{Origin(file).place(key)}: unknown key; reports stand under `reports:`" for key in keys)
+    if not isinstance(entries, list):
+        problems.append(f"{file}: reports: must be a list; begin each report with `- name:`")
+        return ()
+    found: dict[str, ReportConfig] = {}
+    for position, entry in enumerate(entries, start=1):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        named = isinstance(name, str) and SOURCE_NAME.fullmatch(name)
+        origin = Origin(file, f"report {name if named else position}", environ)
+        if not isinstance(entry, dict):
+            problems.append(f"{origin.place('')}: must have keys, as `name:`")
+        elif isinstance(name, str) and name in found:
+            problems.append(f"{origin.place('name')}: there are two reports of this name; rename one")
+        elif config := _validated(ReportConfig, entry, origin, problems):
+            found[config.name] = config
+    return tuple(found.values())
 
 
 def _source(entry: object, origin: Origin, problems: list[str]) -> SourceConfig | None:

@@ -32,19 +32,19 @@ class Asked:
         day: Calendar day in ``zone``.
         zone: IANA zone.
         queries: The folder ``sql/reports``.
-        expected: Sources that are captured: while they have not told all of the day, it is not complete.
+        retired: Sources that are captured no more: nothing is expected of them.
     """
 
     config: ReportConfig
     day: date
     zone: str
     queries: Path
-    expected: Sequence[str]
+    retired: Sequence[str] = ()
 
     @property
     def period(self) -> tuple[datetime, datetime]:
         """The day's first instant and the one after its last, UTC: 23 to 25 hours."""
-        return midnight(self.day, self.zone), midnight(self.day + timedelta(days=1), self.zone)
+        return period_of(self.day, self.zone)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -62,9 +62,10 @@ class Asked:
         }
 
 
-def midnight(day: date, zone: str) -> datetime:
-    """The first instant of a local day, UTC; where the clocks skip midnight, the instant at which they do."""
-    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+def period_of(day: date, zone: str) -> tuple[datetime, datetime]:
+    """A local day's first instant and the one after its last, UTC. Where clocks skip midnight, when they do."""
+    start, end = (datetime.combine(d, time(), ZoneInfo(zone)).astimezone(UTC) for d in (day, day + timedelta(days=1)))
+    return start, end
 
 
 def compose(connection: duckdb.DuckDBPyConnection, asked: Asked, folder: Path) -> Report:
@@ -85,11 +86,11 @@ def compose(connection: duckdb.DuckDBPyConnection, asked: Asked, folder: Path) -
     queries = read_queries(asked.queries, asked.config.report, kind.tables)
     tables = [_table(connection, asked, query, folder) for query in queries]
     picture = None
-    if kind.picture and "html" in asked.config.formats:
+    if kind.picture:
         file = _table(connection, asked, read_query(asked.queries / f"{_PICTURE}__stretches.sql"), folder).file
         picture = partial(_stretches, file, asked.zone) if file else None
     start, end = (moment.astimezone(ZoneInfo(asked.zone)) for moment in asked.period)
-    said = told(found_in(connection, asked.parameters, asked.expected), kind, asked.config, asked.zone, asked.period)
+    said = told(found_in(connection, asked.parameters, asked.retired), kind, asked.config, asked.zone, asked.period)
     return Report(
         name=asked.config.name,
         kind=asked.config.report,

@@ -96,3 +96,8 @@ class ReportConfig(Section):
         if value is None or _URI.fullmatch(value):
             return value
         return str((origin_of(info).file.parent / value).absolute())
+
+
+def all_reports() -> tuple[ReportConfig, ...]:
+    """Every report as it is without a file: all agents, all formats."""
+    return tuple(ReportConfig(name=name) for name in REPORTS)

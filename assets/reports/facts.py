@@ -55,6 +55,7 @@ from intermediate.int_source_signals
 where source in (select source from report_agents)
 order by source
 """
+_CHOSEN = "select list(distinct agent_id), list(distinct team) from report_agents"
 _REJECTS = """
 select count(*) from ops.rejects
 where date = $day::date and ($sources::varchar[] is null or list_contains($sources::varchar[], source))
@@ -83,8 +84,9 @@ class Found:
     gaps: Sequence[tuple[str, str, str, datetime, datetime]]
     agents: Sequence[tuple[str, int, int, float | None]]
     signals: Sequence[tuple[str, bool, bool, bool]]
+    chosen: tuple[Sequence[str] | None, Sequence[str] | None]
     rejects: int
-    expected: Sequence[str]
+    retired: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +98,25 @@ class Told:
     complete: bool
 
 
-def found_in(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any], expected: Sequence[str]) -> Found:
+def found_in(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any], retired: Sequence[str]) -> Found:
     """Ask a snapshot, in which the tables of ``scope.sql`` are made."""
 
     def ask(sql: str) -> list[Any]:
         return connection.execute(sql, bound(sql, parameters) or None).fetchall()
 
     [(rejects,)] = ask(_REJECTS)
+    [chosen] = ask(_CHOSEN)
     feeds = [FeedSeen(*row) for row in ask(_FEEDS)]
-    return Found(feeds, ask(_GAPS), ask(_AGENTS), ask(_SIGNALS), rejects, expected)
+    return Found(feeds, ask(_GAPS), ask(_AGENTS), ask(_SIGNALS), chosen, rejects, retired)
 
 
 def is_complete(found: Found, end: datetime) -> bool:
     """Whether nothing more is expected of a period: all of it was asked for, and what is not there is lost for good."""
-    awaited = [feed for feed in found.feeds if feed.source in found.expected]
-    return bool(found.feeds) and all(feed.asked_until >= end and not feed.missing for feed in awaited)
+    return bool(found.feeds) and not any(_is_awaited(feed, found, end) for feed in found.feeds)
+
+
+def _is_awaited(feed: FeedSeen, found: Found, end: datetime) -> bool:
+    return feed.source not in found.retired and (feed.asked_until < end or feed.missing > 0)
 
 
 def told(found: Found, kind: ReportKind, config: ReportConfig, zone: str, period: tuple[datetime, datetime]) -> Told:
@@ -120,11 +126,11 @@ def told(found: Found, kind: ReportKind, config: ReportConfig, zone: str, period
         ("Period", _period(zone, period)),
         ("Who", _who(config, found)),
         ("Coverage", "; ".join(_coverage(found, period)) or "nothing was captured of this day"),
-        ("Missing", "; ".join(_missing(found, zone)) or "nothing"),
+        ("Missing", "; ".join(_missing(found, zone, period[1])) or "nothing"),
         *(("Not told", text) for text in _not_told(found)),
         *kind.definitions,
     ]
-    return Told(facts, list(_warnings(found, zone, period, complete=complete)), complete)
+    return Told(facts, list(_warnings(found, config, zone, period, complete=complete)), complete)
 
 
 def _period(zone: str, period: tuple[datetime, datetime]) -> str:
@@ -135,7 +141,7 @@ def _period(zone: str, period: tuple[datetime, datetime]) -> str:
 
 
 def _who(config: ReportConfig, found: Found) -> str:
-    agents, staffed = (sum(row[n] for row in found.agents) for n in (1, 2))
+    agents, staffed = sum(row[1] for row in found.agents), sum(row[2] for row in found.agents)
     chosen = [
         f"{name} {', '.join(values)}"
         for name, values in (("teams", config.teams), ("agents", config.agents), ("sources", config.sources))
@@ -153,12 +159,15 @@ def _coverage(found: Found, period: tuple[datetime, datetime]) -> Iterator[str]:
         yield f"{source}: {', '.join(feeds) or 'no feed that tells states'}{known}"
 
 
-def _missing(found: Found, zone: str) -> Iterator[str]:
-    for source, feed, status, start, end in found.gaps[:_MOST_GAPS]:
+def _missing(found: Found, zone: str, end: datetime) -> Iterator[str]:
+    for source, feed, status, start, until in found.gaps[:_MOST_GAPS]:
         what = "lost for good" if status == "lost" else "not fetched yet"
-        yield f"{source} {feed} {_clock(start, zone)} to {_clock(end, zone)} ({what})"
+        yield f"{source} {feed} {_clock(start, zone)} to {_clock(until, zone)} ({what})"
     if len(found.gaps) > _MOST_GAPS:
         yield f"and {len(found.gaps) - _MOST_GAPS} more, in the report feed_quality"
+    for seen in found.feeds:
+        if seen.state_bearing and seen.asked_until < end:
+            yield f"{seen.source} {seen.feed} from {_clock(seen.asked_until, zone)} on"
 
 
 def _not_told(found: Found) -> Iterator[str]:
@@ -171,20 +180,23 @@ def _not_told(found: Found) -> Iterator[str]:
             yield f"{source} names no interactions: its transfer rates are empty."
 
 
-def _warnings(found: Found, zone: str, period: tuple[datetime, datetime], *, complete: bool) -> Iterator[str]:
+def _warnings(
+    found: Found, config: ReportConfig, zone: str, period: tuple[datetime, datetime], *, complete: bool
+) -> Iterator[str]:
     if not found.feeds:
         yield "Nothing was captured of this day. The tables are empty because nobody looked."
     elif not complete:
-        waiting = [
-            f"{f.source} {f.feed} was seen up to {_clock(f.observed_until, zone)}"
-            + (f", with {_length(f.missing)} missing" if f.missing else "")
-            for f in found.feeds
-            if f.source in found.expected and (f.missing or f.asked_until < period[1])
-        ]
-        yield f"This day is not complete: {'; '.join(waiting)}. A new edition follows when it is."
+        awaited = [feed for feed in found.feeds if _is_awaited(feed, found, period[1])]
+        # The others are told of by feed_quality.
+        first = [feed for feed in awaited if feed.state_bearing] or awaited
+        seen = [f"{feed.source} {feed.feed} was seen up to {_clock(feed.observed_until, zone)}" for feed in first]
+        yield f"This day is not complete: {'; '.join(seen)}. A new edition follows when it is."
     for feed in found.feeds:
         if feed.lost and feed.state_bearing:
             yield f"{_length(feed.lost)} of {feed.source} {feed.feed} are lost: not fetched while the vendor had them."
+    for what, asked, there in (("agent", config.agents, found.chosen[0]), ("team", config.teams, found.chosen[1])):
+        if absent := [name for name in asked or () if name not in (there or ())]:
+            yield f"Nobody was seen on this day of {what} {', '.join(absent)}."
     if found.rejects:
         yield f"{found.rejects} records could not be read; they are kept and listed in the report feed_quality."
 
