@@ -6,6 +6,7 @@ Each command parses its words, calls what does the work, prints a table or JSON,
 import asyncio
 import logging
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
@@ -24,7 +25,25 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 FORMATS = click.Choice([*EXTENSIONS])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that tell of a full disk, and of raw segments that are wanted and gone, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        from orchestration.forgotten import RawRemovedError
+        from orchestration.room import full, is_full
+
+        try:
+            return super().invoke(ctx)
+        except RawRemovedError as error:
+            fail(str(error))
+        except Exception as error:
+            if not is_full(error):
+                raise
+            fail(str(full(home_of(ctx.params["home"]))))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--home", type=click.Path(path_type=Path), help="Where everything is kept [SHIFTBOOK_HOME or ./data].")
 @click.option(
     "--sources",
@@ -219,6 +238,44 @@ def compact(context: click.Context) -> None:
 
 
 @main.command()
+@click.argument("agent")
+@click.option("--source", help="The agent's source; needed where several have an agent of this id.")
+@click.option("--yes", is_flag=True, help="Do it; without, it is only told what would be done.")
+@click.pass_context
+def forget(context: click.Context, agent: str, source: str | None, yes: bool) -> None:
+    """Remove an agent, by the vendor's id, from replies, tables, exports and logs, and keep them out from now on."""
+    from orchestration.forget import ForgetError, Forgetting
+    from orchestration.forget_words import done, found
+
+    engine = engine_of(context)
+    try:
+        forgetting = Forgetting(engine, agent, source)
+    except ForgetError as error:
+        fail(str(error))
+    with progress_bar("forget", None) as engine.progress:
+        survey = forgetting.survey()
+        deed, left = forgetting.carry_out(survey) if yes else (None, survey)
+    for line in found(survey, forgetting.source) if deed is None else done(deed, survey, left):
+        OUT.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1 if deed is not None and (left.found or left.waiting) else 0)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def housekeeping(context: click.Context, as_json: bool) -> None:
+    """Merge closed days, and remove what is no longer needed: superseded builds, old raw segments, runs and remains."""
+    from orchestration.backfill import recorded
+    from orchestration.housekeeping import housekeep
+
+    engine = engine_of(context)
+    with progress_bar("housekeeping", None, quiet=as_json) as engine.progress, recorded(engine) as instance:
+        rows = [asdict(chore) for chore in housekeep(engine, instance)]
+    show(rows, as_json=as_json)
+    sys.exit(1 if any(row["error"] for row in rows) else 0)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
@@ -239,13 +296,16 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1; 0: a free one.")
 @click.pass_context
 def up(context: click.Context, port: int) -> None:
     """Run it for real: Dagster's webserver and daemon, and the recorder. One Ctrl-C stops all of it."""
-    from orchestration.up import run
+    from orchestration.up import UpError, run
 
-    sys.exit(run(settings_of(context), port))
+    try:
+        sys.exit(run(settings_of(context), port))
+    except UpError as error:
+        fail(str(error))
 
 
 @main.command(name="serve-simulator")

@@ -1,4 +1,4 @@
-"""Parquet files and folders of them as things that are joined, and swapped in one step. Knows no path of the lake."""
+"""Parquet files and folders of them that are joined, parted, and swapped in one step. Knows no path of the lake."""
 
 import ctypes
 import os
@@ -38,6 +38,13 @@ def concatenate(
                         waiting.clear()
         if waiting:
             writer.write_table(pa.Table.from_batches(waiting), row_group_size=rows)
+
+
+def select(path: Path, target: Path, column: str, values: Sequence[str]) -> int:
+    """Write the rows with one of these values in a column; returns how many there are."""
+    table = pq.read_table(path, filters=[(column, "in", list(values))], partitioning=None)
+    pq.write_table(table, target, row_group_size=_ROWS, **_TABLE)
+    return int(table.num_rows)
 
 
 def exchange(one: Path, other: Path) -> None:

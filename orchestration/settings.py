@@ -11,11 +11,11 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, Literal, TypedDict, TypeVar
 
 import pytz
 import yaml
-from assets.config import REFERENCE, SOURCE_NAME, Origin, PresentFile, Section, SourceConfig
+from assets.config import REFERENCE, SOURCE_NAME, Origin, PresentFile, Secret, Section, SourceConfig
 from assets.feeds import Feed
 from assets.registry import VENDORS
 from assets.reports.config import ReportConfig, all_reports
@@ -39,6 +39,20 @@ class SettingsError(ValueError):
         self.problems = tuple(problems)
 
 
+class Alarms(Section):
+    """Whom to tell what goes wrong, beside the log.
+
+    Attributes:
+        webhook: An address that takes a ``POST``. A secret, since it may hold a token.
+        format: ``json`` (docs/operations.md), or ``slack``: one text.
+        allow_http: Whether the address may be plain http to another machine.
+    """
+
+    webhook: Secret
+    format: Literal["json", "slack"] = "json"
+    allow_http: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All that the configuration says; paths are absolute.
@@ -52,6 +66,7 @@ class Settings:
         schedule: CSV of what was planned for whom, if any.
         adherence_map: CSV laid over the built-in map of what keeps to a planned activity, if any.
         adherence_threshold_seconds: Shorter deviations from what was planned count as keeping to it.
+        alarms: Whom to tell what goes wrong; the log alone without.
         sources: The sources in the order of the file, disabled ones too.
         reports: The reports in the order of ``reports.yaml``, disabled ones too; without that file all there are.
     """
@@ -64,6 +79,7 @@ class Settings:
     schedule: Path | None = None
     adherence_map: Path | None = None
     adherence_threshold_seconds: float = 0.0
+    alarms: Alarms | None = None
     sources: tuple[SourceConfig, ...] = ()
     reports: tuple[ReportConfig, ...] = field(default_factory=all_reports)
 
@@ -81,6 +97,11 @@ class Settings:
     def warehouse_path(self) -> Path:
         """The published DuckDB file."""
         return self.home / "warehouse.duckdb"
+
+    @property
+    def alarms_path(self) -> Path:
+        """Which alarms were told, and which still are to be."""
+        return self.home / "alarms.json"
 
     @property
     def exports_dir(self) -> Path:
@@ -207,6 +228,7 @@ class _TopLevel(Section):
     schedule: PresentFile | None = None
     adherence_map: PresentFile | None = None
     adherence_threshold_seconds: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    alarms: Alarms | None = None
 
 
 class _Loader(yaml.SafeLoader):
@@ -371,6 +393,7 @@ _WORDS = {
     "path_type": "must be a path",
     "tuple_type": "must be a list, as [one, two]",
     "is_instance_of": "is required; write ${NAME} and set the environment variable NAME",
+    "model_type": "must have keys, as {key: value}",
     "invalid_key": "a key must be a text; put it in quotes or remove it",
 }
 

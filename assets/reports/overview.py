@@ -67,9 +67,9 @@ def _body(board: Board) -> Iterator[str]:
     yield (
         f"<footer>Made {board.made_at:%Y-%m-%d %H:%M:%S} {escape(board.zone)}; a new page comes with each build and is "
         f"read every {REFRESH_SECONDS} seconds. {UNKNOWN} is not known, which is not 0: some sources do not tell "
-        "handling from waiting, and are on neither side of the occupancy of all, or tell no after-contact work. The day "
-        "is compared with the same weekday a week before, in whole quarters of an hour up to the same time. Not known: "
-        f"nobody was looking, or the source was last seen more than {minutes:.0f} minutes ago.</footer>\n"
+        "handling from waiting, and are on neither side of the occupancy of all, or tell no after-contact work. The "
+        "day is compared with the same weekday a week before, in whole quarters of an hour up to the same time. "
+        f"Not known: nobody was looking, or the source was last seen more than {minutes:.0f} minutes ago.</footer>\n"
     )
 
 
