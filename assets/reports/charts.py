@@ -15,7 +15,7 @@ _WIDTH = 1000
 _LEFT = 230
 _RIGHT = 190
 _BAR = 30
-_LONGEST_LABEL = 32
+_LONGEST_LABEL = 26
 _MOST_LABELS = 13  # hours on an axis before they touch
 _SAME = 0.0005  # ratios that are the same to one decimal of a percent
 

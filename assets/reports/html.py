@@ -99,7 +99,7 @@ def _contents(report: Report) -> str:
 def _section(report: Report, table: Table) -> Iterator[str]:
     yield f'<section aria-labelledby="table-{table.name}"><h2 id="table-{table.name}">{escape(table.title)}</h2>\n'
     for picture in pictures(report, table):
-        kind = "sr" if picture.says_title else "title"
+        kind = "sr" if picture.says_title or picture.title == table.title else "title"
         yield f'<figure><h3 class="{kind}">{escape(picture.title)}</h3>'
         yield f'<div class="picture" tabindex="0" role="group" aria-label="{escape(picture.title)}">'
         yield f"{picture.html}</div>\n<figcaption>{escape(picture.caption)}</figcaption></figure>\n"
