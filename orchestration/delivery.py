@@ -10,8 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from orchestration.editions import MANIFEST, Edition
-from orchestration.files import exchange
-from orchestration.lake import sync
+from orchestration.files import exchange, sync
 
 
 class DeliveryError(Exception):

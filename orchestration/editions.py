@@ -24,8 +24,7 @@ from assets.reports import about
 from assets.reports.changes import changes, totals
 from assets.reports.model import EXTENSIONS, Report, Table
 
-from orchestration.files import exchange
-from orchestration.lake import sync
+from orchestration.files import exchange, sync
 
 MANIFEST = "manifest.json"
 FAILURE = "could_not_run.txt"

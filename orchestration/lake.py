@@ -7,7 +7,6 @@ the merging of a closed day's files in ``compaction.py``.
 import fcntl
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestration.files import is_still, sync
 from orchestration.room import telling_of_full
 from orchestration.tombstones import without
 
@@ -384,20 +384,3 @@ def _held(folder: Path, key: bytes, suffix: str) -> dict[str, Path]:
     for names, path in sorted(merged, key=lambda item: len(item[0])):
         found |= dict.fromkeys(names, path)
     return found
-
-
-def is_still(handle: int, path: Path) -> bool:
-    """Whether an open file is what its path leads to."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def sync(path: Path) -> None:
-    """Have the system write a file, or a directory's entries, to disk before going on."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,35 +8,25 @@ something is first put in it.
 import difflib
 import os
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, TypeVar
 
 import pytz
-import yaml
-from assets.config import REFERENCE, SOURCE_NAME, Origin, PresentFile, Secret, Section, SourceConfig
+from assets.config import SOURCE_NAME, Origin, PresentFile, Secret, Section, SourceConfig
 from assets.feeds import Feed
 from assets.registry import VENDORS
 from assets.reports.config import ReportConfig, all_reports
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
+from orchestration.yaml_files import SettingsError, read_yaml
+
+__all__ = ["Settings", "SettingsError", "feed_rows", "feeds_of", "home_of", "load_settings", "sql_dir"]
+
 REPORTS_FILE = "reports.yaml"
-OPEN, CLOSE = "\ue000", "\ue001"  # private characters that stand for the braces of a reference while YAML is read
 _S = TypeVar("_S", bound=Section)
-
-
-class SettingsError(ValueError):
-    """What is wrong with the settings: one line per problem, each naming file, source, key and the way out.
-
-    Values are never repeated, names of sources, vendors and feeds aside, so no message can hold a secret.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        """Keep the problems, in the order of the file."""
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 class Alarms(Section):
@@ -196,7 +186,7 @@ def load_settings(
         if problems:
             raise SettingsError(problems)
         return Settings(home, reports=reports)
-    keys = _read(file)
+    keys = read_yaml(file)
     entries = keys.pop("sources", None)
     top = _validated(_TopLevel, keys, Origin(file, environ=environ), problems, also=["sources"])
     configs = _sources(entries, file, environ, problems)
@@ -231,59 +221,6 @@ class _TopLevel(Section):
     alarms: Alarms | None = None
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key may stand once, and dates stay texts, so that a wrong one is reported with its key.
-
-    It also takes ``{key: ${NAME}}``, in which YAML sees nested braces: see :func:`_read`.
-    """
-
-
-def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, object]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value in seen:
-            raise yaml.MarkedYAMLError(problem="a key stands twice", problem_mark=key.start_mark)
-        seen.add(str(key.value))
-    return loader.construct_mapping(node, deep=True)
-
-
-def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
-    return str(loader.construct_scalar(node)).translate({ord(OPEN): "{", ord(CLOSE): "}"})
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _unique_keys)
-_Loader.add_constructor("tag:yaml.org,2002:str", _text)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        text = REFERENCE.sub(rf"${OPEN}\1{CLOSE}", file.read_text(encoding="utf-8-sig"))
-        document = _Loader(text).get_single_data()
-    except FileNotFoundError:
-        problem = "no such file; name another with --sources or SHIFTBOOK_SOURCES"
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problem = f"{_syntax(error)}; check indentation, and quote values with special characters"
-    else:
-        if document is None:
-            return {}
-        if isinstance(document, dict):
-            return document
-        problem = "must hold keys at its top level, as `sources:`"
-    raise SettingsError([f"{file}: {problem}"]) from None
-
-
-def _syntax(error: Exception) -> str:
-    """Where YAML is wrong. PyYAML's own text is cut at its first quote: behind it stands what the file says."""
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return "is not YAML in UTF-8"
-    mark = error.problem_mark
-    problem = re.split(r"['\"]", error.problem or "")[0].strip()
-    return f"not valid YAML at line {mark.line + 1}, column {mark.column + 1} ({problem})"
-
-
 def _sources(entries: object, file: Path, environ: Mapping[str, str], problems: list[str]) -> list[SourceConfig]:
     if entries is None:
         return []
@@ -309,7 +246,7 @@ def _reports(file: Path, environ: Mapping[str, str], problems: list[str]) -> tup
     """What ``reports.yaml``, beside the file of sources, says; without one, all reports there are."""
     if not file.exists():
         return all_reports()
-    keys = _read(file)
+    keys = read_yaml(file)
     entries = keys.pop("reports", None) or []
     problems.extend(f"{Origin(file).place(key)}: unknown key; reports stand under `reports:`" for key in keys)
     if not isinstance(entries, list):
