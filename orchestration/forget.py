@@ -179,7 +179,7 @@ class Forgetting:
 
 
 def rebuild(engine: Engine, days: Sequence[date], done: Callable[[str], None] | None = None) -> None:
-    """Build what is out of date of some days, of all models in order, then publish and write the overview; no Dagster."""
+    """Build what is out of date of some days, of all models in order, publish, write the overview; no Dagster."""
     for model in engine.models.values():
         if model.kind in {"day", "segment"}:
             engine.build(model.table, days)
