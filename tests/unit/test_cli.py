@@ -31,6 +31,30 @@ def said(result: Result) -> str:
     return " ".join((result.stdout + result.stderr).split())
 
 
+def test_a_report_prints_where_it_is(engine: Engine) -> None:
+    """If this fails, a script cannot find the file it asked for, or takes a failure for a report."""
+    words = ["report", "interval", "--date", str(day(0)), "--format", "csv"]
+    result = run(engine, *words)
+    assert result.exit_code == 0, result.stderr
+    paths = [Path(line) for line in result.stdout.splitlines()]
+    assert [path.name for path in paths] == [f"interval_{day(0)}_{table}.csv" for table in ("teams", "agents")]
+    assert all(
+        path.is_file() and path.parent == engine.settings.exports_dir / "interval" / str(day(0)) for path in paths
+    )
+    rows = json.loads(run(engine, *words, "--json").stdout)
+    assert [(row["format"], row["edition"]) for row in rows] == [("csv", 1)] * 2
+    unknown = run(engine, "report", "nothing", "--date", str(day(0)))
+    assert (unknown.exit_code, "there is no report nothing" in said(unknown)) == (1, True)
+    assert run(engine, "report", "interval").exit_code == 2
+
+
+def test_a_report_of_a_day_that_nobody_saw_says_so(engine: Engine) -> None:
+    """If this fails, an empty file looks like a day without work."""
+    result = run(engine, "report", "transfers", "--date", "2020-01-01", "--format", "csv", "--agent", "eve")
+    assert result.exit_code == 0
+    assert "Nothing was captured of this day." in said(result)
+
+
 def test_help_is_everywhere(engine: Engine) -> None:
     """Someone who types --help must never start anything."""
     for name in ["", *cli.main.commands]:
