@@ -19,6 +19,7 @@ from orchestration.lake import Lake
 from orchestration.models import Check, Model, called_for, read_checks, read_models
 from orchestration.settings import Settings, feed_rows, sql_dir
 from orchestration.warehouse import Warehouse
+from orchestration.watch import Watch
 
 
 @dataclass
@@ -73,6 +74,11 @@ class Engine:
     def warehouse(self) -> Warehouse:
         """What publishes them."""
         return Warehouse(self.settings.warehouse_path, self.builder, sql_dir() / "macros")
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What says how each feed stands now; it remembers what it read."""
+        return Watch(self.settings, self.lake)
 
     def build(self, table: str, days: Sequence[date]) -> list[Outcome]:
         """Build partitions of a table and tell of each."""

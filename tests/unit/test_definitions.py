@@ -50,7 +50,8 @@ def test_keys_and_groups_are_those_of_the_contract(engine: Engine, specs: dict[s
     """Schedules, selections and links of users name assets by key and group."""
     tables = {model.table.replace(".", "/"): model.schema for model in engine.models.values()}
     raw = {f"raw/{name}/agent_states": "cxengage" for name in ("east", "west", "off")}
-    assert {key: spec.group_name for key, spec in specs.items()} == {**tables, **raw, "warehouse": "marts"}
+    fresh = {f"ops/freshness/{name}/agent_states": "ops" for name in ("east", "west")}
+    assert {key: spec.group_name for key, spec in specs.items()} == {**tables, **raw, **fresh, "warehouse": "marts"}
 
 
 def test_nothing_is_made_on_disk_and_nobody_is_asked(engine: Engine, specs: dict[str, dg.AssetSpec]) -> None:
@@ -126,7 +127,8 @@ def test_every_claim_is_a_check_with_words(definitions: dg.Definitions, engine: 
     found = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
     claims = {(table.replace(".", "/"), check.name) for table, checks in engine.checks.items() for check in checks}
     assert claims <= found
-    assert found - claims == {(f"raw/{name}/agent_states", "fetched_everything") for name in ("east", "west")}
+    raw = {f"raw/{name}/agent_states" for name in ("east", "west")}
+    assert found - claims == {(key, name) for key in raw for name in ("fetched_everything", "data_is_fresh")}
     assert [key for key in graph.asset_check_keys if not (graph.get_check_spec(key).description or "")] == []
 
 
