@@ -313,11 +313,16 @@ def up(context: click.Context, port: int) -> None:
 @click.option("--seed", default=1, show_default=True, help="What the simulated centre is grown from.")
 @click.option("--agents", default=100, show_default=True, help="How many agents work there.")
 @click.option("--days", default=3, show_default=True, help="How many days of history there are.")
-def serve_simulator(port: int, seed: int, agents: int, days: int) -> None:
+@click.option(
+    "--files",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder, made if need be, that gets the files of Huawei's CC-FS, one for six hours of the centre's time.",
+)
+def serve_simulator(port: int, seed: int, agents: int, days: int, files: Path | None) -> None:
     """Serve the simulated vendors alone, until Ctrl-C; prints their addresses and credentials as JSON."""
     from orchestration.demo import serve
 
-    serve(port, seed, agents, days)
+    serve(port, seed, agents, days, files)
 
 
 @main.command()

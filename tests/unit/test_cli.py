@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from orchestration import cli
+from orchestration import cli, demo
 from orchestration.resources import Engine
 from tests.pipeline.site import day
 from tests.pipeline.toy import engine_at, filled
@@ -174,6 +174,15 @@ def test_the_shell_runs_queries_until_the_end(engine: Engine) -> None:
     assert "42" in result.stdout
     assert "nope" in result.stderr
     assert "still here" in result.stdout
+
+
+def test_the_simulator_is_told_where_to_lay_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, nobody can try files of CC-FS without a call centre of their own."""
+    told: list[object] = []
+    monkeypatch.setattr(demo, "serve_simulator", lambda **words: told.append(words["files"]))
+    for words in (["--files", str(tmp_path / "new")], []):
+        assert CliRunner().invoke(cli.main, ["serve-simulator", *words]).exit_code == 0
+    assert told == [tmp_path / "new", None]
 
 
 def test_a_missing_variable_is_named_by_a_backfill(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
