@@ -83,6 +83,7 @@ class Runner:
             first_day=first - timedelta(days=DELIVERED_AFTER),
             last_day=max(last, today),
             lineage=False,
+            watched=False,
         )
         self.graph = self.defs.resolve_asset_graph()
         self.job = self.defs.resolve_implicit_global_asset_job_def()
@@ -103,7 +104,9 @@ class Runner:
         report = Report()
         wanted = dg.AssetSelection.from_string(select) if select else dg.AssetSelection.all()
         raw = raw_keys(engine, sources or sorted(known))
-        models = (wanted - dg.AssetSelection.key_prefixes("raw")).required_multi_asset_neighbors()
+        # Reports have days of their own zones, and an asset each that is run by itself.
+        others = dg.AssetSelection.key_prefixes("raw", "reports")
+        models = (wanted - others).required_multi_asset_neighbors()
         with recorded(engine) as instance:
             if raw:
                 self._run(instance, report, dg.AssetSelection.assets(*raw) & wanted, first, last)

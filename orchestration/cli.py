@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import click
 import duckdb
+from assets.reports.model import EXTENSIONS
 
 from orchestration.console import ERR, OUT, progress_bar, show
 from orchestration.settings import Settings, SettingsError, home_of, load_settings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from orchestration.resources import Engine
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
+FORMATS = click.Choice([*EXTENSIONS])
 
 
 class _Commands(click.Group):
@@ -169,6 +171,46 @@ def sql(context: click.Context, query_text: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("name")
+@click.option("--date", "day", type=DAY, required=True, help="Calendar day in the report's time zone.")
+@click.option("--format", "formats", multiple=True, type=FORMATS, help="Only this format; may be given several times.")
+@click.option("--agent", "agents", multiple=True, help="Only of the agent with this id; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def report(
+    context: click.Context,
+    name: str,
+    day: datetime,
+    formats: tuple[str, ...],
+    agents: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Render the report NAME now and print where its files are; the same figures are not issued twice."""
+    from orchestration.delivery import DeliveryError
+    from orchestration.reporting import ReportError, issue, narrowed, report_named
+
+    settings = settings_of(context)
+    try:
+        config = narrowed(report_named(settings, name), formats, agents)
+        issued = issue(settings, config, day.date())
+    except (ReportError, DeliveryError) as error:
+        fail(str(error))
+    wanted = set(formats or config.formats)
+    files = [file for file in issued.edition.files if file.format in wanted]
+    rows = [
+        {"path": str(issued.folder / f.name), "format": f.format, "rows": f.rows, "edition": issued.edition.edition}
+        for f in files
+    ]
+    if as_json:
+        show(rows, as_json=True)
+        return
+    for warning in issued.edition.warnings:
+        ERR.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for row in rows:
+        OUT.print(str(row["path"]), markup=False, highlight=False, soft_wrap=True)
+
+
+@main.command()
 @click.pass_context
 def publish(context: click.Context) -> None:
     """Write warehouse.duckdb anew from the lake, for instance after it was moved or mounted elsewhere."""
@@ -190,6 +232,29 @@ def compact(context: click.Context) -> None:
     engine.warehouse.publish()
     engine.warehouse.clean()
     OUT.print(f"{merged} days merged", highlight=False)
+
+
+@main.command()
+@click.argument("agent")
+@click.option("--source", help="The agent's source; needed where several have an agent of this id.")
+@click.option("--yes", is_flag=True, help="Do it; without, it is only told what would be done.")
+@click.pass_context
+def forget(context: click.Context, agent: str, source: str | None, yes: bool) -> None:
+    """Remove an agent, by the vendor's id, from replies, tables, exports and logs, and keep them out from now on."""
+    from orchestration.forget import ForgetError, Forgetting
+    from orchestration.forget_words import done, found
+
+    engine = engine_of(context)
+    try:
+        forgetting = Forgetting(engine, agent, source)
+    except ForgetError as error:
+        fail(str(error))
+    with progress_bar("forget", None) as engine.progress:
+        survey = forgetting.survey()
+        deed, left = forgetting.carry_out(survey) if yes else (None, survey)
+    for line in found(survey, forgetting.source) if deed is None else done(deed, survey, left):
+        OUT.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1 if deed is not None and (left.found or left.waiting) else 0)
 
 
 @main.command()

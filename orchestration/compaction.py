@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
-from orchestration.files import concatenate
+from orchestration.files import concatenate, sync
 from orchestration.inputs import midnight
-from orchestration.lake import Lake, raw_options, segments_of, stamp, sync
+from orchestration.lake import Lake, raw_options, segments_of, stamp
 from orchestration.logs import merge_attempts
 
 

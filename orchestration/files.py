@@ -1,4 +1,4 @@
-"""Parquet files and folders of them that are joined, parted, and swapped in one step. Knows no path of the lake."""
+"""Files: Parquet ones joined and parted, folders swapped in one step, what is on disk. Knows no path of the lake."""
 
 import ctypes
 import os
@@ -57,3 +57,20 @@ def exchange(one: Path, other: Path) -> None:
         other.rename(aside)
         one.rename(other)
         aside.rename(one)
+
+
+def is_still(handle: int, path: Path) -> bool:
+    """Whether an open file is what its path leads to."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or a directory's entries, to disk before going on."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
