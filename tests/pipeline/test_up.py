@@ -66,9 +66,15 @@ class Up:
 
     def launched(self) -> str:
         """The id of a run, once one can be launched."""
-        told: list[Any] = []
-        until(lambda: told.append(self.ask(LAUNCH)) or "LaunchRunSuccess" in str(told[-1]))
-        return str(told[-1]["launchRun"]["run"]["runId"])
+        told: Any = None
+
+        def launches() -> bool:
+            nonlocal told
+            told = self.ask(LAUNCH)
+            return "LaunchRunSuccess" in str(told)
+
+        until(launches)
+        return str(told["launchRun"]["run"]["runId"])
 
     def children(self) -> dict[int, str]:
         """Process ids and command lines of all that runs for this home."""
