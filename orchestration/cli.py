@@ -30,7 +30,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
-        from orchestration.forgotten import RawRemovedError
+        from orchestration.removed import RawRemovedError
         from orchestration.room import full, is_full
 
         try:
