@@ -91,7 +91,8 @@ def _soon_lost(feed: FeedNow, zone: str) -> Iterator[Incident]:
                 key=f"loss_within_{hours}h:{feed.name}",
                 kind=f"loss_within_{hours}h",
                 subject=feed.name,
-                cause=f"{feed.name}: {_span(oldest, zone)} was not fetched, and the vendor begins to forget it in {said(left)}."
+                cause=f"{feed.name}: {_span(oldest, zone)} was not fetched, "
+                f"and the vendor begins to forget it in {said(left)}."
                 + (f" The last attempt failed: {feed.error}" if feed.error else ""),
                 next_step="The guard asks for it again and again; if it fails, mend the cause ('shiftbook doctor'), "
                 f"or run 'shiftbook backfill --source {feed.source.name} --from {oldest.start.date()} "
