@@ -17,8 +17,9 @@ from orchestration.guard import capture_before_loss, retention_guard
 from orchestration.model_assets import OWNERS, model_assets
 from orchestration.partitions import utc_days
 from orchestration.raw_assets import raw_metadata, recorded_asset
+from orchestration.report_assets import report_definitions
 from orchestration.resources import Engine
-from orchestration.schedules import capture_and_build, every_quarter_hour
+from orchestration.schedules import capture_and_build, every_night, every_quarter_hour, housekeeping
 from orchestration.sensors import build_what_came, new_segments
 from orchestration.settings import Settings, feeds_of, load_settings
 
@@ -46,7 +47,8 @@ def build_defs(
         SettingsError: The configuration is wrong; the message lists every problem.
     """
     engine = engine or Engine(settings or load_settings())
-    days = utc_days(min(first_day or engine.first_day(), engine.first_day()), last_day)
+    first = min(first_day or engine.first_day(), engine.first_day())
+    days = utc_days(first, last_day)
     raw = [asset for source in engine.settings.sources if source.enabled for asset in _raw(source, days)]
     # What a source captured before it was switched off is still read.
     kept = [
@@ -68,15 +70,16 @@ def build_defs(
         models = model_assets(engine, days, lineage=lineage)
     enabled = [source for source in engine.settings.sources if source.enabled and watched]
     feeds = [(source, feed) for source in enabled for feed in feeds_of(source)]
-    return dg.Definitions(
+    built = dg.Definitions(
         assets=[*raw, *kept, *models, *starmap(freshness_asset, feeds)],
         asset_checks=list(starmap(freshness_check, feeds)),
-        jobs=[capture_and_build, build_what_came, capture_before_loss],
-        schedules=[every_quarter_hour],
+        jobs=[capture_and_build, build_what_came, capture_before_loss, housekeeping],
+        schedules=[every_quarter_hour, every_night],
         sensors=[new_segments, freshness, retention_guard, alarms],
         resources={"engine": engine},
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(built, report_definitions(engine, first))
 
 
 def _raw(source: SourceConfig, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition | dg.AssetSpec]:

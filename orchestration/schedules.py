@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from orchestration.housekeeping import housekeep
+from orchestration.resources import Engine
 from orchestration.sensors import UNDER_WAY
 
 _EVERY = "*/15 * * * *"
@@ -16,8 +18,36 @@ LOOK_BACK = timedelta(days=3)
 
 capture_and_build = dg.define_asset_job(
     "capture_and_build",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("reports"),
     description="Fetches what is missing or unsettled of some days and builds them.",
+)
+
+
+@dg.op(description="Does each chore by itself, and fails at the end if one could not be done.")
+def do_chores(context: dg.OpExecutionContext, engine: dg.ResourceParam[Engine]) -> None:
+    """What ``shiftbook housekeeping`` does."""
+    done = list(housekeep(engine, context.instance))
+    context.add_output_metadata({chore.chore: chore.error or chore.done for chore in done})
+    failed = [f"{chore.chore}: {chore.error}" for chore in done if chore.error]
+    for chore in done:
+        context.log.info("%s: %s (%s s)", chore.chore, chore.error or chore.done, chore.seconds)
+    if failed:
+        raise dg.Failure("\n".join(failed))
+
+
+@dg.job(description="Merges closed days and removes what is no longer needed, so that the home stays small.")
+def housekeeping() -> None:
+    """Asks no vendor and builds nothing."""
+    do_chores()
+
+
+every_night = dg.ScheduleDefinition(
+    name="every_night",
+    job=housekeeping,
+    cron_schedule="40 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Protects against a full disk: closed days are merged, superseded builds and old runs removed.",
 )
 
 

@@ -1,5 +1,7 @@
 """What Dagster is told: loaded without network or secrets, with keys, descriptions, columns, lineage and checks."""
 
+import dataclasses
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -145,3 +147,11 @@ def test_only_the_configured_vendors_tables_are_in_the_graph(specs: dict[str, dg
     """Whoever has one vendor would have to find their ten tables among fifty."""
     assert not [key for key in specs if any(vendor in key for vendor in ("kore", "huawei", "beyondtrust"))]
     assert {"marts/fct_participation", "staging/stg_cxengage__agent_states"} <= specs.keys()
+
+
+def test_partitions_begin_where_anything_can_be(engine: Engine) -> None:
+    """Weeks that no vendor can fill would show every table as nearly empty, for ever."""
+    assert engine.first_day() == FIRST - timedelta(days=1)
+    open_ended = [source.model_copy(update={"since": None}) for source in engine.settings.sources]
+    without = Engine(dataclasses.replace(engine.settings, sources=tuple(open_ended)))
+    assert timedelta(days=4) <= datetime.now(UTC).date() - without.first_day() <= timedelta(days=5)
