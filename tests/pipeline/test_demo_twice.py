@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from orchestration.forget import Forgetting
+from orchestration.resources import Engine
+from orchestration.settings import load_settings
 from tests.pipeline.site import SHIFTBOOK, opened
+from tests.traces import traces
 
 
 def demo(home: Path) -> list[dict[str, Any]]:
@@ -104,3 +108,37 @@ def files_of_the_past(home: Path) -> dict[Path, int]:
     today = datetime.now(UTC).date().isoformat()
     found = [path for name in ("raw", "marts") for path in (home / "lake" / name).glob("**/date=*/*.parquet")]
     return {path: path.stat().st_ino for path in found if path.parent.name < f"date={today}"}
+
+
+VARIABLES = "USERNAME PASSWORD KORE_APP_ID KORE_SECRET HUAWEI_AK HUAWEI_SK BEYONDTRUST_ID BEYONDTRUST_SECRET"
+
+
+def test_an_agent_of_each_vendor_is_forgotten(home: Path, first: list[dict[str, Any]]) -> None:
+    """Each vendor names agents in a format of its own, and one that is not cut keeps everybody."""
+    assert first
+    config = home / "demo" / "sources.yaml"
+    for name in ("roster.csv", "schedule.csv"):
+        path = home / "demo" / name
+        path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    others = (
+        "select source, agent_id, staffed_seconds, observed_seconds from marts.agg_agent_days "
+        "where (source, agent_id) not in (select unnest(?)) order by all"
+    )
+    with opened(home) as connection:
+        chosen = connection.execute(
+            "select source, min_by(agent_id, (agent_id, agent_name)), min_by(agent_name, (agent_id, agent_name)) "
+            "from marts.dim_agents where last_seen_at is not null group by source order by source"
+        ).fetchall()
+        gone = [(source, agent) for source, agent, _ in chosen]
+        before = connection.execute(others, [gone]).fetchall()
+    engine = Engine(load_settings(home, config, dict.fromkeys((f"DEMO_{name}" for name in VARIABLES.split()), "x")))
+    for source, agent in gone:
+        forgetting = Forgetting(engine, agent, source)
+        deed, left = forgetting.carry_out(forgetting.survey())
+        assert deed.pages
+        assert not left.found
+    with opened(home) as connection:
+        assert connection.execute(others, [gone]).fetchall() == before
+        assert set(connection.execute("select source, agent_id from marts.dim_agents").fetchall()).isdisjoint(gone)
+    # Of numbers, and of names that others bear, something is found everywhere.
+    assert traces(home, *(agent for _, agent in gone if not agent.isdigit()), without=("demo",)) == []
