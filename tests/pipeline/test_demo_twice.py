@@ -77,6 +77,21 @@ def test_there_are_twenty_examples_and_a_list_of_them() -> None:
     assert len(EXAMPLES) == 20
 
 
+def test_the_notebook_runs(home: Path, first: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first thing that an analyst runs; its cells are run as they are, without Jupyter."""
+    assert first
+    monkeypatch.setenv("SHIFTBOOK_HOME", str(home))
+    cells = json.loads((EXAMPLES[0].parent / "shiftbook.ipynb").read_text(encoding="utf-8"))["cells"]
+    names: dict[str, Any] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [], "outputs show somebody's figures, and change with every run"
+            exec("".join(cell["source"]), names)  # noqa: S102 -- the notebook's own code
+    names["db"].close()
+    assert (len(names["timeline"]) > 10, len(names["hours"]) > 10, len(names["transfers"]) > 0) == (True, True, True)
+    assert names["same"]
+
+
 def test_the_demo_equals_the_truth_and_a_second_run_adds_nothing_to_the_past(
     home: Path, first: list[dict[str, Any]]
 ) -> None:
