@@ -27,6 +27,7 @@ from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerpr
 from orchestration.cache import Cache
 from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
 from orchestration.files import concatenate
+from orchestration.forgotten import already_staged, feed_of
 from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
@@ -130,9 +131,8 @@ class Builder:
         started = time.perf_counter()
         with self.lake.lock(f"{model.table}-{day}"):
             old = self.builds.manifest(model.table, day)
-            current = [e for e in (old.entries if old else ()) if e.parts[0].content.endswith(model.version)]
-            entries = {part.segment: entry for entry in current for part in entry.parts}
             raw = self._raw(model, day)
+            entries = already_staged(self.builds, model, day, raw, self.types[model.table])
             fresh = sorted(raw.keys() - entries.keys())
             if fresh:
                 with self._connection(threads) as connection:
@@ -151,7 +151,7 @@ class Builder:
 
     def _raw(self, model: Model, day: date) -> dict[str, Path]:
         """The raw segments of a day that a staging model parses, of all sources, and the files that hold them."""
-        vendor, feed = model.parents[0].removeprefix("raw.").split("_", 1)
+        vendor, feed = feed_of(model)
         folders = self.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}")
         return {name: path for folder in folders for name, path in segments_of(folder).items()}
 

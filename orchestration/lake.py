@@ -7,7 +7,6 @@ the merging of a closed day's files in ``compaction.py``.
 import fcntl
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestration.files import is_still, sync
+from orchestration.room import telling_of_full
 from orchestration.tombstones import without
 
 _UTC = pa.timestamp("us", tz="UTC")
@@ -265,32 +266,54 @@ class Lake:
             return FeedClock()
 
     def days(self, vendor: str, feed: str) -> set[date]:
-        """UTC days that hold raw segments of a feed, whatever the source."""
-        base = self.root / "raw" / vendor / feed
-        return {date.fromisoformat(path.name[5:]) for path in base.glob("source=*/date=*")}
+        """UTC days that hold or held raw segments of a feed, whatever the source."""
+        held = (self.root / "raw" / vendor / feed).glob("source=*/date=*")
+        removed = (self.root / ".capture" / vendor / feed).glob("source=*/forgotten/*.json")
+        return {date.fromisoformat(path.stem.removeprefix("date=")) for path in (*held, *removed)}
 
     def place(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Let ``write`` fill a hidden file, fsync it, and rename it to ``path``: there whole or not at all."""
+        """Let ``write`` fill a hidden file, fsync it, and rename it to ``path``: there whole or not at all.
+
+        Raises:
+            DiskFullError: There is no room; nothing changed.
+        """
         waiting = self.root / ".tmp"
-        waiting.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = waiting / f"{uuid.uuid4().hex}.tmp"
-        try:
-            write(temporary)
-            sync(temporary)
-            temporary.replace(path)
-            sync(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with telling_of_full(self.root):
+            waiting.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write(temporary)
+                sync(temporary)
+                temporary.replace(path)
+                sync(path.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold a lock across processes. The system lets go of it when its holder dies, however it dies."""
-        folder = self.root / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        """Hold a lock across processes. The system lets go of it when its holder dies, however it dies.
+
+        What builds or publishes does so under one.
+
+        Raises:
+            DiskFullError: There is no room for what is written while it is held.
+        """
+        path = self.root / ".locks" / f"{name}.lock"
+        with telling_of_full(self.root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._locked(path):
+                yield
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        while True:
+            with path.open("w") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                # Housekeeping removes locks that nobody has; another one may have been made in its place meanwhile.
+                if is_still(handle.fileno(), path):
+                    yield
+                    return
 
 
 def segment_table(segment: Segment) -> pa.Table:
@@ -361,12 +384,3 @@ def _held(folder: Path, key: bytes, suffix: str) -> dict[str, Path]:
     for names, path in sorted(merged, key=lambda item: len(item[0])):
         found |= dict.fromkeys(names, path)
     return found
-
-
-def sync(path: Path) -> None:
-    """Have the system write a file, or a directory's entries, to disk before going on."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from assets.erasure import Person
 
-from orchestration.lake import RAW_SCHEMA, Lake, Page, Segment, cleaned, segment_table, segments_of, sync, write_raw
+from orchestration.files import sync
+from orchestration.lake import RAW_SCHEMA, Lake, Page, Segment, cleaned, segment_table, segments_of, write_raw
 from orchestration.tombstones import Cutting
 
 
