@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from assets.feeds import Feed
+from assets.hours import OpenHours, parse_hours
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -227,6 +228,32 @@ def checked_url(value: str, *, allow_http: bool) -> str:
     return value.rstrip("/")
 
 
+def _hours(value: object) -> object:
+    if value is None or isinstance(value, OpenHours):
+        return value
+    texts = value if isinstance(value, list | tuple) else [value]
+    return parse_hours([text if isinstance(text, str) else "" for text in texts])
+
+
+class Freshness(Section):
+    """How late a feed may be, in minutes of open hours beyond what is usual for it: its own delay and rhythm.
+
+    Attributes:
+        warn_minutes: From when on it is late, which is a warning.
+        fail_minutes: From when on it is stale, which is a failure and an alarm.
+    """
+
+    warn_minutes: Annotated[FiniteFloat, Field(gt=0)] = 15.0
+    fail_minutes: Annotated[FiniteFloat, Field(gt=0, validate_default=True)] = 60.0
+
+    @field_validator("fail_minutes")
+    @classmethod
+    def _later(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("warn_minutes", 0):
+            raise ValueError("must not be less than warn_minutes; they are 60 and 15 unless set")
+        return value
+
+
 class SourceConfig(Section):
     """The keys that every source may have (contract.md §3).
 
@@ -244,6 +271,8 @@ class SourceConfig(Section):
         retain_raw_days: How many days of raw segments are kept; none means all.
         feeds: Names of the feeds to capture; none means all that the vendor offers, but those that must be named.
         tolerance_seconds: How far a figure of ours may be from the vendor's own, in seconds.
+        freshness: How late its feeds may be before that is a warning, and a failure.
+        open_hours: When being late counts, by the wall clock of ``report_timezone``; none means always.
     """
 
     literal_keys: ClassVar[frozenset[str]] = frozenset({"name", "vendor"})  # they are read before the rest is
@@ -261,6 +290,8 @@ class SourceConfig(Section):
     retain_raw_days: Annotated[int, Field(gt=0)] | None = None
     feeds: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
     tolerance_seconds: Annotated[FiniteFloat, Field(ge=0)] = 2.0
+    freshness: Freshness = Freshness()
+    open_hours: Annotated[OpenHours, BeforeValidator(_hours)] = OpenHours()
 
     def captures(self, feed: str) -> bool:
         """Whether a feed of the vendor is captured: it is named in ``feeds``, or nothing is named there."""

@@ -14,6 +14,7 @@ import dagster as dg
 
 from orchestration.definitions import build_defs
 from orchestration.inputs import DELIVERED_AFTER
+from orchestration.leftovers import PROCESS_TAG, this_process
 from orchestration.resources import Engine
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -26,6 +27,12 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 2
+# What sensors and schedules did; runs and their events are removed by 'shiftbook housekeeping'.
+retention:
+  schedule:
+    purge_after_days: 30
+  sensor:
+    purge_after_days: {skipped: 2, success: 30, failure: 30, started: 30}
 """
 
 
@@ -76,6 +83,7 @@ class Runner:
             first_day=first - timedelta(days=DELIVERED_AFTER),
             last_day=max(last, today),
             lineage=False,
+            watched=False,
         )
         self.graph = self.defs.resolve_asset_graph()
         self.job = self.defs.resolve_implicit_global_asset_job_def()
@@ -96,7 +104,9 @@ class Runner:
         report = Report()
         wanted = dg.AssetSelection.from_string(select) if select else dg.AssetSelection.all()
         raw = raw_keys(engine, sources or sorted(known))
-        models = (wanted - dg.AssetSelection.key_prefixes("raw")).required_multi_asset_neighbors()
+        # Reports have days of their own zones, and an asset each that is run by itself.
+        others = dg.AssetSelection.key_prefixes("raw", "reports")
+        models = (wanted - others).required_multi_asset_neighbors()
         with recorded(engine) as instance:
             if raw:
                 self._run(instance, report, dg.AssetSelection.assets(*raw) & wanted, first, last)
@@ -134,7 +144,11 @@ class Runner:
         keys = selection.resolve(self.graph) & self.graph.executable_asset_keys
         if not keys:
             return
-        tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
+        tags = {
+            "dagster/asset_partition_range_start": str(first),
+            "dagster/asset_partition_range_end": str(last),
+            PROCESS_TAG: this_process(),
+        }
         result = self.job.execute_in_process(
             run_config=_QUIET, instance=instance, raise_on_error=False, tags=tags, asset_selection=sorted(keys)
         )

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from orchestration.files import exchange
-from orchestration.lake import Lake, sync
+from orchestration.files import exchange, sync
+from orchestration.lake import Lake
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ Losing them costs time and nothing else; what must not be lost belongs in ``lake
 """
 
 import hashlib
+import os
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 _Answer = TypeVar("_Answer")
+_DAY_SECONDS = 86_400.0
 
 
 class Cache:
@@ -31,7 +34,9 @@ class Cache:
             return find()
         path = self._folder / f"{hashlib.sha256(question.encode()).hexdigest()}.json"
         with suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(path.read_bytes(), type=kind)
+            answer = msgspec.json.decode(path.read_bytes(), type=kind)
+            self._used(path)
+            return answer
         answer = find()
         with suppress(OSError):  # a full disk, or one that may not be written to, is told of by what must be kept
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -39,3 +44,19 @@ class Cache:
             temporary.write_bytes(msgspec.json.encode(answer))
             temporary.replace(path)
         return answer
+
+    def tidy(self, days: int) -> list[Path]:
+        """Remove answers that nobody wanted for so many days; returns them."""
+        limit = time.time() - days * _DAY_SECONDS
+        folder = self._folder
+        gone = [p for p in folder.iterdir() if p.stat().st_mtime < limit] if folder and folder.is_dir() else []
+        for path in gone:
+            path.unlink(missing_ok=True)
+        return gone
+
+    @staticmethod
+    def _used(path: Path) -> None:
+        """Note that an answer is still wanted, at most once a day."""
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _DAY_SECONDS:
+                os.utime(path)

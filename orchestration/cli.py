@@ -6,12 +6,14 @@ Each command parses its words, calls what does the work, prints a table or JSON,
 import asyncio
 import logging
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
 import click
 import duckdb
+from assets.reports.model import EXTENSIONS
 
 from orchestration.console import ERR, OUT, progress_bar, show
 from orchestration.settings import Settings, SettingsError, home_of, load_settings
@@ -20,9 +22,28 @@ if TYPE_CHECKING:
     from orchestration.resources import Engine
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
+FORMATS = click.Choice([*EXTENSIONS])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that tell of a full disk, and of raw segments that are wanted and gone, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        from orchestration.forgotten import RawRemovedError
+        from orchestration.room import full, is_full
+
+        try:
+            return super().invoke(ctx)
+        except RawRemovedError as error:
+            fail(str(error))
+        except Exception as error:
+            if not is_full(error):
+                raise
+            fail(str(full(home_of(ctx.params["home"]))))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--home", type=click.Path(path_type=Path), help="Where everything is kept [SHIFTBOOK_HOME or ./data].")
 @click.option(
     "--sources",
@@ -150,6 +171,46 @@ def sql(context: click.Context, query_text: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("name")
+@click.option("--date", "day", type=DAY, required=True, help="Calendar day in the report's time zone.")
+@click.option("--format", "formats", multiple=True, type=FORMATS, help="Only this format; may be given several times.")
+@click.option("--agent", "agents", multiple=True, help="Only of the agent with this id; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def report(
+    context: click.Context,
+    name: str,
+    day: datetime,
+    formats: tuple[str, ...],
+    agents: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Render the report NAME now and print where its files are; the same figures are not issued twice."""
+    from orchestration.delivery import DeliveryError
+    from orchestration.reporting import ReportError, issue, narrowed, report_named
+
+    settings = settings_of(context)
+    try:
+        config = narrowed(report_named(settings, name), formats, agents)
+        issued = issue(settings, config, day.date())
+    except (ReportError, DeliveryError) as error:
+        fail(str(error))
+    wanted = set(formats or config.formats)
+    files = [file for file in issued.edition.files if file.format in wanted]
+    rows = [
+        {"path": str(issued.folder / f.name), "format": f.format, "rows": f.rows, "edition": issued.edition.edition}
+        for f in files
+    ]
+    if as_json:
+        show(rows, as_json=True)
+        return
+    for warning in issued.edition.warnings:
+        ERR.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for row in rows:
+        OUT.print(str(row["path"]), markup=False, highlight=False, soft_wrap=True)
+
+
+@main.command()
 @click.pass_context
 def publish(context: click.Context) -> None:
     """Write warehouse.duckdb anew from the lake, for instance after it was moved or mounted elsewhere."""
@@ -174,6 +235,44 @@ def compact(context: click.Context) -> None:
 
 
 @main.command()
+@click.argument("agent")
+@click.option("--source", help="The agent's source; needed where several have an agent of this id.")
+@click.option("--yes", is_flag=True, help="Do it; without, it is only told what would be done.")
+@click.pass_context
+def forget(context: click.Context, agent: str, source: str | None, yes: bool) -> None:
+    """Remove an agent, by the vendor's id, from replies, tables, exports and logs, and keep them out from now on."""
+    from orchestration.forget import ForgetError, Forgetting
+    from orchestration.forget_words import done, found
+
+    engine = engine_of(context)
+    try:
+        forgetting = Forgetting(engine, agent, source)
+    except ForgetError as error:
+        fail(str(error))
+    with progress_bar("forget", None) as engine.progress:
+        survey = forgetting.survey()
+        deed, left = forgetting.carry_out(survey) if yes else (None, survey)
+    for line in found(survey, forgetting.source) if deed is None else done(deed, survey, left):
+        OUT.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1 if deed is not None and (left.found or left.waiting) else 0)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def housekeeping(context: click.Context, as_json: bool) -> None:
+    """Merge closed days, and remove what is no longer needed: superseded builds, old raw segments, runs and remains."""
+    from orchestration.backfill import recorded
+    from orchestration.housekeeping import housekeep
+
+    engine = engine_of(context)
+    with progress_bar("housekeeping", None, quiet=as_json) as engine.progress, recorded(engine) as instance:
+        rows = [asdict(chore) for chore in housekeep(engine, instance)]
+    show(rows, as_json=as_json)
+    sys.exit(1 if any(row["error"] for row in rows) else 0)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
@@ -194,13 +293,16 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1; 0: a free one.")
 @click.pass_context
 def up(context: click.Context, port: int) -> None:
     """Run it for real: Dagster's webserver and daemon, and the recorder. One Ctrl-C stops all of it."""
-    from orchestration.up import run
+    from orchestration.up import UpError, run
 
-    sys.exit(run(settings_of(context), port))
+    try:
+        sys.exit(run(settings_of(context), port))
+    except UpError as error:
+        fail(str(error))
 
 
 @main.command(name="serve-simulator")

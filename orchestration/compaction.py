@@ -15,26 +15,22 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
-from orchestration.files import concatenate
+from orchestration.files import concatenate, sync
 from orchestration.inputs import midnight
-from orchestration.lake import Lake, raw_options, segments_of, stamp, sync
+from orchestration.lake import Lake, raw_options, segments_of, stamp
 from orchestration.logs import merge_attempts
 
 
 def compact_closed_days(
     builder: Builder, feeds: Sequence[Mapping[str, Any]], done: Callable[[str], None] = lambda _: None
 ) -> int:
-    """Merge every day that the vendor can no longer change; returns how many raw partitions were merged.
-
-    A day is closed when its end lies further back than the vendor keeps records, on the vendor's clock, and another
-    day on top, so that no capture that is under way can still land in it.
-    """
+    """Merge every day that the vendor can no longer change; returns how many raw partitions were merged."""
     merged = 0
     for feed in feeds:
-        clock = builder.lake.clock(feed["vendor"], feed["feed"], feed["source"])
-        if clock.vendor_now is None:
+        retention = timedelta(seconds=feed["retention_seconds"])
+        limit = closed_before(builder.lake, feed["vendor"], feed["feed"], feed["source"], retention)
+        if limit is None:
             continue
-        limit = clock.vendor_now - timedelta(seconds=feed["retention_seconds"]) - timedelta(days=1)
         base = builder.lake.root / "raw" / feed["vendor"] / feed["feed"] / f"source={feed['source']}"
         for folder in sorted(base.glob("date=*")):
             day = date.fromisoformat(folder.name[5:])
@@ -47,6 +43,16 @@ def compact_closed_days(
             for day in builder.builds.days(model.table):
                 merge_staged(builder, model.table, day)
     return merged
+
+
+def closed_before(lake: Lake, vendor: str, feed: str, source: str, retention: timedelta) -> datetime | None:
+    """The moment before which a feed's days must end for the vendor to be unable to change them; None when unknown.
+
+    A day is closed when its end lies further back than the vendor keeps records, on the vendor's clock, and another
+    day on top, so that no capture that is under way can still land in it.
+    """
+    now = lake.clock(vendor, feed, source).vendor_now
+    return now - retention - timedelta(days=1) if now else None
 
 
 def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bool:
@@ -89,7 +95,7 @@ def merge_staged(builder: Builder, table: str, day: date) -> bool:
             for folder in builder.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}")
         ]
         files = sum(len(entry.shown) or 1 for entry in manifest.entries) if manifest else 0
-        if manifest is None or files <= len(raw) or any(len(paths) > 1 for paths in raw):
+        if manifest is None or files <= max(1, len(raw)) or any(len(paths) > 1 for paths in raw):
             return False
         parts: tuple[Part, ...] = tuple(part for entry in manifest.entries for part in entry.parts)
         waiting = builder.lake.root / ".tmp" / f"{uuid.uuid4().hex}.tmp"

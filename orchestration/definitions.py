@@ -6,15 +6,20 @@
 import warnings
 from datetime import date
 from importlib import import_module
+from itertools import starmap
 
 import dagster as dg
 from assets.config import SourceConfig
 
+from orchestration.alarm_sensor import alarms
+from orchestration.freshness import freshness, freshness_asset, freshness_check
+from orchestration.guard import capture_before_loss, retention_guard
 from orchestration.model_assets import OWNERS, model_assets
 from orchestration.partitions import utc_days
 from orchestration.raw_assets import raw_metadata, recorded_asset
+from orchestration.report_assets import report_definitions
 from orchestration.resources import Engine
-from orchestration.schedules import capture_and_build, every_quarter_hour
+from orchestration.schedules import capture_and_build, every_night, every_quarter_hour, housekeeping
 from orchestration.sensors import build_what_came, new_segments
 from orchestration.settings import Settings, feeds_of, load_settings
 
@@ -26,6 +31,7 @@ def build_defs(
     first_day: date | None = None,
     last_day: date | None = None,
     lineage: bool = True,
+    watched: bool = True,
 ) -> dg.Definitions:
     """Everything that Dagster runs.
 
@@ -35,12 +41,14 @@ def build_defs(
         first_day: First UTC day of the partitions, if earlier than what configuration and lake call for.
         last_day: Last one; the running day unless given.
         lineage: Whether to find where columns come from, which takes seconds and only the UI shows.
+        watched: Whether feeds have checks of how new their data is: how they stand now is no affair of a backfill.
 
     Raises:
         SettingsError: The configuration is wrong; the message lists every problem.
     """
     engine = engine or Engine(settings or load_settings())
-    days = utc_days(min(first_day or engine.first_day(), engine.first_day()), last_day)
+    first = min(first_day or engine.first_day(), engine.first_day())
+    days = utc_days(first, last_day)
     raw = [asset for source in engine.settings.sources if source.enabled for asset in _raw(source, days)]
     # What a source captured before it was switched off is still read.
     kept = [
@@ -60,14 +68,18 @@ def build_defs(
         # Links to the SQL and windows that reach before the first day are marked beta; dagster is pinned to 1.13.
         warnings.simplefilter("ignore", dg.BetaWarning)
         models = model_assets(engine, days, lineage=lineage)
-    return dg.Definitions(
-        assets=[*raw, *kept, *models],
-        jobs=[capture_and_build, build_what_came],
-        schedules=[every_quarter_hour],
-        sensors=[new_segments],
+    enabled = [source for source in engine.settings.sources if source.enabled and watched]
+    feeds = [(source, feed) for source in enabled for feed in feeds_of(source)]
+    built = dg.Definitions(
+        assets=[*raw, *kept, *models, *starmap(freshness_asset, feeds)],
+        asset_checks=list(starmap(freshness_check, feeds)),
+        jobs=[capture_and_build, build_what_came, capture_before_loss, housekeeping],
+        schedules=[every_quarter_hour, every_night],
+        sensors=[new_segments, freshness, retention_guard, alarms],
         resources={"engine": engine},
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(built, report_definitions(engine, first))
 
 
 def _raw(source: SourceConfig, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition | dg.AssetSpec]:

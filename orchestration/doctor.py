@@ -3,7 +3,6 @@
 Only looks and tells; nothing is captured, built or changed.
 """
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +12,11 @@ from assets.registry import connect, connect_live
 
 from orchestration.constants import read_people
 from orchestration.csv_tables import TableError, read_state_map
+from orchestration.room import room
 from orchestration.settings import Settings, feeds_of
 
 _ENOUGH_BYTES = 2 * 1024**3
+_ENOUGH_FILES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,12 @@ def _home(home: Path) -> Iterator[Finding]:
         yield Finding("home", "writable", ok=False, message=f"{home}: {error.strerror}; give this user the folder")
         return
     yield Finding("home", "writable", ok=True, message=str(home))
-    free = shutil.disk_usage(home).free
+    free, files = room(home)
     text = f"{free / 1024**3:.1f} GiB free"
-    enough = free >= _ENOUGH_BYTES
-    yield Finding("home", "disk", enough, text if enough else f"{text}; make room, at least 2 GiB are wanted")
+    enough = free >= _ENOUGH_BYTES and files >= _ENOUGH_FILES
+    if files < _ENOUGH_FILES:
+        text += f", room for {files} files"
+    advice = (
+        "make room, at least 2 GiB and 20,000 files are wanted; 'shiftbook housekeeping' removes what is not needed"
+    )
+    yield Finding("home", "disk", enough, text if enough else f"{text}; {advice}")

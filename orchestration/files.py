@@ -1,4 +1,4 @@
-"""Parquet files and folders of them as things that are joined, and swapped in one step. Knows no path of the lake."""
+"""Files: Parquet ones joined and parted, folders swapped in one step, what is on disk. Knows no path of the lake."""
 
 import ctypes
 import os
@@ -40,6 +40,13 @@ def concatenate(
             writer.write_table(pa.Table.from_batches(waiting), row_group_size=rows)
 
 
+def select(path: Path, target: Path, column: str, values: Sequence[str]) -> int:
+    """Write the rows with one of these values in a column; returns how many there are."""
+    table = pq.read_table(path, filters=[(column, "in", list(values))], partitioning=None)
+    pq.write_table(table, target, row_group_size=_ROWS, **_TABLE)
+    return int(table.num_rows)
+
+
 def exchange(one: Path, other: Path) -> None:
     """Let two folders change places in one step; where the system cannot, in two, between which one is absent."""
     library = ctypes.CDLL(None, use_errno=True)
@@ -50,3 +57,20 @@ def exchange(one: Path, other: Path) -> None:
         other.rename(aside)
         one.rename(other)
         aside.rename(one)
+
+
+def is_still(handle: int, path: Path) -> bool:
+    """Whether an open file is what its path leads to."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or a directory's entries, to disk before going on."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestration.builds import Builds
+from orchestration.forgotten import feed_of, forgotten, forgotten_days, refuse_missing
 from orchestration.models import Model
 
 # A record is staged with the window in which it was delivered: that is at earliest the day before the one it touches
@@ -84,7 +85,11 @@ def _built(builds: Builds, model: Model, parent: Model, day: date | None) -> Inp
 
 
 def _staged(builds: Builds, model: Model, parent: Model, day: date) -> Input:
-    """Staged files by the events that they touch, or, for ``day: delivery``, all that were delivered on the day."""
+    """Staged files by the events that they touch, or, for ``day: delivery``, all that were delivered on the day.
+
+    Raises:
+        RawRemovedError: What was staged of removed raw segments is not there.
+    """
     first, last = model.window(parent.table)
     if model.by_delivery:
         delivered: Sequence[date] = [day]
@@ -94,8 +99,12 @@ def _staged(builds: Builds, model: Model, parent: Model, day: date) -> Input:
     low, high = midnight(day + timedelta(days=first)), midnight(day + timedelta(days=last + 1))
     identity: list[str] = []
     paths = []
+    removed = forgotten_days(builds.lake, *feed_of(parent))
     for d in delivered:
         manifest = builds.manifest(parent.table, d)
+        if d in removed:
+            staged = [part.segment for entry in (manifest.entries if manifest else ()) for part in entry.parts]
+            refuse_missing(parent.table, d, forgotten(builds.lake, *feed_of(parent), d), staged)
         for entry in manifest.entries if manifest else ():
             touching = [
                 part.content

@@ -7,7 +7,6 @@ the merging of a closed day's files in ``compaction.py``.
 import fcntl
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,10 @@ from typing import Any, Self
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from orchestration.files import is_still, sync
+from orchestration.room import telling_of_full
+from orchestration.tombstones import without
 
 _UTC = pa.timestamp("us", tz="UTC")
 
@@ -167,6 +170,12 @@ class FeedClock:
         return type(self)(min(firsts, default=None), max(lasts, default=None), now, drift, until)
 
 
+def cleaned(segment: Segment, cutting: Callable[[str, bytes], bytes | None]) -> Segment:
+    """A segment whose replies have passed through ``cutting``; those of which nothing is left are not in it."""
+    found = [(page, cutting(page.request, page.payload)) for page in segment.pages]
+    return replace(segment, pages=tuple(replace(page, payload=left) for page, left in found if left is not None))
+
+
 def stamp(moment: datetime) -> str:
     """A UTC time as it stands in file names: ``20261120T120000Z``, with microseconds only where there are any."""
     utc = moment.astimezone(UTC)
@@ -193,27 +202,17 @@ class Lake:
         return self.root / ".capture" / vendor / feed / f"source={source}"
 
     def land(self, segment: Segment) -> bool:
-        """Write a segment, whole and fsynced. False when the same reply to the same window lies there already."""
+        """Write a segment, whole and fsynced. False when the same reply to the same window lies there already.
+
+        Who is to be forgotten is cut out before.
+        """
+        if cutting := without(self.root, segment.source):
+            segment = cleaned(segment, cutting)
         folder = self.raw_dir(segment.vendor, segment.feed, segment.source, segment.day)
         name = segment.name
         if name in segments_of(folder):
             return False
-        pages, count = segment.pages, len(segment.pages)
-        columns = {
-            "feed": [segment.feed] * count,
-            "segment": [name] * count,
-            "sequence": range(count),
-            "requested_at": [page.requested_at for page in pages],
-            "received_at": [page.received_at for page in pages],
-            "window_start": [segment.window_start] * count,
-            "window_end": [segment.window_end] * count,
-            "request": [page.request for page in pages],
-            "status": [page.status for page in pages],
-            "content_type": [page.content_type for page in pages],
-            "payload": [page.payload for page in pages],
-            "payload_sha256": segment.digests,
-        }
-        table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in RAW_SCHEMA}, RAW_SCHEMA)
+        table = segment_table(segment)
         self.place(folder / f"{name}.parquet", lambda path: write_raw(table, path))
         return True
 
@@ -267,32 +266,74 @@ class Lake:
             return FeedClock()
 
     def days(self, vendor: str, feed: str) -> set[date]:
-        """UTC days that hold raw segments of a feed, whatever the source."""
-        base = self.root / "raw" / vendor / feed
-        return {date.fromisoformat(path.name[5:]) for path in base.glob("source=*/date=*")}
+        """UTC days that hold or held raw segments of a feed, whatever the source."""
+        held = (self.root / "raw" / vendor / feed).glob("source=*/date=*")
+        removed = (self.root / ".capture" / vendor / feed).glob("source=*/forgotten/*.json")
+        return {date.fromisoformat(path.stem.removeprefix("date=")) for path in (*held, *removed)}
 
     def place(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Let ``write`` fill a hidden file, fsync it, and rename it to ``path``: there whole or not at all."""
+        """Let ``write`` fill a hidden file, fsync it, and rename it to ``path``: there whole or not at all.
+
+        Raises:
+            DiskFullError: There is no room; nothing changed.
+        """
         waiting = self.root / ".tmp"
-        waiting.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = waiting / f"{uuid.uuid4().hex}.tmp"
-        try:
-            write(temporary)
-            sync(temporary)
-            temporary.replace(path)
-            sync(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with telling_of_full(self.root):
+            waiting.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write(temporary)
+                sync(temporary)
+                temporary.replace(path)
+                sync(path.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold a lock across processes. The system lets go of it when its holder dies, however it dies."""
-        folder = self.root / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        """Hold a lock across processes. The system lets go of it when its holder dies, however it dies.
+
+        What builds or publishes does so under one.
+
+        Raises:
+            DiskFullError: There is no room for what is written while it is held.
+        """
+        path = self.root / ".locks" / f"{name}.lock"
+        with telling_of_full(self.root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._locked(path):
+                yield
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        while True:
+            with path.open("w") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                # Housekeeping removes locks that nobody has; another one may have been made in its place meanwhile.
+                if is_still(handle.fileno(), path):
+                    yield
+                    return
+
+
+def segment_table(segment: Segment) -> pa.Table:
+    """A segment as it stands in a raw file."""
+    pages, count = segment.pages, len(segment.pages)
+    columns = {
+        "feed": [segment.feed] * count,
+        "segment": [segment.name] * count,
+        "sequence": range(count),
+        "requested_at": [page.requested_at for page in pages],
+        "received_at": [page.received_at for page in pages],
+        "window_start": [segment.window_start] * count,
+        "window_end": [segment.window_end] * count,
+        "request": [page.request for page in pages],
+        "status": [page.status for page in pages],
+        "content_type": [page.content_type for page in pages],
+        "payload": [page.payload for page in pages],
+        "payload_sha256": segment.digests,
+    }
+    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in RAW_SCHEMA}, RAW_SCHEMA)
 
 
 def write_raw(table: pa.Table, path: Path, metadata: dict[str, str] | None = None) -> None:
@@ -343,12 +384,3 @@ def _held(folder: Path, key: bytes, suffix: str) -> dict[str, Path]:
     for names, path in sorted(merged, key=lambda item: len(item[0])):
         found |= dict.fromkeys(names, path)
     return found
-
-
-def sync(path: Path) -> None:
-    """Have the system write a file, or a directory's entries, to disk before going on."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,6 +21,7 @@ from assets.live import LiveClient, LiveError
 
 from orchestration.lake import Lake, Page
 from orchestration.pace import Pace
+from orchestration.room import full, is_full
 from orchestration.sealing import seal
 from orchestration.spool import Alive, Began, Ended, Event, Lost, Said, SpoolFile, Watching, frame
 from orchestration.standing import Standing
@@ -132,6 +133,7 @@ class LiveFeed:
     _is_told: bool = False  # whether it said itself that it lost what it watched
     _asked: bool = False  # whether a lost connection wants to be in the log soon
     _stopping: bool = False
+    _blocked: str | None = None  # why nothing can be written just now
     _hurry: asyncio.Event = field(default_factory=asyncio.Event)
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
     _sealing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -193,9 +195,18 @@ class LiveFeed:
         self._mind_the_clock()
         self._note(Said.of(page))
         while len(self._pending) >= self.pace.queue_bytes:
-            self._drained.clear()
-            self._hurry.set()
-            await self._drained.wait()
+            try:
+                await asyncio.wait_for(self._room(), self.pace.stall)
+            except TimeoutError:
+                # Whoever is kept waiting loses the vendor's words, or hears them late, which is worse: times are ours.
+                why = self._blocked or "the disk does not keep up"
+                raise LiveError(f"{self.name}: the spool cannot be written: {why}") from None
+
+    async def _room(self) -> None:
+        """Wait until what was heard is on disk."""
+        self._drained.clear()
+        self._hurry.set()
+        await self._drained.wait()
 
     def alive(self, until: datetime, vendor_time: datetime | None = None) -> None:
         """See :meth:`assets.live.Sink.alive`; written down with the next messages."""
@@ -230,6 +241,8 @@ class LiveFeed:
         """Have the client listen, again and again, the more patiently the more often it fails."""
         chance, failures, loop = random.Random(), 0, asyncio.get_running_loop()
         while True:
+            while len(self._pending) >= self.pace.queue_bytes:
+                await self._room()
             self._since, self._is_told, self._connecting_at = None, False, loop.time()
             error = await self._heard_out()
             steady = self._since is not None and loop.time() - self._since >= self.pace.steady
@@ -282,8 +295,9 @@ class LiveFeed:
             await self._commit()
             if self._seal_is_due() and not self._stopping:
                 ended = self._file
-                self._file = await self._end(ended)
-                self._seal(ended)
+                with contextlib.suppress(OSError):  # told to stop while the disk is full: this file stays the last
+                    self._file = await self._end(ended)
+                    self._seal(ended)
         ended, data = self._file, self._drain() + frame(Ended(self.now()))
         await self._write(ended, data)
         self._seal(ended)
@@ -302,8 +316,13 @@ class LiveFeed:
         self._drained.set()
 
     async def _write(self, file: SpoolFile, data: bytes) -> None:
-        """Write until it is written: when the disk is full, the queue fills, and then the client waits."""
-        await self._patiently(partial(file.append, data))
+        """Write until it is written: when the disk is full, the queue fills, and then the client is let go of."""
+        try:
+            await self._patiently(partial(file.append, data))
+        except OSError:
+            LOGGER.exception(
+                "%s: %d bytes that were heard are lost; the time counts as not observed", self.name, len(data)
+            )
 
     async def _open(self, began: Began) -> SpoolFile:
         file = await self._patiently(partial(SpoolFile, self.folder, began))
@@ -311,15 +330,27 @@ class LiveFeed:
         return file
 
     async def _patiently(self, task: Callable[[], T]) -> T:
-        told = False
+        """Try until it is done; when told to stop, not for long.
+
+        Raises:
+            OSError: Told to stop, and it cannot be done.
+        """
+        waited = 0.0
         while True:
             try:
-                return await self.disk.write(task)
+                done = await self.disk.write(task)
             except OSError as error:
-                if not told:
-                    LOGGER.warning("%s: the spool cannot be written: %s", self.name, error)
-                told = True
+                if self._stopping and waited >= self.pace.patience:
+                    raise
+                problem = full(self.folder) if is_full(error) else error
+                if self._blocked is None:
+                    LOGGER.warning("%s: the spool cannot be written: %s", self.name, problem)
+                self._blocked = str(problem)
+                waited += self.pace.base if self._stopping else 0.0
                 await asyncio.sleep(self.pace.base)
+            else:
+                self._blocked = None
+                return done
 
     def _seal_is_due(self) -> bool:
         opened, moment = self._opened

@@ -10,8 +10,8 @@ import uuid
 from datetime import date
 from pathlib import Path
 
-from orchestration.files import concatenate
-from orchestration.lake import Lake, logs_in, sync
+from orchestration.files import concatenate, sync
+from orchestration.lake import Lake, logs_in
 
 MANY = 30
 """Fewer files of a running day are left apart: each takes a millisecond to read, and merging writes all of the day."""

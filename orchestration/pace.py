@@ -27,6 +27,7 @@ class Pace:
         jump: By how much our clock may leave the monotonic one; beyond, the machine slept, or somebody set the clock.
         silent: How long a vendor may take for a first answer before that is called a trouble.
         tell: How often it is told how the feeds stand.
+        stall: How long a client may be kept waiting for the disk; then it is let go of, and that time is a gap.
         quiet: The length up to which a window of a pull feed without records is asked for anew instead of kept.
     """
 
@@ -46,6 +47,7 @@ class Pace:
     quiet: float = 60.0
     silent: float = 5.0
     tell: float = 2.0
+    stall: float = 5.0
 
     def wait(self, failures: int, *, lasting: bool, chance: random.Random) -> float:
         """Seconds to wait after so many failures in a row, 1 or more, at random so that feeds do not come in step."""

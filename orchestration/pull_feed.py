@@ -20,6 +20,7 @@ from assets.windows import Window, day_start, frozen_end, retention_edge
 from orchestration.lake import Attempt, Lake
 from orchestration.live_feed import Disk, silence, utc_now
 from orchestration.pace import Pace
+from orchestration.room import full, is_full
 from orchestration.standing import Standing
 
 LOGGER = logging.getLogger(__name__)
@@ -116,6 +117,12 @@ class PullFeed:
             step = await aside(self._step)
         # A defect of one vendor's client, or a full disk, must not end the recording of others.
         except Exception as error:
+            if is_full(error):
+                return (
+                    f"{self.name}: {full(self.lake.root)}",
+                    False,
+                    False,
+                )
             LOGGER.exception("%s: the client failed", self.name)
             named = f"{self.name}: the client failed with {type(error).__name__}; see the log"
             return named, False, False

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 from orchestration.builder import Builder, Outcome, Verdict
 from orchestration.cache import Cache
 from orchestration.constants import LakeConstants, read_people
-from orchestration.inputs import DELIVERED_AFTER
+from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import Lake
 from orchestration.models import Check, Model, called_for, read_checks, read_models
 from orchestration.settings import Settings, feed_rows, sql_dir
 from orchestration.warehouse import Warehouse
+from orchestration.watch import Watch
 
 
 @dataclass
@@ -74,6 +75,11 @@ class Engine:
         """What publishes them."""
         return Warehouse(self.settings.warehouse_path, self.builder, sql_dir() / "macros")
 
+    @cached_property
+    def watch(self) -> Watch:
+        """What says how each feed stands now; it remembers what it read."""
+        return Watch(self.settings, self.lake)
+
     def build(self, table: str, days: Sequence[date]) -> list[Outcome]:
         """Build partitions of a table and tell of each."""
         return self.builder.build_days(table, days, lambda outcome: self.progress(f"{outcome.table} {outcome.day}"))
@@ -115,7 +121,11 @@ class Engine:
         return found
 
     def first_day(self) -> date:
-        """The first day that anything could be about: ``since``, the oldest segment, or five weeks ago."""
+        """The first day that anything could be about: the day before the oldest named, held, or still to be had.
+
+        Days that can never be filled would make every picture of the partitions look bad.
+        """
         named = [source.since for source in self.settings.sources if source.since]
         held = [day for feed in self.feeds for day in self.lake.days(feed["vendor"], feed["feed"])]
-        return min([*named, *held, datetime.now(UTC).date() - timedelta(days=35)])
+        kept = timedelta(seconds=max((feed["retention_seconds"] for feed in self.feeds), default=0.0))
+        return min([*named, *held, (datetime.now(UTC) - kept).date()]) - timedelta(days=DELIVERED_BEFORE)

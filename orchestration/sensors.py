@@ -19,12 +19,13 @@ BUILD_EVERY = timedelta(minutes=5)
 
 _LOOK_SECONDS = 30
 _RAW, _LOG = "raw", ".capture"
-_UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
-_UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+"""Of a run that has not ended."""
 
 build_what_came = dg.define_asset_job(
     "build_what_came",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw"),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports"),
     description="Builds the days that new segments touch; asks no vendor.",
 )
 
@@ -68,7 +69,7 @@ def new_segments(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[E
     waiting = seen.waiting | {_day(place) for place in found} if seen else set()
     after = Seen(folders, waiting, seen.requested_at if seen else now)
     requests = []
-    filters = dg.RunsFilter(job_name=build_what_came.name, statuses=_UNDER_WAY)
+    filters = dg.RunsFilter(job_name=build_what_came.name, statuses=UNDER_WAY)
     if waiting and now - after.requested_at >= BUILD_EVERY and not context.instance.get_runs_count(filters):
         requests.append(build_request(waiting, now))
         after = Seen(folders, set(), now)

@@ -1,39 +1,46 @@
-"""The only reader of the environment: ``sources.yaml`` and ``SHIFTBOOK_*`` become typed settings, or all their errors.
+"""The only reader of the environment: ``sources.yaml``, ``reports.yaml`` and ``SHIFTBOOK_*`` become typed settings.
 
-What a source may say stands in ``assets/config.py`` and the vendors' packages. No Dagster, no vendor's name, and
-nothing is created: a folder comes to be when something is first put in it.
+Or all their errors. What a source may say stands in ``assets/config.py`` and the vendors' packages, what a report may
+in ``assets/reports/config.py``. No Dagster, no vendor's name, and nothing is created: a folder comes to be when
+something is first put in it.
 """
 
 import difflib
 import os
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, Literal, TypedDict, TypeVar
 
 import pytz
-import yaml
-from assets.config import REFERENCE, SOURCE_NAME, Origin, PresentFile, Section, SourceConfig
+from assets.config import SOURCE_NAME, Origin, PresentFile, Secret, Section, SourceConfig
 from assets.feeds import Feed
 from assets.registry import VENDORS
+from assets.reports.config import ReportConfig, all_reports
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
-OPEN, CLOSE = "\ue000", "\ue001"  # private characters that stand for the braces of a reference while YAML is read
+from orchestration.yaml_files import SettingsError, read_yaml
+
+__all__ = ["Settings", "SettingsError", "feed_rows", "feeds_of", "home_of", "load_settings", "sql_dir"]
+
+REPORTS_FILE = "reports.yaml"
 _S = TypeVar("_S", bound=Section)
 
 
-class SettingsError(ValueError):
-    """What is wrong with the settings: one line per problem, each naming file, source, key and the way out.
+class Alarms(Section):
+    """Whom to tell what goes wrong, beside the log.
 
-    Values are never repeated, names of sources, vendors and feeds aside, so no message can hold a secret.
+    Attributes:
+        webhook: An address that takes a ``POST``. A secret, since it may hold a token.
+        format: ``json`` (docs/operations.md), or ``slack``: one text.
+        allow_http: Whether the address may be plain http to another machine.
     """
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        """Keep the problems, in the order of the file."""
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+    webhook: Secret
+    format: Literal["json", "slack"] = "json"
+    allow_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,9 @@ class Settings:
         schedule: CSV of what was planned for whom, if any.
         adherence_map: CSV laid over the built-in map of what keeps to a planned activity, if any.
         adherence_threshold_seconds: Shorter deviations from what was planned count as keeping to it.
+        alarms: Whom to tell what goes wrong; the log alone without.
         sources: The sources in the order of the file, disabled ones too.
+        reports: The reports in the order of ``reports.yaml``, disabled ones too; without that file all there are.
     """
 
     home: Path
@@ -60,7 +69,9 @@ class Settings:
     schedule: Path | None = None
     adherence_map: Path | None = None
     adherence_threshold_seconds: float = 0.0
+    alarms: Alarms | None = None
     sources: tuple[SourceConfig, ...] = ()
+    reports: tuple[ReportConfig, ...] = field(default_factory=all_reports)
 
     @property
     def lake_dir(self) -> Path:
@@ -76,6 +87,11 @@ class Settings:
     def warehouse_path(self) -> Path:
         """The published DuckDB file."""
         return self.home / "warehouse.duckdb"
+
+    @property
+    def alarms_path(self) -> Path:
+        """Which alarms were told, and which still are to be."""
+        return self.home / "alarms.json"
 
     @property
     def exports_dir(self) -> Path:
@@ -164,16 +180,26 @@ def load_settings(
     home = home_of(home, environ)
     asked = sources or environ.get("SHIFTBOOK_SOURCES")
     file = Path(asked or "sources.yaml").absolute()
-    if not asked and not file.exists():
-        return Settings(home)
-    keys = _read(file)
-    entries = keys.pop("sources", None)
     problems: list[str] = []
+    reports = _reports(file.with_name(REPORTS_FILE), environ, problems)
+    if not asked and not file.exists():
+        if problems:
+            raise SettingsError(problems)
+        return Settings(home, reports=reports)
+    keys = read_yaml(file)
+    entries = keys.pop("sources", None)
     top = _validated(_TopLevel, keys, Origin(file, environ=environ), problems, also=["sources"])
     configs = _sources(entries, file, environ, problems)
+    known = {config.name for config in configs}
+    problems.extend(
+        f"{file.with_name(REPORTS_FILE)}: report {report.name}: sources: there is no source {name} in {file.name}"
+        for report in reports
+        for name in report.sources or ()
+        if not problems and name not in known
+    )
     if problems or top is None:
         raise SettingsError(problems)
-    return Settings(home, file, **dict(top), sources=tuple(configs))
+    return Settings(home, file, **dict(top), sources=tuple(configs), reports=reports)
 
 
 def _zone(value: str) -> str:
@@ -192,59 +218,7 @@ class _TopLevel(Section):
     schedule: PresentFile | None = None
     adherence_map: PresentFile | None = None
     adherence_threshold_seconds: Annotated[FiniteFloat, Field(ge=0)] = 0.0
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key may stand once, and dates stay texts, so that a wrong one is reported with its key.
-
-    It also takes ``{key: ${NAME}}``, in which YAML sees nested braces: see :func:`_read`.
-    """
-
-
-def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, object]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value in seen:
-            raise yaml.MarkedYAMLError(problem="a key stands twice", problem_mark=key.start_mark)
-        seen.add(str(key.value))
-    return loader.construct_mapping(node, deep=True)
-
-
-def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
-    return str(loader.construct_scalar(node)).translate({ord(OPEN): "{", ord(CLOSE): "}"})
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _unique_keys)
-_Loader.add_constructor("tag:yaml.org,2002:str", _text)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        text = REFERENCE.sub(rf"${OPEN}\1{CLOSE}", file.read_text(encoding="utf-8-sig"))
-        document = _Loader(text).get_single_data()
-    except FileNotFoundError:
-        problem = "no such file; name another with --sources or SHIFTBOOK_SOURCES"
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problem = f"{_syntax(error)}; check indentation, and quote values with special characters"
-    else:
-        if document is None:
-            return {}
-        if isinstance(document, dict):
-            return document
-        problem = "must hold keys at its top level, as `sources:`"
-    raise SettingsError([f"{file}: {problem}"]) from None
-
-
-def _syntax(error: Exception) -> str:
-    """Where YAML is wrong. PyYAML's own text is cut at its first quote: behind it stands what the file says."""
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return "is not YAML in UTF-8"
-    mark = error.problem_mark
-    problem = re.split(r"['\"]", error.problem or "")[0].strip()
-    return f"not valid YAML at line {mark.line + 1}, column {mark.column + 1} ({problem})"
+    alarms: Alarms | None = None
 
 
 def _sources(entries: object, file: Path, environ: Mapping[str, str], problems: list[str]) -> list[SourceConfig]:
@@ -266,6 +240,30 @@ def _sources(entries: object, file: Path, environ: Mapping[str, str], problems: 
         if config is not None:
             configs.append(config)
     return configs
+
+
+def _reports(file: Path, environ: Mapping[str, str], problems: list[str]) -> tuple[ReportConfig, ...]:
+    """What ``reports.yaml``, beside the file of sources, says; without one, all reports there are."""
+    if not file.exists():
+        return all_reports()
+    keys = read_yaml(file)
+    entries = keys.pop("reports", None) or []
+    problems.extend(f"{Origin(file).place(key)}: unknown key; reports stand under `reports:`" for key in keys)
+    if not isinstance(entries, list):
+        problems.append(f"{file}: reports: must be a list; begin each report with `- name:`")
+        return ()
+    found: dict[str, ReportConfig] = {}
+    for position, entry in enumerate(entries, start=1):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        named = isinstance(name, str) and SOURCE_NAME.fullmatch(name)
+        origin = Origin(file, f"report {name if named else position}", environ)
+        if not isinstance(entry, dict):
+            problems.append(f"{origin.place('')}: must have keys, as `name:`")
+        elif isinstance(name, str) and name in found:
+            problems.append(f"{origin.place('name')}: there are two reports of this name; rename one")
+        elif config := _validated(ReportConfig, entry, origin, problems):
+            found[config.name] = config
+    return tuple(found.values())
 
 
 def _source(entry: object, origin: Origin, problems: list[str]) -> SourceConfig | None:
@@ -332,6 +330,7 @@ _WORDS = {
     "path_type": "must be a path",
     "tuple_type": "must be a list, as [one, two]",
     "is_instance_of": "is required; write ${NAME} and set the environment variable NAME",
+    "model_type": "must have keys, as {key: value}",
     "invalid_key": "a key must be a text; put it in quotes or remove it",
 }
 

@@ -18,7 +18,8 @@ from typing import Self
 
 import msgspec
 
-from orchestration.lake import Page, stamp, sync
+from orchestration.files import sync
+from orchestration.lake import Page, stamp
 
 MAGIC = b"shiftbook spool 1\n"
 SUFFIX = ".spool"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -165,9 +164,9 @@ class History:
                 kind = TRANSFER_OUT
             elif share(transfer.interaction_id) < self._dialect.release_transfers:
                 kind = RELEASE_TRANSFER
-            outside = f"8{zlib.crc32(transfer.receiver_id.encode()):010d}"
             call_id = self._call_ids[transfer.interaction_id]
-            operand = outside if receiver is None else str(receiver)
+            # The vendor's tables of operation types name an operand, the work number, for internal transfers alone.
+            operand = str(receiver) if kind == INTERNAL_TRANSFER else None
             yield Operation(transfer.started, transfer.completed, kind, operand=operand, call_id=call_id)
 
     # -- writing ------------------------------------------------------------------------

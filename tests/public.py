@@ -42,7 +42,7 @@ WHO = "source agent_id agent_name"
 ANSWERS = {
     "agent_state_at": f"{WHO} state vendor_state reason started_at evidence",
     "agent_intervals": f"{WHO} interval_start interval_end local_label {SECONDS.replace('observed_seconds ', '', 1)} "
-    "observed_seconds",
+    "uncertainty_seconds observed_seconds",
     "sessions_participated": f"{WHO} sessions observed_seconds",
     "idle_time": f"{WHO} idle_seconds vendor_idle_seconds observed_seconds",
     "time_in_state": f"{WHO} state vendor_state seconds observed_seconds",

@@ -22,6 +22,8 @@ state in CTI numbering (0 signed out, 1 idle, 2 to 5 on a call, 6 working, 7 bus
 means another thing than at the gateway), whole seconds in it, the state before and how long that lasted (seen [5]). So
 boundaries are known to a second between polls, and one missed change is recovered. ``logonTime`` 4294967295000 means
 not signed in, ``prevStateTime`` 4294967295 that it is not known (seen in samples). Nobody needs to sign in.
+Who the agents are, ``vdn/totalagentstate`` tells in one piece, but not on CTI 3.6; there, and wherever it is refused,
+``vdn/totalagentdynamicinfo`` does in pages of at most 1,000 (seen [10]).
 
 **cms_history.** ``POST …/agent/agentoprinfo`` for one agent: operations of at most 24 hours in UTC, the range a
 multiple of 15 minutes, kept for one day (seen [6]). Operations are rows with a begin and an end. A talk that lasts is
@@ -52,6 +54,7 @@ back off, twice as long each time.
 [7] https://support.huaweicloud.com/intl/en-us/api-cec/cec_07_0706.html, cec_07_0838.html
 [8] https://support.huaweicloud.com/api-ccfs-cec/cec_07_0003.html
 [9] https://support.huaweicloud.com/intl/en-us/api-cec/cec_07_4226.html, cec_07_4238.html, cec_07_0832.html
+[10] https://support.huaweicloud.com/intl/en-us/api-cec/cec_07_0610.html, cec_07_0599.html
 """
 
 from datetime import timedelta

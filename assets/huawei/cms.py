@@ -1,13 +1,11 @@
-"""CC-CMS: what its requests and replies look like, and the past of agents (``cms_history``), window by window.
+"""CC-CMS: what its requests look like, and the past of agents (``cms_history``), window by window.
 
-Reads of a reply only whether it succeeded and how many rows it holds; nothing is parsed into rows here. The present is
-polled in ``cms_live.py``.
+Reads of a reply only whether it succeeded and how many rows it holds (``cms_replies.py``). The present is polled in
+``cms_live.py``.
 """
 
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -17,80 +15,24 @@ from assets.capture import Fetched, Probe
 from assets.config import MissingVariableError
 from assets.http import HttpError, Options, PermanentError, Reply, Retry, Session
 from assets.huawei.asking import clock_probe
+from assets.huawei.cms_replies import AGENTS, API, AgentList, CmsError, rows_of
 from assets.huawei.config import CmsConfig, HuaweiConfig
 from assets.huawei.files import probe_files
 from assets.huawei.signing import CONTENT_TYPE, Signer
 from assets.windows import Window
 from orchestration.lake import Page
 
-API = "/rest/cmsapp/v1/openapi"
-AGENTS = f"{API}/vdn/totalagentstate"
 OPERATIONS = f"{API}/agent/agentoprinfo"
 STATUS = f"{API}/agentgroup/agentstatusinfobyagentids"
-SUCCESS = frozenset({"0100000", "0"})
 QUARTER = timedelta(minutes=15)
-AGENTS_SECONDS = 300.0
-"""How long a list of agents is good; a new colleague is seen after that at the latest."""
-
 UNAUTHORISED = 401
+MISSING = 404
 PROBE = Retry(tries=2)
 WAYS_OUT: Mapping[int | None, str] = {
     401: "check cms.access_key and cms.secret_key of this source, and this machine's clock, which is signed, too",
     403: "the account, or this machine's address, is not let in; have the operator of AICC allow both",
     404: "check cms.base_url of this source in sources.yaml",
 }
-
-
-class Row(msgspec.Struct, rename="camel", gc=False):
-    """What asking needs of a row."""
-
-    agent_id: object = None
-
-
-class Envelope(msgspec.Struct, rename="camel", gc=False):
-    """A reply: the rows stand in ``resultDesc``, and once more in the older ``resultDatas``."""
-
-    result_code: str | int | None = None
-    result: object = None
-    result_desc: msgspec.Raw = msgspec.Raw()
-    result_datas: msgspec.Raw = msgspec.Raw()
-
-
-_ENVELOPE = msgspec.json.Decoder(Envelope)
-_ROWS = msgspec.json.Decoder(list[Row])
-
-
-class CmsError(ValueError):
-    """A reply that is no success; the text holds the code and what the vendor says of it."""
-
-
-def rows_of(body: bytes) -> list[Row]:
-    """The rows of a successful reply, also of one without any.
-
-    Raises:
-        CmsError: The reply cannot be read, or says that it failed.
-    """
-    try:
-        envelope = _ENVELOPE.decode(body)
-        code = envelope.result_code if envelope.result_code is not None else envelope.result
-        if str(code) not in SUCCESS:
-            raise CmsError(f"resultCode {code}: see CC-CMS's list of error codes")
-        for raw in (envelope.result_desc, envelope.result_datas):
-            if bytes(raw).lstrip().startswith(b"["):
-                return _ROWS.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise CmsError(f"the reply cannot be read ({error})") from None
-    return []
-
-
-def agents_of(body: bytes) -> list[int]:
-    """The work numbers of a reply, sorted, each once.
-
-    Raises:
-        CmsError: The reply is no success.
-    """
-    texts = {str(row.agent_id) for row in rows_of(body)}
-    return sorted(int(text) for text in texts if text.isascii() and text.isdigit())
 
 
 def encode(**parameters: object) -> bytes:
@@ -112,14 +54,6 @@ class Asker(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Agents:
-    """The agents of the VDN, as of some moment; those who left the list stay, since their day is still asked for."""
-
-    known: set[int]
-    asked_at: float = float("-inf")
-
-
 class CmsHistoryClient:
     """The operations of one VDN's agents. Nothing is asked, and no secret read, before the first call.
 
@@ -131,7 +65,7 @@ class CmsHistoryClient:
     def __init__(self, config: HuaweiConfig, session: Asker | None = None) -> None:
         self._config = config
         self._session = session
-        self._agents = _Agents(set())
+        self._agents = AgentList()
         self._lock = threading.RLock()
 
     @property
@@ -147,8 +81,8 @@ class CmsHistoryClient:
             HttpError: No answer, or one that says that this source cannot be asked.
         """
         with self._lock:
-            reply = self._ask_for_agents(None)
-        return reply.vendor_time or self._asker().vendor_now()
+            self._ask_for_agents()
+            return self._asker().vendor_now()
 
     def fetch(self, window: Window) -> Fetched:
         """Fetch the operations of all agents in one window, a page for each agent, in the order of work numbers.
@@ -160,8 +94,8 @@ class CmsHistoryClient:
             HttpError: Nothing could be had.
         """
         with self._lock:
-            if time.monotonic() - self._agents.asked_at > AGENTS_SECONDS:
-                self._ask_for_agents(None)
+            if self._agents.is_due:
+                self._ask_for_agents()
             agents = sorted(self._agents.known)
         begin, end = quarters(window)
         pages: list[Page] = []
@@ -189,29 +123,48 @@ class CmsHistoryClient:
             return
         try:
             with self._lock:
-                reply = self._ask_for_agents(PROBE)
+                count = self._list_agents(PROBE)
         except HttpError as error:
             wrong = "credentials" if error.status == UNAUTHORISED or error.status is None else "reachability"
             yield Probe(wrong, ok=False, message=str(error))
             return
-        yield Probe("reachability", ok=True, message=f"{self._config.cms_url} answers")
-        try:
-            count = len(agents_of(reply.body))
         except CmsError as error:
-            yield Probe("permission", ok=False, message=f"cms: {error}; check cms.cc_id and cms.vdn")
+            yield Probe("permission", ok=False, message=f"cms: {error}; check cms.base_url, cms.cc_id and cms.vdn")
             return
+        yield Probe("reachability", ok=True, message=f"{self._config.cms_url} answers")
         yield Probe("permission", ok=count > 0, message=f"VDN {self._cms.vdn} has {count} agents")
         yield clock_probe(self._asker().drift_seconds)
 
-    def _ask_for_agents(self, retry: Retry | None) -> Reply:
-        reply = self._asker().request("POST", AGENTS, body=encode(ccId=self._cms.cc_id, vdn=self._cms.vdn), retry=retry)
+    def _ask_for_agents(self) -> None:
         try:
-            self._agents.known.update(agents_of(reply.body))
+            self._list_agents(None)
         except CmsError as error:
-            if not self._agents.known and retry is None:
-                raise PermanentError(f"{self._config.name}: POST {AGENTS}: {error}", reply.status) from None
-        self._agents.asked_at = time.monotonic()
-        return reply
+            if not self._agents.known:
+                raise PermanentError(f"{self._config.name}: POST {AGENTS}: {error}") from None
+            self._agents.keep(set())
+
+    def _list_agents(self, retry: Retry | None) -> int:
+        """How many agents there are, by what the vendor answers now.
+
+        Raises:
+            HttpError: No answer, or one that says that this source cannot be asked.
+            CmsError: The vendor does not tell.
+        """
+        asking = self._agents.asking()
+        path, parameters = next(asking)
+        while True:
+            body = encode(ccId=self._cms.cc_id, vdn=self._cms.vdn, **parameters)
+            try:
+                try:
+                    reply = self._asker().request("POST", path, body=body, retry=retry)
+                except PermanentError as error:
+                    if error.status != MISSING:
+                        raise
+                    path, parameters = asking.throw(CmsError(str(error)))
+                else:
+                    path, parameters = asking.send(reply.body)
+            except StopIteration as done:
+                return int(done.value)
 
     def _asker(self) -> Asker:
         with self._lock:

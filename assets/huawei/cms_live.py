@@ -13,18 +13,8 @@ import aiohttp
 from assets.capture import Probe
 from assets.config import MissingVariableError
 from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, ask, open_session
-from assets.huawei.cms import (
-    AGENTS,
-    AGENTS_SECONDS,
-    STATUS,
-    UNAUTHORISED,
-    WAYS_OUT,
-    CmsError,
-    CmsHistoryClient,
-    agents_of,
-    encode,
-    rows_of,
-)
+from assets.huawei.cms import MISSING, STATUS, UNAUTHORISED, WAYS_OUT, CmsHistoryClient, encode
+from assets.huawei.cms_replies import AGENTS, AgentList, CmsError, rows_of
 from assets.huawei.config import CmsConfig, HuaweiConfig
 from assets.huawei.signing import signed_headers
 from assets.live import LiveError, Sink
@@ -91,9 +81,7 @@ class _Polling:
         self._session = session
         self._sink = sink
         self._most_agents = most_agents
-        # Who was seen once stays: whether the list names agents who are signed out is not said.
-        self._agents: set[int] = set()
-        self._agents_until = float("-inf")
+        self._agents = AgentList()
         self._throttle = Backoff()
 
     async def forever(self) -> None:
@@ -101,28 +89,40 @@ class _Polling:
         due = time.monotonic()
         while True:
             await self._throttle.wait()
-            if time.monotonic() >= self._agents_until:
+            if self._agents.is_due:
                 await self._ask_for_agents()
-            agents = sorted(self._agents)
+            agents = sorted(self._agents.known)
             for first in range(0, len(agents), self._most_agents):
                 await self._ask_for_states(agents[first : first + self._most_agents])
             due = max(due + self._config.poll_seconds, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
 
     async def _ask_for_agents(self) -> None:
-        answer = await self._ask(AGENTS, {})
-        if answer is None:
-            return
+        began = time.monotonic()
+        asking = self._agents.asking()
+        path, parameters = next(asking)
         try:
-            self._agents.update(agents_of(answer.body))
-        except CmsError as error:
-            self._failed(AGENTS, str(error), time.monotonic())
+            while True:
+                try:
+                    answer = await self._ask(path, parameters)
+                except CmsError as error:
+                    path, parameters = asking.throw(error)
+                    continue
+                if answer is None:
+                    return
+                path, parameters = asking.send(answer.body)
+        except StopIteration:
             return
-        self._agents_until = time.monotonic() + AGENTS_SECONDS
+        except CmsError as error:
+            self._failed(AGENTS, str(error), began)
 
     async def _ask_for_states(self, agents: list[int]) -> None:
         began = time.monotonic()
-        answer = await self._ask(STATUS, {"agentIds": agents})
+        try:
+            answer = await self._ask(STATUS, {"agentIds": agents})
+        except CmsError as error:
+            self._failed(STATUS, str(error), began)
+            return
         if answer is None:
             return
         try:
@@ -135,7 +135,12 @@ class _Polling:
         await self._sink.take(answer.page(f"POST {STATUS}"))
 
     async def _ask(self, path: str, parameters: dict[str, object]) -> Answer | None:
-        """An answer with status 200; None when there was none, which is noted."""
+        """An answer with status 200; None when there was none, which is noted.
+
+        Raises:
+            CmsError: There is no such address.
+            LiveError: The keys are wrong.
+        """
         body = encode(ccId=self._cms.cc_id, vdn=self._cms.vdn, **parameters)
         headers = signed_headers(*self._keys, "POST", self._config.cms_url + path, body, datetime.now(UTC))
         began = time.monotonic()
@@ -149,6 +154,8 @@ class _Polling:
         what = f"answered {answer.status}; {WAYS_OUT.get(answer.status, 'the vendor fails; it is asked again')}"
         if answer.status == UNAUTHORISED:
             raise LiveError(f"{self._config.name}: POST {path} {what}", lasting=True)
+        if answer.status == MISSING:
+            raise CmsError(what)
         self._failed(path, what, began, answer.asks_to_wait)
         return None
 

@@ -27,6 +27,9 @@ COLUMNS = (
 SETTLED = timedelta(minutes=1)
 """A file that changed more lately may still be under way."""
 
+STALLED = timedelta(hours=1)
+"""So long one is waited for that ends amid a line, or is a zip that cannot be opened; then it is taken as it is."""
+
 REACH = timedelta(days=34)
 """How far before the day of its newest row, and before the days that are wanted, a file counts: builds look no further
 back for what was delivered late."""
@@ -67,7 +70,8 @@ def land_files(config: HuaweiConfig, store: Store, days: list[date], now: dateti
     """Land each file that lies in ``cms_files``, once; what it holds decides, and not what it is called.
 
     Files whose newest row lies more than 34 days before ``days`` wait until older days are wanted. What is wrong with a
-    file is told as long as it lies there, also if it is landed.
+    file is told as long as it lies there, also if it is landed. One without rows is passed over: its name says when it
+    was made (cec_07_0832), and nothing which stretch it is of, so that it proves no quiet hour.
 
     Args:
         config: The source.
@@ -134,12 +138,15 @@ def stretch(lines: list[dict[str, str]], latest: datetime) -> Window | None:
 
 
 def _read(config: HuaweiConfig, path: Path, now: datetime) -> tuple[Segment, Window, Fetched] | None:
-    """A file as a segment, what it tells of, and how it fared; None when it may still be written."""
+    """A file as a segment, what it tells of, and how it fared; None when it holds nothing, or may still be written."""
     written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     if written > now - SETTLED:
         return None
     payload = path.read_bytes()
     lines = csv_lines(payload, COLUMNS)
+    is_whole = lines is not None and (payload.startswith(ZIP) or payload.endswith(b"\n"))
+    if lines == [] or (not is_whole and written > now - STALLED):
+        return None
     told = stretch(lines or [], written)
     error = None
     if told is None:

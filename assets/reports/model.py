@@ -49,6 +49,7 @@ class Table:
         rows: Starts from the first row at each call and reads in batches: a million rows need little memory.
         count: How many rows there are.
         note: How to read it: one or two sentences, or empty.
+        file: A Parquet file that holds the same rows, if there is one.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Table:
     rows: Callable[[], Iterator[Row]]
     count: int
     note: str = ""
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

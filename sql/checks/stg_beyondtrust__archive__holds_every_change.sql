@@ -7,7 +7,7 @@ with lines as (
 
 counted as (
     select source, segment, window_start,
-        case when try(json_valid(line)) then
+        case when coalesce(json_valid(line), false) then
             coalesce(list_sum(list_transform(json_extract(line, '$.insert.*'), lambda t: len(json_keys(t)))), 0)
             + coalesce(list_sum(list_transform(json_extract(line, '$.update.*'), lambda t: len(json_keys(t)))), 0)
             + coalesce(list_sum(list_transform(json_extract(line, '$.delete.*'), lambda t: json_array_length(t))), 0)
@@ -25,7 +25,9 @@ sent as (
 ),
 
 staged as (
-    select segment, count(*) filter (archive_type = 'event') as changes
+    select segment, count(*) filter (archive_type = 'event') as changes,
+        -- An event without a time is one reject, however many rows it changes.
+        count(*) filter (archive_type = 'event' and reject_reason is not null) as rejects
     from staging.stg_beyondtrust__archive
     group by segment
 )
@@ -33,4 +35,4 @@ staged as (
 select s.source, s.segment, s.window_start, s.changes as changes_sent, coalesce(t.changes, 0) as rows_staged
 from sent as s
 left join staged as t on s.segment = t.segment
-where s.changes > coalesce(t.changes, 0)
+where s.changes > coalesce(t.changes, 0) and coalesce(t.rejects, 0) = 0

@@ -5,7 +5,7 @@ with read as (
 
 counted as (
     select source, segment, sequence, window_start,
-        case when try(json_valid(body)) then
+        case when coalesce(json_valid(body), false) then
             coalesce(list_sum(list_transform(json_extract(body, '$.insert.*'), lambda t: len(json_keys(t)))), 0)
             + coalesce(list_sum(list_transform(json_extract(body, '$.update.*'), lambda t: len(json_keys(t)))), 0)
             + coalesce(list_sum(list_transform(json_extract(body, '$.delete.*'), lambda t: json_array_length(t))), 0)

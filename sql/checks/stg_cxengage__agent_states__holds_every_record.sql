@@ -4,7 +4,8 @@ with pages as (
 ),
 
 counted as (
-    select source, segment, window_start, try(json_array_length(body, '$.results')) as records
+    select source, segment, window_start,
+        case when coalesce(json_valid(body), false) then json_array_length(body, '$.results') end as records
     from pages
 ),
 

@@ -11,9 +11,10 @@ counted as (
                 string_split(body, chr(10)),
                 lambda line: regexp_matches(line, '\S') and not contains(line, 'id,developer_id,')
             ))
-            when try(coalesce(
+            when not coalesce(json_valid(body), false) then null
+            when coalesce(
                 json_extract_string(body, '$.resultCode'), json_extract_string(body, '$.result')
-            )) in ('0100000', '0') then greatest(
+            ) in ('0100000', '0') then greatest(
                 json_array_length(body, '$.resultDesc'), json_array_length(body, '$.resultDatas')
             )
         end as operations

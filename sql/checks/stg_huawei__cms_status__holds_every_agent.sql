@@ -6,9 +6,10 @@ with pages as (
 counted as (
     select source, segment, window_start,
         case
-            when try(coalesce(
+            when not coalesce(json_valid(body), false) then null
+            when coalesce(
                 json_extract_string(body, '$.resultCode'), json_extract_string(body, '$.result')
-            )) in ('0100000', '0') then greatest(
+            ) in ('0100000', '0') then greatest(
                 json_array_length(body, '$.resultDesc'), json_array_length(body, '$.resultDatas')
             )
         end as agents

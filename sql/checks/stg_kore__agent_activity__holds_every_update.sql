@@ -4,11 +4,17 @@ with pages as (
 ),
 
 counted as (
-    select source, segment, window_start, greatest(
-            try(json_array_length(body, '$.AgentUpdates')),
-            try(json_array_length(body, '$.agentUpdates'))
-        ) as records,
-        status is distinct from 204 and try(json_type(body, '$.accountId')) is null as is_strange
+    select source, segment, window_start,
+        case
+            when not coalesce(json_valid(body), false) then null
+            when coalesce(json_type(body, '$.AgentUpdates'), 'NULL') = 'NULL' then json_array_length(body, '$.agentUpdates')
+            else json_array_length(body, '$.AgentUpdates')
+        end as records,
+        case
+            when status = 204 then false
+            when not coalesce(json_valid(body), false) then true
+            else json_type(body, '$.accountId') is null
+        end as is_strange
     from pages
 ),
 

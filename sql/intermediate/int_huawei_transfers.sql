@@ -3,12 +3,13 @@
 -- window: 0 days .. 0 days
 with handed as (
     select source, call_id as interaction_id, agent_id as from_agent_id,
-        -- The other types (to and from a media server, released, to another device) do not say what received.
+        -- The vendor names a receiver for 45 alone, by work number (cec_07_0838). A call may be released to an agent,
+        -- an IVR or an access code: what a number there would mean is not said.
         case op_type when 45 then 'agent' when 46 then 'external' else 'unknown' end as to_kind,
         op_object as to_id, begin_at as started_at, end_at,
         case op_type when 54 then 'blind' else 'unknown' end as kind
     from intermediate.int_huawei_operations
-    where call_id is not null and op_type in (45, 46, 47, 52, 54, 55)
+    where call_id is not null and op_type in (45, 46, 54, 55)
 )
 
 select

@@ -102,6 +102,7 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
             sum(f.transfers_out)::bigint as transfers_out,
             sum(f.transfers_in)::bigint as transfers_in,
             sum(f.logins)::bigint as logins,
+            whole_sum(f.uncertainty_seconds) as uncertainty_seconds,
             whole_sum(f.observed_seconds) as observed_seconds
         from marts.fct_agent_intervals as f
         inner join labelled as l on f.interval_start = l.quarter_start

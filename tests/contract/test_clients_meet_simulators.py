@@ -160,8 +160,10 @@ def test_refusals_do_not_end_the_watch(aicc: HuaweiServer, tmp_path: Path) -> No
     assert sum(answer["retcode"] == "0" for answer in answers(notes)) > 30
 
 
-def test_states_come_from_cms(aicc: HuaweiServer) -> None:
-    """Signature, envelope or numbering would be misread by one side."""
+@pytest.mark.parametrize("way", [HuaweiDialect(), HuaweiDialect(cti_36=True), HuaweiDialect(envelope="legacy")])
+def test_states_come_from_cms(aicc: HuaweiServer, way: HuaweiDialect) -> None:
+    """Signature, envelope, numbering or the way to learn who there is would be misread by one side."""
+    aicc.set_dialect(way)
     assert [probe.name for probe in CmsStatusClient(passive(aicc)).probe() if not probe.ok] == ["clock"]
     notes = watch(CmsStatusClient(passive(aicc)), lambda notes: len(notes.pages) > 2)
     rows = [row for answer in answers(notes) for row in answer["resultDatas"] if "currentState" in row]
@@ -171,7 +173,7 @@ def test_states_come_from_cms(aicc: HuaweiServer) -> None:
 @pytest.mark.parametrize("names", ["camel", "lower"])
 def test_a_day_of_operations_is_fetched(aicc: HuaweiServer, names: Any) -> None:
     """The archive's windows or rows would be misread by one side."""
-    aicc.set_dialect(HuaweiDialect(row_names=names, idle_rows=names == "lower"))
+    aicc.set_dialect(HuaweiDialect(row_names=names, idle_rows=names == "lower", cti_36=names == "lower"))
     client = CmsHistoryClient(passive(aicc))
     fetched = [client.fetch(Window(NOON - timedelta(hours=h), NOON - timedelta(hours=h - 1))) for h in (3, 2, 1)]
     assert [one.status for one in fetched] == ["ok"] * 3

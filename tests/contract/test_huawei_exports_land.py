@@ -29,7 +29,7 @@ def rows(content: bytes) -> set[tuple[str, ...]]:
 
 
 def test_a_messy_folder_lands_whole(tmp_path: Path) -> None:
-    """An export that was late, half there or there twice would be lost, or landed again and again."""
+    """An export that was late, half there or there twice would be lost, or landed by half, or again and again."""
     folder, lake = tmp_path / "exports", Lake(tmp_path / "lake")
     source = config("https://aicc.example.com", cms_files=str(folder))
     messy = Faults(seed=4, half_files=1.0, files_twice=0.3, late_files=0.3, late_seconds=5000)
@@ -44,9 +44,9 @@ def test_a_messy_folder_lands_whole(tmp_path: Path) -> None:
             site.deliver()
             landed += land_files(source, lake, [FIRST], site.clock.now()).landed
         again = land_files(source, lake, [FIRST], site.clock.now())
-    whole = {content for path in folder.iterdir() if rows(content := path.read_bytes())}
+    # The newest stands there by half; what it will be nobody knows yet.
+    whole = {content for path in folder.iterdir() if rows(content := path.read_bytes()) and content.endswith(b"\n")}
     table = ds.dataset(lake.raw_dir("huawei", "cms_history", "aicc", FIRST), partitioning=None).to_table()
-    kept = [payload for payload in table["payload"].to_pylist() if payload in whole]
-    assert sorted(kept) == sorted(whole)
-    assert landed > len(whole) > 5
-    assert again.landed == 0
+    assert sorted(table["payload"].to_pylist()) == sorted(whole)
+    assert landed == len(whole) > 5
+    assert (again.landed, again.failed) == (0, 0)

@@ -1,6 +1,7 @@
 """Files of CC-FS in a folder: landed once as they were received, by the stretch that they surely tell of."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -103,12 +104,39 @@ def test_what_is_wrong_with_a_file_is_kept_and_told_as_long_as_it_lies_there(
 
 def test_what_is_being_written_or_lies_too_far_back_waits(tmp_path: Path, source: HuaweiConfig, put: Put) -> None:
     """If this fails, half a file is landed, or days are touched that no run can build."""
-    put(row("2026-11-03 08:00:00"), name="young.csv", written=NOW - timedelta(seconds=30))
+    put(row("2026-11-03 08:00:00"), "", name="young.csv", written=NOW - timedelta(seconds=30))
     put(row("2026-09-03 08:00:00"), name="old.zip")
     put(row("2026-11-03 08:00:00"), name=".hidden.csv")
     put(row("2026-11-03 08:00:00"), name="notes.txt")
     assert land_files(source, Lake(tmp_path), [DAY], NOW).planned == 0
     assert land_files(source, Lake(tmp_path), [date(2026, 9, 3)], NOW + timedelta(minutes=1)).landed == 2
+
+
+def test_an_export_of_a_quiet_hour_is_passed_over(tmp_path: Path, source: HuaweiConfig, put: Put) -> None:
+    """If this fails, a quiet hour is an error as long as its file lies there, or proves more than it does."""
+    lake = Lake(tmp_path / "lake")
+    put(",".join(COLUMNS), "", name="quiet.csv")
+    put(name="nothing.csv")
+    with zipfile.ZipFile(put(name="quiet.zip"), "w") as archive:
+        archive.writestr("quiet.csv", ",".join(COLUMNS))
+    os.utime(tmp_path / "exports" / "quiet.zip", (WRITTEN.timestamp(), WRITTEN.timestamp()))
+    result = land_files(source, lake, [DAY], NOW)
+    assert (result.planned, result.landed, result.failed) == (0, 0, 0)
+    assert lake.attempts("huawei", "aicc", "cms_history", DAY) == []
+    put(",".join(COLUMNS), row("2026-11-03 08:00:00"), "", name="quiet.csv")
+    assert land_files(source, lake, [DAY], NOW).landed == 1
+
+
+@pytest.mark.parametrize("name", ["half.csv", "half.zip"])
+def test_half_a_file_is_waited_for_and_taken_at_last(tmp_path: Path, source: HuaweiConfig, put: Put, name: str) -> None:
+    """If this fails, agents who stand in the other half look idle, or an export that broke off is never seen."""
+    path = put(row("2026-11-03 08:00:00", "2026-11-03 08:10:00"), row("2026-11-03 09:00:00"), name=name)
+    if name.endswith(".zip"):
+        path.write_bytes(b"PK\x03\x04" + path.read_bytes())
+        os.utime(path, (WRITTEN.timestamp(), WRITTEN.timestamp()))
+    lake = Lake(tmp_path / "lake")
+    assert land_files(source, lake, [DAY], WRITTEN + timedelta(minutes=59)).planned == 0
+    assert land_files(source, lake, [DAY], WRITTEN + timedelta(minutes=61)).landed == 1
 
 
 def test_a_folder_that_cannot_be_read_is_told_and_ends_nothing(tmp_path: Path) -> None:

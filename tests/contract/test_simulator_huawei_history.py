@@ -121,23 +121,26 @@ def test_idle_records_can_be_written(aicc: HuaweiServer) -> None:
     assert any(row["opType"] == 2 for found in whole_day(aicc).values() for row in found)
 
 
-def test_transfers_are_records_with_their_receiver(aicc: HuaweiServer) -> None:
+def test_transfers_are_records_and_internal_ones_name_their_receiver(aicc: HuaweiServer) -> None:
     """If this failed, transfers could not be counted from the archive."""
     day = whole_day(aicc)
     begin, end = millis(MIDNIGHT), millis(MIDNIGHT + timedelta(days=1))
-    true = Counter(
+    true = [
         (aicc.agent_ids[t.sender.agent_id], aicc.call_ids[t.interaction_id], aicc.agent_ids.get(t.receiver_id))
         for t in aicc.centre.transfers
         if begin <= t.started and t.completed is not None and t.completed <= end
-    )
-    told = Counter(
-        (number, row["callId"], None if row["opType"] == 46 else row["opObject"])
+    ]
+    told = [
+        (number, row["callId"], row["opObject"], row["opType"])
         for number, found in day.items()
         for row in found
         if row["opType"] in {45, 46, 54}
-    )
-    assert told == true
-    assert {row["opType"] for found in day.values() for row in found} >= {45, 54}
+    ]
+    assert Counter(one[:2] for one in told) == Counter(one[:2] for one in true)
+    assert {one[:3] for one in told if one[3] == 45} < set(true)
+    assert {one[:2] for one in told if one[3] == 46} == {one[:2] for one in true if one[2] is None}
+    assert {one[2] for one in told if one[3] != 45} == {65535}
+    assert {one[3] for one in told} == {45, 46, 54}
 
 
 def test_rows_have_the_columns_of_the_export(aicc: HuaweiServer) -> None:

@@ -9,6 +9,7 @@ from tests.models.workbench import DAY, at
 Tables = Mapping[str, Sequence[Mapping[str, Any]]]
 
 CX = "cxengage__agent_states"
+CX_SUMS = "cxengage__agent_intervals"
 KORE = "kore__agent_activity"
 GATEWAY = "huawei__agent_status"
 PRESENT = "huawei__cms_status"
@@ -37,6 +38,11 @@ LOST: dict[str, list[Tables]] = {
         lost(CX, {"results": TWO}, 1, 2, 3),
         lost(CX, {"results": TWO}),
         lost(CX, b"\xff"),
+    ],
+    f"staging.stg_{CX_SUMS}.holds_every_sum": [
+        lost(CX_SUMS, {"results": TWO}, 1),
+        lost(CX_SUMS, {"results": {"a": 1}}, 0),
+        lost(CX_SUMS, {"results": 1}),
     ],
     f"staging.stg_{KORE}.holds_every_update": [
         lost(KORE, {"accountId": "a", "AgentUpdates": TWO}, 1),

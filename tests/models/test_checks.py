@@ -5,15 +5,26 @@ from typing import Any
 
 import pytest
 
-from orchestration.models import Check, read_checks, read_models
+from orchestration.models import Check, read_checks
 from orchestration.settings import sql_dir
 from tests.models.kore import kore_clock
 from tests.models.lost import LOST, Tables
-from tests.models.workbench import DAY, Workbench, at, attempt, clock, handed, record, rules, shift
+from tests.models.workbench import (
+    DAY,
+    Workbench,
+    at,
+    attempt,
+    clock,
+    handed,
+    product_models,
+    record,
+    rules,
+    shift,
+)
 
 ALL = {
     f"{check.table}.{check.name}": check
-    for checks in read_checks(sql_dir(), read_models(sql_dir()).values()).values()
+    for checks in read_checks(sql_dir(), product_models().values()).values()
     for check in checks
 }
 

@@ -258,12 +258,16 @@ def test_hand_overs_say_who_handed_what_to_whom(bench: Workbench) -> None:
         operation("10:00", "10:00", 54, call_id="e", op_object="-1"),
         operation("11:00", "11:01", 53, call_id="f"),
         operation("12:00", "12:01", 45, call_id="65535"),
+        operation("13:00", "13:01", 47, call_id="g"),  # signs in to a media server
+        operation("14:00", "14:01", 52, call_id="g"),
+        operation("15:00", "15:01", 54, call_id="h", op_object="102"),
     ]
     found = bench.run("intermediate.int_huawei_transfers", int_huawei_operations=operations(bench, rows))
     assert found.pick("interaction_id", "from_agent_id", "to_kind", "to_id", "started_at", "completed_at", "kind") == [
         ("c", "101", "agent", "102", "08:00", "08:01", "unknown"),
         ("d", "101", "external", None, "09:00", None, "unknown"),
         ("e", "101", "unknown", None, "10:00", "10:00", "blind"),
+        ("h", "101", "unknown", "102", "15:00", "15:01", "blind"),
     ]
 
 

@@ -97,6 +97,7 @@ def test_agents_of_whom_nothing_was_observed_are_named_with_nothing_observed(ben
         ([stay("i", "07:00", "09:00")], 1),
         ([stay("i", "07:00", "08:00")], 0),
         ([stay("i", "12:00", "12:30")], 0),
+        ([stay("i", "08:00", "08:00")], 1),
         ([stay("i", "09:00", "09:10"), stay("i", "09:20", "09:30"), stay("j", "10:00", "10:00")], 2),
         ([stay("i", "-20d 07:00", "13:00")], 1),
         # Whose end nobody saw: it was over when the agent was next seen doing anything else.
@@ -183,14 +184,14 @@ def test_no_sessions_at_once_is_not_a_question(bench: Workbench) -> None:
 def test_a_present_state_lasts_since_its_first_record(bench: Workbench) -> None:
     """An agent who has been handling for hours must not seem to have begun with their latest chat, or at midnight."""
     day = (
-        told("-2d 20:00", "-2d 22:00"),
-        told("-2d 22:00", "-1d 02:00", "handling", work_items=1),
-        told("-1d 02:00", "03:00", "handling", work_items=2),
+        told("-4d 20:00", "-4d 22:00"),
+        told("-4d 22:00", "-3d 02:00", "handling", work_items=1),
+        told("-3d 02:00", "03:00", "handling", work_items=2),
         told("03:00", "04:00", "handling", work_items=1),
     )
     rows = answer(bench, "current_state_age({at})", "03:30:00.25", *day)
     assert rows.pick("agent_name", "state", "vendor_state", "since", "seconds") == [
-        ("Ann", "handling", "handling", "-2d 22:00", 29.5 * 3600 + 0.25)
+        ("Ann", "handling", "handling", "-4d 22:00", 77.5 * 3600 + 0.25)
     ]
 
 

@@ -105,8 +105,8 @@ def test_a_sum_with_an_unknown_part_is_unknown(bench: Workbench) -> None:
 
 def built(bench: Workbench, table: str, **fields: Any) -> Rows:
     """Intervals or days made of one bucket of 10 s in every state, with these signals."""
-    states = ("available", "handling", "wrap_up", "not_ready", "offline", "unobserved", "work_item", "capacity")
-    us = {f"{name}_us": 10_000_000 for name in states}
+    states = ("available", "handling", "wrap_up", "not_ready", "offline", "unobserved")
+    us = {f"{name}_us": 10_000_000 for name in (*states, "work_item", "capacity", "uncertainty")}
     bucket = {"source": "cx", "agent_id": "ann", "interval_start": at("08:00"), **us, "load_us": 5_005_000}
     return bench.run(table, int_agent_buckets=[bucket], int_source_signals=[{**SIGNALS, **fields}])
 
@@ -122,8 +122,8 @@ def test_sums_are_in_seconds(bench: Workbench, table: str) -> None:
 @pytest.mark.parametrize(
     ("signal", "columns"),
     [
-        ("gives_available", {"available_seconds"}),
-        ("gives_handling", {"handling_seconds"}),
+        ("gives_available", {"available_seconds", "uncertainty_seconds"}),
+        ("gives_handling", {"handling_seconds", "uncertainty_seconds"}),
         ("gives_wrap_up", {"wrap_up_seconds"}),
         ("gives_load", {"load_seconds", "work_item_seconds"}),
         ("gives_capacity", {"capacity_seconds"}),

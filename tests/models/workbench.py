@@ -4,6 +4,7 @@ Types come from the product (``infer_types``), rows from the test; times are wri
 ``24:00``, relative to ``DAY`` in UTC. No expectations here: those belong in the tests.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +66,12 @@ def short(moment: datetime) -> str:
     return f"{days:+d}d {clock}" if days else clock
 
 
+@functools.cache
+def product_models() -> Mapping[str, Model]:
+    """All models of the product: to read them takes a second."""
+    return read_models(sql_dir())
+
+
 class Rows(list[dict[str, Any]]):
     """What a model made, in its order."""
 
@@ -84,7 +91,7 @@ class Workbench:
 
     def __init__(self, sql: Path | None = None, seeds: Sequence[Path] = ()) -> None:
         folder = sql or sql_dir()
-        self.models = read_models(folder)
+        self.models = read_models(folder) if sql else product_models()
         maps = [folder / "seeds" / "state_map.csv", *seeds]
         constants = LakeConstants(Lake(Path("unused")), [FEED], maps)
         self.state_map = constants.state_map

@@ -1,11 +1,14 @@
-"""The demo as a user runs it, and run again."""
+"""The demo as a user runs it, asked the questions of ``examples/``, and run again."""
 
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.pipeline.site import SHIFTBOOK, opened
 
@@ -23,10 +26,57 @@ PAST = {"agent_states", "agent_activity", "cms_history", "archive", "sessions"}
 LIVE = {"agent_status", "cms_status", "state", "command"}
 
 
-def test_the_demo_equals_the_truth_and_a_second_run_adds_nothing_to_the_past(tmp_path: Path) -> None:
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.sql"))
+# In twenty seconds of the present no quarter of an hour is whole, and only whole ones are compared.
+EMPTY = {"20_figures_beside_the_vendors.sql"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home for the demo."""
+    return tmp_path_factory.mktemp("demo") / "home"
+
+
+@pytest.fixture(scope="module")
+def first(home: Path) -> list[dict[str, Any]]:
+    """What its first run says."""
+    return demo(home)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_says_what_it_answers_and_answers(home: Path, first: list[dict[str, Any]], path: Path) -> None:
+    """Whoever begins with an example that fails, or shows nothing, does not go on."""
+    assert first
+    question, asker, reading, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert question.endswith("?")
+    assert asker.startswith("-- Asked by: ")
+    assert reading.startswith("-- How to read it: ")
+    with opened(home) as connection:
+        result = connection.execute(path.read_text(encoding="utf-8"))
+        names = [column[0] for column in result.description]
+        rows = result.fetchall()
+    assert bool(rows) is (path.name not in EMPTY)
+    assert [name for name, values in zip(names, zip(*rows, strict=True), strict=False) if _unlikely(name, values)] == []
+
+
+def _unlikely(name: str, values: Sequence[Any]) -> bool:
+    """Whether a share lies outside its bounds, or a length of time is negative."""
+    shares = ("occupancy", "lowest", "highest", "coverage", "adherence", "rate", "share")
+    known = [value for value in values if isinstance(value, float)]
+    return any(value < 0 or (name.endswith(shares) and value > 1) for value in known)
+
+
+def test_there_are_twenty_examples_and_a_list_of_them() -> None:
+    """An example that the list does not name is found by nobody."""
+    listed = (EXAMPLES[0].parent / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in EXAMPLES if f"[{path.name}]({path.name})" not in listed] == []
+    assert len(EXAMPLES) == 20
+
+
+def test_the_demo_equals_the_truth_and_a_second_run_adds_nothing_to_the_past(
+    home: Path, first: list[dict[str, Any]]
+) -> None:
     """The first thing that anyone sees must be right for every vendor, and must not begin again from nothing."""
-    home = tmp_path / "home"
-    first = demo(home)
     assert {row["source"] for row in first} == {"cx_demo", "kore_demo", "aicc_demo", "support_demo"}
     assert all(row["equal"] for row in first)
     assert {row["feed"] for row in first} == {*LIVE, *PAST}

@@ -68,7 +68,7 @@ def onlookers(*looks: Callable[[], str | None]) -> Iterator[list[Seen]]:
             note.looks += 1
             if wrong:
                 note.wrong.append(wrong[:500])
-            done.wait(0.1)
+            done.wait(0.3)
 
     threads = [threading.Thread(target=watch, args=pair) for pair in zip(looks, seen, strict=True)]
     for thread in threads:

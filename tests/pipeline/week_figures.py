@@ -165,3 +165,19 @@ def unbroken(pieces: Sequence[Piece], at: int) -> int:
             break
         since = one.start
     return since
+
+
+def counted(
+    moved: Mapping[Moved, tuple[int, bool]], agents: set[str]
+) -> tuple[dict[tuple[date, str, str, str | None], tuple[int, ...]], dict[tuple[str, int, str], int]]:
+    """Transfers between pairs by day: how many, how many arrived, microseconds, returns; and out and in by quarter."""
+    pairs: defaultdict[tuple[date, str, str, str | None], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    quarters: defaultdict[tuple[str, int, str], int] = defaultdict(int)
+    for one, (_, is_return) in moved.items():
+        row = pairs[day_of(one.start), one.sender, one.kind, one.receiver]
+        for place, more in enumerate((1, one.end is not None, (one.end or one.start) - one.start, is_return)):
+            row[place] += more
+        quarters[one.sender, one.start // QUARTER * QUARTER, "out"] += 1
+        if one.end is not None and one.kind == "agent" and one.receiver in agents:
+            quarters[one.receiver, one.end // QUARTER * QUARTER, "in"] += 1
+    return {key: tuple(row) for key, row in pairs.items()}, dict(quarters)

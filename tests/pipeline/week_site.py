@@ -41,14 +41,9 @@ from simulator.kore import KoreServer
 from simulator.kore_events import REASON_CODES, KoreDialect
 from simulator.plan import Shift, shifts
 from simulator.server import Vendors
+from tests.pipeline.week_days import DAYS, FIRST, OUTAGE, UNTIL
+from tests.pipeline.week_people import write_files
 
-FIRST = date(2026, 10, 24)
-"""A Saturday; the clocks of Berlin go back in the night after it."""
-DAYS = tuple(FIRST + timedelta(days=n) for n in range(7))
-UNTIL = midnight(FIRST) + timedelta(days=6, hours=19, minutes=7, seconds=30)
-"""When the vendors are asked for the last time: in the midst of a shift."""
-OUTAGE = (midnight(FIRST) + timedelta(days=3, hours=13), midnight(FIRST) + timedelta(days=3, hours=14))
-"""An hour of a working day that no vendor gives out, however often it is asked."""
 PEOPLE = {
     "kore": (0, 1, 2, 3, 7, 8, 9, 14, 15, 17),
     "huawei": (0, 3, 4, 5, 6, 7, 8, 16, 17, 18),
@@ -194,7 +189,14 @@ def _settings(folder: Path, vendors: Vendors) -> Any:
         | {"client_id": "${BT_ID}", "client_secret": "${BT_SECRET}"},
     ]
     config = folder / "sources.yaml"
-    config.write_text(yaml.safe_dump({"state_map": "states.csv", "sources": [fast | one for one in told]}))
+    ids = {
+        "cx": {agent.agent_id: agent.agent_id for agent in vendors.centre.agents},
+        "kore": kore.agent_ids,
+        "aicc": huawei.agent_ids,
+        "support": support.agent_ids,
+    }
+    people = write_files(folder, ids, {agent.agent_id: agent.number for agent in vendors.centre.agents})
+    config.write_text(yaml.safe_dump({"state_map": "states.csv", **people, "sources": [fast | one for one in told]}))
     environ = {"CX_USER": cx.username, "CX_PASS": cx.password, "KORE_ID": kore.app_id}
     environ |= {"KORE_SECRET": kore.client_secret, "HUAWEI_AK": account.access_key, "HUAWEI_SK": account.secret_key}
     environ |= {"BT_ID": support.client_id, "BT_SECRET": support.client_secret}

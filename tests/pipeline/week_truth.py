@@ -18,8 +18,9 @@ from simulator.facts import Agent, Change
 from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
 from simulator.kore_events import REASON_CODES
 from tests.pipeline.truth import DAY, Truth, micros, truth
+from tests.pipeline.week_days import FIRST, OUTAGE, UNTIL
 from tests.pipeline.week_pieces import SECOND, Piece, filled, merged, whole
-from tests.pipeline.week_site import FIRST, FORGET, OUTAGE, UNTIL, WeekSite
+from tests.pipeline.week_site import WeekSite
 
 MARK = 300 * SECOND
 """So often Huawei writes down a talk that lasts."""
@@ -53,7 +54,7 @@ class Week:
     ids: Mapping[str, Mapping[str, str]]
     starts: Mapping[str, list[int]]
     call_ids: Mapping[str, str]
-    forgetful: frozenset[str]
+    numbers: Mapping[str, int]
 
     def known(self, source: str) -> dict[str, list[Piece]]:
         """Of each agent, by the vendor's id, all time from the first record on, up to the source's observed-until."""
@@ -209,6 +210,11 @@ def by_huawei(row: Row) -> Told:
     return row["state"], None, {"offline": "0", "available": "2", "handling": "4", "wrap_up": "27"}[row["state"]]
 
 
+def outside(*instants: int | None, until: int) -> bool:
+    """Whether all of these lie in time that was looked at and is over."""
+    return all(at is not None and at < until and not GAP[0] <= at < GAP[1] for at in instants)
+
+
 def arrives(end: int) -> bool:
     """Whether an operation that ended then was delivered."""
     return not GAP[0] <= end < GAP[1] and end < OBSERVED["aicc"]
@@ -259,8 +265,8 @@ def read(site: WeekSite, folder: Path) -> Week:
     }
     agents = vendors.centre.agents
     starts = _starts(agents, vendors.centre.changes)
-    forgetful = frozenset(agents[number].agent_id for number in FORGET)
-    return Week(real, interactions(folder), ids, starts, vendors.huawei.call_ids, forgetful)
+    numbers = {agent.agent_id: agent.number for agent in agents}
+    return Week(real, interactions(folder), ids, starts, vendors.huawei.call_ids, numbers)
 
 
 def interactions(folder: Path) -> list[dict[str, Any]]:

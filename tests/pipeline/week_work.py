@@ -3,7 +3,6 @@
 By brute force over what really happened; no figures. Times are whole microseconds since 1970.
 """
 
-import zlib
 from typing import Any
 
 from simulator.faults import share
@@ -65,10 +64,10 @@ def _moved(week: Week, source: str, row: dict[str, Any]) -> Moved:
         # Who is not on this platform is reached through everybody's queue, which has it at once.
         kind, receiver, end = "queue", "general", start
     elif receiver is None:
-        kind, receiver = "external", f"8{zlib.crc32(row['to_agent_id'].encode()):010d}"
+        kind = "external"  # to which number is not said
     elif source == "aicc" and share(row["interaction_id"]) < HuaweiDialect().release_transfers:
-        # Of a call that was released nobody says to what kind of receiver.
-        kind = "unknown"
+        # Of a call that was released nobody says to whom.
+        kind, receiver = "unknown", None
     name = _interaction(week, source, row["interaction_id"])
     return Moved(name, week.ids[source][row["from_agent_id"]], kind, receiver, start, end)
 

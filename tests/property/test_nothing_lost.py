@@ -30,6 +30,9 @@ SENT: dict[str, st.SearchStrategy[bytes]] = {
     "cxengage_agent_states": st.fixed_dictionaries({"results": cxengage.replies | cxengage.values}).map(
         lambda reply: json.dumps(reply).encode()
     ),
+    "cxengage_agent_intervals": st.fixed_dictionaries({"results": cxengage.replies | cxengage.values}).map(
+        lambda reply: json.dumps(reply).encode()
+    ),
     "kore_agent_activity": kore.envelopes.map(lambda reply: json.dumps(reply).encode()),
     "huawei_agent_status": gateway.map(lambda reply: json.dumps(reply).encode()),
     "huawei_cms_status": gateway.map(lambda reply: json.dumps(reply).encode()),

@@ -1,5 +1,7 @@
 """What Dagster is told: loaded without network or secrets, with keys, descriptions, columns, lineage and checks."""
 
+import dataclasses
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -48,7 +50,8 @@ def test_keys_and_groups_are_those_of_the_contract(engine: Engine, specs: dict[s
     """Schedules, selections and links of users name assets by key and group."""
     tables = {model.table.replace(".", "/"): model.schema for model in engine.models.values()}
     raw = {f"raw/{name}/agent_states": "cxengage" for name in ("east", "west", "off")}
-    assert {key: spec.group_name for key, spec in specs.items()} == {**tables, **raw, "warehouse": "marts"}
+    fresh = {f"ops/freshness/{name}/agent_states": "ops" for name in ("east", "west")}
+    assert {key: spec.group_name for key, spec in specs.items()} == {**tables, **raw, **fresh, "warehouse": "marts"}
 
 
 def test_nothing_is_made_on_disk_and_nobody_is_asked(engine: Engine, specs: dict[str, dg.AssetSpec]) -> None:
@@ -124,7 +127,8 @@ def test_every_claim_is_a_check_with_words(definitions: dg.Definitions, engine: 
     found = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
     claims = {(table.replace(".", "/"), check.name) for table, checks in engine.checks.items() for check in checks}
     assert claims <= found
-    assert found - claims == {(f"raw/{name}/agent_states", "fetched_everything") for name in ("east", "west")}
+    raw = {f"raw/{name}/agent_states" for name in ("east", "west")}
+    assert found - claims == {(key, name) for key in raw for name in ("fetched_everything", "data_is_fresh")}
     assert [key for key in graph.asset_check_keys if not (graph.get_check_spec(key).description or "")] == []
 
 
@@ -143,3 +147,11 @@ def test_only_the_configured_vendors_tables_are_in_the_graph(specs: dict[str, dg
     """Whoever has one vendor would have to find their ten tables among fifty."""
     assert not [key for key in specs if any(vendor in key for vendor in ("kore", "huawei", "beyondtrust"))]
     assert {"marts/fct_participation", "staging/stg_cxengage__agent_states"} <= specs.keys()
+
+
+def test_partitions_begin_where_anything_can_be(engine: Engine) -> None:
+    """Weeks that no vendor can fill would show every table as nearly empty, for ever."""
+    assert engine.first_day() == FIRST - timedelta(days=1)
+    open_ended = [source.model_copy(update={"since": None}) for source in engine.settings.sources]
+    without = Engine(dataclasses.replace(engine.settings, sources=tuple(open_ended)))
+    assert timedelta(days=4) <= datetime.now(UTC).date() - without.first_day() <= timedelta(days=5)

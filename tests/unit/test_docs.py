@@ -10,8 +10,9 @@ import pytest
 
 from docs.generate import PAGE, render
 from orchestration.cli import main
-from orchestration.models import read_checks, read_models
+from orchestration.models import read_checks
 from orchestration.settings import sql_dir
+from tests.models.workbench import product_models
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -105,7 +106,7 @@ def test_the_data_dictionary_describes_every_column() -> None:
 
 def test_checks_are_those_of_the_models() -> None:
     """If this fails, operations.md explains a check that nothing runs, or leaves out one that warns."""
-    models = read_models(sql_dir())
+    models = product_models()
     checks = [check for found in read_checks(sql_dir(), models.values()).values() for check in found]
     rows = re.findall(r"^\| (`[^|]+`) \| [^|]+ \| ([^|]+) \|", BY_HAND["docs/operations.md"].read_text(), re.MULTILINE)
     explained = {check for names, _ in rows for check in re.findall(r"`(\w+)`", names)}
@@ -116,7 +117,7 @@ def test_checks_are_those_of_the_models() -> None:
 @pytest.mark.parametrize("name", BY_HAND)
 def test_tables_exist(name: str) -> None:
     """If this fails, a page names a table that no model makes."""
-    models = read_models(sql_dir())
+    models = product_models()
     inputs = {"ops.feed_clock", "ops.tolerances", "raw.capture_attempts"}
     inputs |= {f"staging.{name}" for name in ("state_map", "adherence_map", "roster", "schedule")}
     named = set(re.findall(r"\b((?:marts|ops|intermediate|staging)\.[a-z_]{3,})\b", code(BY_HAND[name])))

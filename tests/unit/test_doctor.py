@@ -1,17 +1,14 @@
 """What ``shiftbook doctor`` finds without asking any vendor."""
 
-import shutil
-from collections import namedtuple
 from pathlib import Path
 
 import pytest
 import yaml
 
+from orchestration import doctor
 from orchestration.doctor import Finding, examine
 from orchestration.settings import Settings, load_settings
 from tests.pipeline.toy import ADDRESS
-
-Usage = namedtuple("Usage", "total used free")  # noqa: PYI024
 
 
 def settings(folder: Path, **keys: object) -> Settings:
@@ -66,7 +63,8 @@ def test_a_home_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Room must be made before captures fail."""
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10, 10, 1024**3))
-    finding = found(settings(tmp_path))["home", "disk"]
-    assert not finding.ok
-    assert "1.0 GiB free" in finding.message
+    for free, files, said in ((1024**3, 10**6, "1.0 GiB free"), (1024**4, 7, "room for 7 files")):
+        monkeypatch.setattr(doctor, "room", lambda _, free=free, files=files: (free, files))
+        finding = found(settings(tmp_path))["home", "disk"]
+        assert not finding.ok
+        assert said in finding.message

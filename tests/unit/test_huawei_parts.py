@@ -11,7 +11,8 @@ import pytest
 from requests import Request, Session
 
 from assets.huawei.asking import Answer, Backoff, Coverage, clock_probe
-from assets.huawei.cms import CmsError, agents_of, quarters, rows_of
+from assets.huawei.cms import quarters
+from assets.huawei.cms_replies import CmsError, agents_of, rows_of
 from assets.huawei.config import HuaweiConfig
 from assets.huawei.gateway import GatewayClient
 from assets.huawei.retcodes import Verdict, explain, judge

@@ -2,15 +2,25 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestration.builder import Builder
+from orchestration.duck import show
 from orchestration.models import Check, read_checks
 from tests.unit.test_builder import DAY, DAYS, Shop, noon
 
 ADDS_UP = """-- A day's sum is that of its events and those of the day before.
 select s.n from marts.fct_sums as s where s.n <> (select sum(n) from intermediate.int_events)
+"""
+HOLDS = """-- Each event of each page is staged.
+with sent as (select segment, sum(json_array_length(decode(payload))) as n from raw.toy_events group by segment)
+select s.segment, s.n from sent as s
+where s.n <> (select count(*) from staging.stg_toy__events as t where t.segment = s.segment)
+"""
+KNOWS = """-- Each staged event is one of the day.
+select s.id from staging.stg_toy__events as s anti join intermediate.int_events as e on s.id = e.id
 """
 
 
@@ -72,3 +82,53 @@ def test_what_is_wrong_and_not_being_built_is_said_at_once(shop: Shop, monkeypat
     builder = shop.builder()
     assert builder.judge(check_of(shop, builder, "positive"), [DAY]).failing == 1
     assert waits == []
+
+
+def test_staged_rows_are_judged_beside_the_segments_that_were_parsed(shop: Shop) -> None:
+    """If this fails, a segment that was just landed is an alarm, or what staging lost is none."""
+    (shop.sql / "checks" / "stg_toy__events__holds_all.sql").write_text(HOLDS)
+    check = check_of(shop, shop.builder(), "holds_all")
+    shop.land(DAY, {"id": "b", "t": noon()}, {"id": "c", "t": noon()}, source="b")
+    assert shop.builder().judge(check, [DAY]).failing == 0
+    shop.change("staging/toy/stg_toy__events.sql", "from p\n", "from p where e.id <> 'c'\n")
+    builder = shop.builder()
+    builder.build_days("staging.stg_toy__events", DAYS)
+    assert builder.judge(check, [DAY]).failing == 1
+    assert builder.judge(check, [DAYS[0]]).failing == 0
+
+
+def test_records_that_do_not_have_what_was_staged_meanwhile_are_looked_at_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a capture beside a build makes it fail for a record that is merely newer."""
+    (shop.sql / "checks" / "int_events__knows_all.sql").write_text(KNOWS)
+    builder = shop.builder()
+    shop.land(DAY, {"id": "b", "t": noon()}, source="b")
+    builder.build_days("staging.stg_toy__events", DAYS)
+    monkeypatch.setattr(time, "sleep", lambda _: builder.build_days("intermediate.int_events", DAYS))
+    assert builder.judge(check_of(shop, builder, "knows_all"), [DAY]).failing == 0
+
+
+def test_a_segment_that_passed_is_not_read_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, each refresh of a busy day reads all that was sent on it once more."""
+    (shop.sql / "checks" / "stg_toy__events__holds_all.sql").write_text(HOLDS)
+    read: list[str] = []
+
+    def spy(connection: Any, table: str, paths: Any, types: Any, where: str = "true") -> None:
+        if table == "raw.toy_events":
+            read.append(where)
+        show(connection, table, paths, types, where)
+
+    monkeypatch.setattr("orchestration.builder.show", spy)
+    check = check_of(shop, shop.builder(), "holds_all")
+
+    def failing() -> int:
+        return shop.builder().judge(check, [DAY]).failing
+
+    assert failing() == 0
+    assert read[0] != "segment in ()"
+    assert failing() == 0
+    assert read[1:] == ["segment in ()"]
+    shop.change("staging/toy/stg_toy__events.sql", "from p\n", "from p where e.id <> 'a'\n")
+    shop.builder().build_days("staging.stg_toy__events", DAYS)
+    assert [failing(), failing()] == [1, 1]

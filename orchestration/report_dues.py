@@ -1,0 +1,116 @@
+"""Which reports are due: never issued though their hour has passed, or the builds of their days are others now.
+
+Only looks and compares. Whether another report would say anything new is found out when it is made.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+from assets.reports.compose import period_of
+from assets.reports.config import ReportConfig
+
+from orchestration.editions import Edition, Exports
+from orchestration.reporting import days_of, inputs_of, listed, snapshot, zone_of
+from orchestration.settings import Settings
+
+AGAIN_AFTER = timedelta(hours=1)
+"""How soon one report of a day may be asked for again: the builds of a running UTC day change every few minutes."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The last time that one report of a day was asked for: the builds it was to be made from, and when."""
+
+    builds: str
+    at: datetime
+
+
+class Requested(msgspec.Struct, frozen=True):
+    """What the sensor remembers.
+
+    Attributes:
+        warehouse: When the warehouse was written that it last looked into, in ns.
+        looked_at: When that was.
+        asked: By report and day.
+    """
+
+    warehouse: int = 0
+    looked_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    asked: dict[str, Asked] = {}
+
+    @staticmethod
+    def read(text: str | None) -> "Requested":
+        """From a cursor; from none, nothing was asked for yet."""
+        return msgspec.json.decode(text, type=Requested) if text else Requested()
+
+    @property
+    def text(self) -> str:
+        """The cursor."""
+        return msgspec.json.encode(self).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A report of a day that is to be issued; ``key`` is the same for the same builds in the same hour."""
+
+    report: str
+    day: date
+    key: str
+
+
+def yesterday(now: datetime, zone: str) -> date:
+    """The last local day that has ended."""
+    return now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
+
+
+def dues(settings: Settings, before: Requested, now: datetime, most: int) -> tuple[list[Due], Requested]:
+    """At most so many reports that are due, the newest days first, and what is to be remembered."""
+    try:
+        written = settings.warehouse_path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return [], before
+    if written == before.warehouse and now - before.looked_at < AGAIN_AFTER:
+        return [], before
+    exports = Exports(settings.exports_dir)
+    with snapshot(settings) as connection:
+        files = listed(connection)
+    found: list[Due] = []
+    asked: dict[str, Asked] = {}
+    for config, day in _ended(settings, now):
+        name = f"{config.name} {day}"
+        if name in before.asked:
+            asked[name] = before.asked[name]
+        builds = _digest(inputs_of(files, days_of(period_of(day, zone_of(settings, config)))))
+        if builds and len(found) < most and _is_due(exports.newest(config.name, day), builds, asked.get(name), now):
+            found.append(Due(config.name, day, f"{name} {builds} {now:%Y-%m-%dT%H}"))
+            asked[name] = Asked(builds, now)
+    # Where not all may have fitted, the next look is not put off until something is published.
+    return found, Requested(written if len(found) < most else 0, now, asked)
+
+
+def _ended(settings: Settings, now: datetime) -> Iterator[tuple[ReportConfig, date]]:
+    """Reports and their days that may be issued, the newest days first."""
+    for back in range(max((config.reissue_days for config in settings.reports), default=0)):
+        for config in settings.reports:
+            zone = zone_of(settings, config)
+            day = yesterday(now, zone) - timedelta(days=back)
+            held_until = period_of(day, zone)[1] + timedelta(minutes=config.hold_minutes)
+            if config.enabled and back < config.reissue_days and now >= held_until:
+                yield config, day
+
+
+def _is_due(edition: Edition | None, builds: str, asked: Asked | None, now: datetime) -> bool:
+    if asked and (asked.builds == builds or now - asked.at < AGAIN_AFTER):
+        return False
+    return edition is None or _digest(edition.inputs) != builds
+
+
+def _digest(inputs: Mapping[str, Sequence[str]]) -> str:
+    """Of the builds of days alone: whole tables are built anew for any day. Empty where nothing was built."""
+    by_day = {table: [file for file in files if "/" in file] for table, files in sorted(inputs.items())}
+    named = json.dumps({table: files for table, files in by_day.items() if files})
+    return hashlib.sha256(named.encode()).hexdigest()[:16] if any(by_day.values()) else ""

@@ -1,0 +1,178 @@
+"""Issues a report: one snapshot of the warehouse becomes an edition, unless the edition there says the same already.
+
+For the command line, the demo and Dagster alike. What is in a report belongs in ``assets/reports``, how an edition
+comes to be in its place in ``editions.py``.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from assets.reports.compose import Asked, compose
+from assets.reports.config import ReportConfig
+from assets.reports.model import EXTENSIONS
+from assets.reports.queries import QueryError
+
+from orchestration.delivery import deliver
+from orchestration.editions import Edition, Exports, content_of, edition_of, following, write
+from orchestration.lake import Lake
+from orchestration.settings import Settings, sql_dir
+
+MEMORY = "1GB"
+Files = Mapping[str, Sequence[tuple[date | None, str]]]
+_FILE = re.compile(r"/(date=(\d{4}-\d\d-\d\d)/)?([^/']+\.parquet)'")
+
+
+class ReportError(Exception):
+    """A report could not be made; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What came of it.
+
+    Attributes:
+        edition: The newest edition of the day.
+        folder: Where it lies.
+        is_new: It was made now; else it said the same already, or was to be kept.
+        delivered: Where it was copied to, if anywhere.
+    """
+
+    edition: Edition
+    folder: Path
+    is_new: bool
+    delivered: str | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """Its files."""
+        return [self.folder / file.name for file in self.edition.files]
+
+
+def report_named(settings: Settings, name: str) -> ReportConfig:
+    """A report as it is configured.
+
+    Raises:
+        ReportError: There is none of this name.
+    """
+    for config in settings.reports:
+        if config.name == name:
+            return config
+    raise ReportError(f"there is no report {name}; there are: {', '.join(config.name for config in settings.reports)}")
+
+
+def narrowed(config: ReportConfig, formats: Sequence[str], agents: Sequence[str]) -> ReportConfig:
+    """A report in just some formats or of just some agents: of these it is another report, with its own folder."""
+    changes: dict[str, Any] = {}
+    if formats:
+        changes["formats"] = tuple(name for name in EXTENSIONS if name in formats)
+    if agents:
+        whose = hashlib.sha256(json.dumps(sorted(agents)).encode()).hexdigest()[:8]
+        plain = "_".join(re.sub(r"\W+", "-", agent, flags=re.ASCII) for agent in sorted(agents))[:40]
+        # Who gets the whole report does not wait for one agent's.
+        changes |= {"agents": tuple(agents), "name": f"{config.name}_{plain}_{whose}", "folder": None}
+    return config.model_copy(update=changes)
+
+
+def zone_of(settings: Settings, config: ReportConfig) -> str:
+    """The zone of a report's days."""
+    return config.timezone or settings.report_timezone
+
+
+def issue(settings: Settings, config: ReportConfig, day: date, *, patient: bool = False) -> Issued:
+    """Make a report of a local calendar day, put it below ``exports`` and copy it to its readers.
+
+    Args:
+        settings: The configuration.
+        config: Which report, of whom, in which formats.
+        day: Calendar day in the report's zone.
+        patient: A second edition waits until the day is complete.
+
+    Raises:
+        ReportError: It could not be made; a note in the day's folder says so, too.
+        DeliveryError: It was made, but could not be copied.
+    """
+    exports = Exports(settings.exports_dir)
+    try:
+        with Lake(settings.lake_dir).lock(f"report-{config.name}"):
+            found = _issue(settings, exports, config, day, patient=patient)
+            exports.clear_failure(config.name, day)
+    except (duckdb.Error, QueryError, ReportError, OSError) as error:
+        exports.note_failure(config.name, day, str(error), datetime.now(UTC))
+        raise ReportError(f"{config.name} of {day} could not run: {error}") from error
+    if config.folder:
+        return replace(found, delivered=deliver(config.folder, found.edition, found.folder))
+    return found
+
+
+def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date, *, patient: bool) -> Issued:
+    before = exports.newest(config.name, day)
+    retired = [source.name for source in settings.sources if not source.enabled]
+    asked = Asked(config, day, zone_of(settings, config), sql_dir() / "reports", retired)
+    with exports.workshop() as work:
+        rows = work / "rows"
+        rows.mkdir()
+        with snapshot(settings) as connection:
+            report = compose(connection, asked, rows)
+            inputs = inputs_of(listed(connection), [*days_of(asked.period), None])
+        choice = config.model_dump(mode="json", include={"teams", "agents", "sources", "grain_minutes"})
+        content = content_of(report, choice, rows)
+        # What an edition was once there in, it stays in.
+        formats = [*config.formats, *sorted((before.formats if before else set()) - set(config.formats))]
+        if before and (
+            (before.content == content and before.formats >= set(formats))
+            or (patient and not before.complete and not report.complete)
+        ):
+            return Issued(before, exports.folder(config.name, day), is_new=False)
+        report = following(report, before)
+        files = write(report, formats, work / "edition")
+        edition = edition_of(report, content, choice, files, inputs)
+        return Issued(edition, exports.publish(edition, work / "edition"), is_new=True)
+
+
+@contextmanager
+def snapshot(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, read-only, in UTC, for one report.
+
+    Raises:
+        ReportError: There is none yet.
+    """
+    if not settings.warehouse_path.exists():
+        raise ReportError(f"{settings.warehouse_path} is not there yet; run 'shiftbook backfill' first")
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+        connection.execute(f"set memory_limit = '{MEMORY}'")
+        yield connection
+
+
+def days_of(period: tuple[datetime, datetime]) -> list[date]:
+    """The UTC days that a local day touches."""
+    first, last = period[0].date(), (period[1] - timedelta(microseconds=1)).date()
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def listed(connection: duckdb.DuckDBPyConnection) -> Files:
+    """The build files that a snapshot lists, by table: the UTC day of each, and its place in the table's folder."""
+    rows: list[Any] = connection.execute(
+        "select schema_name, view_name, sql from duckdb_views() where schema_name in ('marts', 'ops') order by all"
+    ).fetchall()
+    return {
+        f"{schema}.{table}": [
+            (date.fromisoformat(match[2]) if match[2] else None, f"{match[1] or ''}{match[3]}")
+            for match in _FILE.finditer(sql)
+        ]
+        for schema, table, sql in rows
+    }
+
+
+def inputs_of(files: Files, days: Sequence[date | None]) -> dict[str, list[str]]:
+    """Of the listed files those of some UTC days, and with None among them those of whole tables."""
+    chosen = {table: sorted(file for day, file in found if day in days) for table, found in files.items()}
+    return {table: found for table, found in chosen.items() if found}

@@ -1,0 +1,33 @@
+-- Each of CxEngage's own sums is staged, as a row or as a reject; a single one may stand without a list.
+with pages as (
+    select source, segment, window_start, try(decode(payload)) as body from raw.cxengage_agent_intervals
+),
+
+counted as (
+    select source, segment, window_start,
+        case
+            when not coalesce(json_valid(body), false) then null
+            when json_type(body, '$.results') = 'ARRAY' then json_array_length(body, '$.results')
+            when json_type(body, '$.results') = 'OBJECT' then 1
+        end as records
+    from pages
+),
+
+sent as (
+    select source, segment, min(window_start) as window_start, coalesce(sum(records), 0)::bigint as records,
+        count(*) filter (records is null) as unreadable
+    from counted
+    group by source, segment
+),
+
+staged as (
+    select segment, count(*) filter (record > 0) as records, count(*) filter (record = 0) as unreadable
+    from staging.stg_cxengage__agent_intervals
+    group by segment
+)
+
+select s.source, s.segment, s.window_start, s.records as records_sent, coalesce(t.records, 0) as records_staged,
+    s.unreadable as unreadable_sent, coalesce(t.unreadable, 0) as unreadable_staged
+from sent as s
+left join staged as t on s.segment = t.segment
+where s.records <> coalesce(t.records, 0) or s.unreadable > coalesce(t.unreadable, 0)

@@ -1,0 +1,51 @@
+-- All agents of a source together, by intervals of local time. What a source does not tell is empty, never 0.
+-- title: Through the day
+-- column source (text) Source: name of the source in sources.yaml
+-- column local_label (text) Local start: local start with its offset; an hour that clocks show twice is two rows
+-- column interval_start (time) From: start of the interval
+-- column interval_end (time) To: end of the interval; figures end earlier where the source was not observed so far
+-- column agents (count) Agents: agents who were signed in at some time
+-- column staffed_seconds (seconds) Staffed: signed in: available, handling, wrap-up or not ready
+-- column available_seconds (seconds) Available: ready and handling none; empty where the source does not tell
+-- column handling_seconds (seconds) Handling: handling at least one interaction; empty where the source does not tell
+-- column wrap_up_seconds (seconds) Wrap-up: after-contact work; empty where the source does not tell
+-- column not_ready_seconds (seconds) Not ready: signed in but not accepting work
+-- column unobserved_seconds (seconds) Unobserved: nobody was looking
+-- column occupancy (ratio) Occupancy: (handling + wrap-up) / (handling + wrap-up + available)
+-- column occupancy_low (ratio) Occupancy, at least: what the evidence allows at least; unobserved time was all waiting
+-- column occupancy_high (ratio) Occupancy, at most: what the evidence allows at most; unobserved time was all work
+-- column occupancy_of_staffed (ratio) Occupancy of staffed: (handling + wrap-up) / staffed
+-- column coverage (ratio) Coverage: share of the time that was observed
+with edges as materialized (
+    select distinct interval_start, interval_end, local_label
+    from agent_intervals($grain_minutes, $zone, $from_time, $to_time)
+),
+
+summed as (
+    select q.source, e.interval_start, any_value(e.interval_end) as interval_end,
+        any_value(e.local_label) as local_label,
+        count(distinct q.agent_id) filter (q.staffed_seconds > 0) as agents,
+        whole_sum(q.staffed_seconds) as staffed_seconds,
+        whole_sum(q.available_seconds) as available_seconds,
+        whole_sum(q.handling_seconds) as handling_seconds,
+        whole_sum(q.wrap_up_seconds) as wrap_up_seconds,
+        whole_sum(q.not_ready_seconds) as not_ready_seconds,
+        whole_sum(q.unobserved_seconds) as unobserved_seconds,
+        whole_sum(q.observed_seconds) as observed_seconds,
+        whole_sum(q.uncertainty_seconds) as uncertainty_seconds
+    from report_quarters as q
+    inner join edges as e on q.interval_start >= e.interval_start and q.interval_start < e.interval_end
+    group by q.source, e.interval_start
+)
+
+select source, local_label, interval_start, interval_end, agents, staffed_seconds, available_seconds, handling_seconds,
+    wrap_up_seconds, not_ready_seconds, unobserved_seconds,
+    occupancy(handling_seconds, wrap_up_seconds, available_seconds) as occupancy,
+    occupancy_low(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, uncertainty_seconds)
+        as occupancy_low,
+    occupancy_high(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, uncertainty_seconds)
+        as occupancy_high,
+    occupancy_of_staffed(handling_seconds, wrap_up_seconds, staffed_seconds) as occupancy_of_staffed,
+    coverage(observed_seconds, unobserved_seconds) as coverage
+from summed
+order by source, interval_start

@@ -1,0 +1,46 @@
+-- The day per team and source. What a source does not tell is empty, never 0; ratios are ratios of sums.
+-- title: Teams
+-- column team (text) Team: team on the day as the roster has it, or (no team)
+-- column source (text) Source: name of the source in sources.yaml
+-- column agents (count) Agents: agents who were signed in at some time
+-- column staffed_seconds (seconds) Staffed: signed in: available, handling, wrap-up or not ready
+-- column available_seconds (seconds) Available: ready and handling none; empty where the source does not tell
+-- column handling_seconds (seconds) Handling: handling at least one interaction; empty where the source does not tell
+-- column wrap_up_seconds (seconds) Wrap-up: after-contact work; empty where the source does not tell
+-- column not_ready_seconds (seconds) Not ready: signed in but not accepting work
+-- column unobserved_seconds (seconds) Unobserved: nobody was looking
+-- column occupancy (ratio) Occupancy: (handling + wrap-up) / (handling + wrap-up + available)
+-- column occupancy_low (ratio) Occupancy, at least: what the evidence allows at least; unobserved time was all waiting
+-- column occupancy_high (ratio) Occupancy, at most: what the evidence allows at most; unobserved time was all work
+-- column occupancy_of_staffed (ratio) Occupancy of staffed: (handling + wrap-up) / staffed
+-- column coverage (ratio) Coverage: share of the time that was observed
+-- column transfers_out (count) Transfers out: transfers initiated
+-- column transfers_in (count) Transfers in: transfers received
+with summed as (
+    select q.team, q.source, count(distinct q.agent_id) filter (q.staffed_seconds > 0) as agents,
+        whole_sum(q.staffed_seconds) as staffed_seconds,
+        whole_sum(q.available_seconds) as available_seconds,
+        whole_sum(q.handling_seconds) as handling_seconds,
+        whole_sum(q.wrap_up_seconds) as wrap_up_seconds,
+        whole_sum(q.not_ready_seconds) as not_ready_seconds,
+        whole_sum(q.unobserved_seconds) as unobserved_seconds,
+        whole_sum(q.observed_seconds) as observed_seconds,
+        whole_sum(q.uncertainty_seconds) as uncertainty_seconds,
+        sum(q.transfers_out)::bigint as transfers_out,
+        sum(q.transfers_in)::bigint as transfers_in
+    from report_quarters as q
+    group by q.team, q.source
+)
+
+select team, source, agents, staffed_seconds, available_seconds, handling_seconds, wrap_up_seconds,
+    not_ready_seconds, unobserved_seconds,
+    occupancy(handling_seconds, wrap_up_seconds, available_seconds) as occupancy,
+    occupancy_low(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, uncertainty_seconds)
+        as occupancy_low,
+    occupancy_high(handling_seconds, wrap_up_seconds, available_seconds, unobserved_seconds, uncertainty_seconds)
+        as occupancy_high,
+    occupancy_of_staffed(handling_seconds, wrap_up_seconds, staffed_seconds) as occupancy_of_staffed,
+    coverage(observed_seconds, unobserved_seconds) as coverage,
+    transfers_out, transfers_in
+from summed
+order by team, source

@@ -1,0 +1,101 @@
+"""Who is who on which platform and what was planned for them in the week, and what follows, by plain Python.
+
+The rules are those of docs/people.md. Times are whole microseconds since 1970.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from orchestration.inputs import midnight
+from tests.pipeline.truth import DAY, micros
+from tests.pipeline.week_days import DAYS
+from tests.pipeline.week_figures import QUARTER, split
+from tests.pipeline.week_pieces import Piece, day_of, merged
+
+RANK = ("handling", "wrap_up", "not_ready", "available", "unobserved", "offline")
+"""Of a person's agents the first of these counts."""
+PLAN = ((9, 12, "On Queue"), (12, 12.5, "Lunch"), (12.5, 17, "On Queue"))
+"""Hours of each day, UTC, as planned for the first agents."""
+NIGHT = ((22, 30, "On Queue"),)
+PLANNED = range(6)
+WORKER = 7
+"""Who is planned as a person, by night."""
+WORK = {"available", "handling", "wrap_up"}
+FIGURES = ("scheduled", "scheduled_work", "worked", "adherent", "out_of_adherence", "neutral", "observed")
+Pieces = Mapping[str, Mapping[str, Sequence[Piece]]]
+Row = tuple[int, ...]
+
+
+def write_files(folder: Path, ids: Mapping[str, Mapping[str, str]], numbers: Mapping[str, int]) -> dict[str, str]:
+    """Write roster and schedule; returns the keys that name them."""
+    roster = [f"{source},{name},P{numbers[true_id]}" for source, own in ids.items() for true_id, name in own.items()]
+    (folder / "roster.csv").write_text("\n".join(["source,agent_id,person_id", *roster, ""]))
+    of = {number: true_id for true_id, number in numbers.items()}
+    rows = [f"cx,{of[number]},,{hours}" for number in PLANNED for hours in _hours(PLAN)]
+    rows += [f",,P{WORKER},{hours}" for hours in _hours(NIGHT)]
+    (folder / "schedule.csv").write_text(
+        "\n".join(["source,agent_id,person_id,started_at,ended_at,activity", *rows, ""])
+    )
+    return {"roster": "roster.csv", "schedule": "schedule.csv"}
+
+
+def _hours(plan: Sequence[tuple[float, float, str]]) -> Iterator[str]:
+    for day in DAYS:
+        for start, end, activity in plan:
+            first, last = (midnight(day) + timedelta(hours=hours) for hours in (start, end))
+            yield f"{first.isoformat()},{last.isoformat()},{activity}"
+
+
+def persons(tiles: Pieces, ids: Mapping[str, Mapping[str, str]], numbers: Mapping[str, int]) -> dict[str, list[Piece]]:
+    """What each person did: state, and as ``items`` how many of their agents were signed in."""
+    own: defaultdict[str, list[Sequence[Piece]]] = defaultdict(list)
+    for source, told in tiles.items():
+        names = {name: true_id for true_id, name in ids[source].items()}
+        for agent, pieces in told.items():
+            own[f"P{numbers[names[agent]]}"].append(pieces)
+    return {person: merged(_laid(agents)) for person, agents in own.items()}
+
+
+def _laid(agents: Sequence[Sequence[Piece]]) -> Iterator[Piece]:
+    """The days of several agents over each other; those without rows on a day take no part in it."""
+    for day in DAYS:
+        there = [found for one in agents if (found := [piece for piece in one if day_of(piece.start) == day])]
+        edges = sorted({at for found in there for one in found for at in (one.start, one.end)})
+        begins = [[one.start for one in found] for found in there]
+        for start, end in pairwise(edges):
+            last = [found[bisect_right(at, start) - 1] for found, at in zip(there, begins, strict=True)]
+            states = [one.state if one.end > start else "unobserved" for one in last]
+            staffed = sum(RANK.index(state) < RANK.index("unobserved") for state in states)
+            yield Piece(start, end, min(states, key=RANK.index), items=staffed)
+
+
+def adherence(pieces: Sequence[Piece], plan: Sequence[tuple[float, float, str]]) -> dict[int, Row]:
+    """By quarter of an hour the microseconds of ``FIGURES``, where anything was planned or somebody signed in."""
+    spans = [
+        (micros(midnight(day)) + int(start * 4) * QUARTER, micros(midnight(day)) + int(end * 4) * QUARTER, activity)
+        for day in DAYS
+        for start, end, activity in plan
+    ]
+    first, last = pieces[0].start // DAY * DAY, pieces[-1].end
+    edges = [*range(first, last, QUARTER), last]
+    rows: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(FIGURES))
+    kept = set()
+    for edge, one in split(pieces, edges):
+        activity = next((name for start, end, name in spans if start <= one.start < end), None)
+        if activity or one.state not in {"offline", "unobserved"}:
+            kept.add(edge)
+        verdict = None
+        if activity and one.known:
+            fits = one.state in WORK if activity == "On Queue" else one.state not in WORK
+            verdict = "in" if fits else "out"
+        us = one.end - one.start
+        told = (
+            activity is not None, activity == "On Queue" and one.known, one.state in WORK,
+            verdict == "in", verdict == "out", verdict is None, one.known,
+        )  # fmt: skip
+        rows[edge] = [sum_ + us * counts for sum_, counts in zip(rows[edge], told, strict=True)]
+    return {edge: tuple(rows[edge]) for edge in kept}

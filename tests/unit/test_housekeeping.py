@@ -1,0 +1,223 @@
+"""Daily chores: what goes, what stays, and that one that fails stops no other."""
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from orchestration import cli, housekeeping
+from orchestration.backfill import recorded
+from orchestration.compaction import compact_closed_days
+from orchestration.housekeeping import Chore, forget_raw, housekeep, remove_locks, remove_remains
+from orchestration.lake import Lake
+from orchestration.pruning import prune
+from orchestration.resources import Engine
+from orchestration.warehouse import Warehouse
+from tests.pipeline.site import day
+from tests.pipeline.toy import built, engine_at, filled, later, site_of
+
+NOW = datetime.now(UTC)
+RAW = "raw.cxengage_agent_states"
+ASSET = dg.AssetKey(["marts", "fct_agent_intervals"])
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a day that the vendor has long forgotten."""
+    home = tmp_path_factory.mktemp("kept") / "home"
+    made = filled(home, 1)
+    later(made)
+    built(made, 1)
+    return home
+
+
+@pytest.fixture
+def engine(closed: Path, tmp_path: Path) -> Engine:
+    """A copy of it, whose source keeps raw segments for a week."""
+    shutil.copytree(closed, tmp_path / "home")
+    made = engine_at(tmp_path / "home")
+    sources = tuple(source.model_copy(update={"retain_raw_days": 7}) for source in made.settings.sources)
+    return Engine(replace(made.settings, sources=sources))
+
+
+def age(path: Path, days: int) -> None:
+    """Let a file look as if nobody had touched it for so many days."""
+    os.utime(path, (time.time() - days * 86_400,) * 2)
+
+
+def raw_days(engine: Engine) -> list[str]:
+    """Days with raw segments."""
+    return sorted(path.name for path in engine.lake.root.glob("raw/*/*/source=*/date=*"))
+
+
+def test_old_raw_segments_go_and_every_figure_stays(engine: Engine) -> None:
+    """If this fails, keeping less raw data changes what was reported, or keeps nothing small."""
+    before = site_of(engine).tables()
+    links = engine.lake.root / ".builds" / "raw"
+    assert list(links.rglob(f"date={day(0)}/*.parquet"))
+    # The days of the tests are long ago by our clock; by the vendor's the ninth day is its present.
+    assert forget_raw(engine, NOW) == 1
+    assert forget_raw(engine, NOW) == 0
+    assert raw_days(engine) == [f"date={day(9)}"]
+    assert set(built(engine, 1)) == {"current"}
+    engine.warehouse.publish()
+    engine.warehouse.clean(grace=timedelta(seconds=-1))
+    assert not list(links.rglob(f"date={day(0)}/*.parquet"))  # the room is free
+    assert site_of(engine).tables() == before
+    assert site_of(engine).ask(f"select count(*) from {RAW} where date < ?", day(1)) == [(0,)]
+    checks = engine.checks["staging.stg_cxengage__agent_states"]
+    assert {engine.builder.judge(check, [day(0)]).failing for check in checks} == {0}
+    assert engine.first_day() <= day(0)
+    assert compact_closed_days(engine.builder, engine.feeds) == 0
+
+
+def test_days_that_may_still_change_keep_their_raw_segments(engine: Engine) -> None:
+    """If this fails, a late record is staged beside nothing, and a retention longer than asked for loses evidence."""
+    clock = engine.lake.capture_dir("cxengage", "agent_states", "cx") / "clock.json"
+    told = json.loads(clock.read_text())
+    clock.write_text(json.dumps({**told, "vendor_now": f"{day(3)}T00:00:00Z"}))
+    assert forget_raw(engine, NOW) == 0
+    clock.write_text(json.dumps(told))
+    assert forget_raw(engine, datetime(day(6).year, day(6).month, day(6).day, tzinfo=UTC)) == 0
+    assert len(raw_days(engine)) == 2
+
+
+def test_what_is_not_staged_whole_keeps_its_raw_segments(engine: Engine) -> None:
+    """If this fails, raw segments are removed of which a torn file is all that was left."""
+    staged = engine.builder.builds.paths("staging.stg_cxengage__agent_states", day(0))
+    staged[0].write_bytes(b"torn")
+    [chore] = [one for one in housekeep_quickly(engine) if one.chore == "raw days removed"]
+    assert chore.error
+    assert len(raw_days(engine)) == 2
+
+
+def test_being_cut_short_while_removing_does_no_harm(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a power cut in the midst of it doubles rows or hides those that are still there."""
+    before = site_of(engine).tables()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rmdir", cut)
+        patch.setattr(Path, "unlink", cut)
+        with pytest.raises(KeyboardInterrupt):
+            forget_raw(engine, NOW)
+    assert set(built(engine, 1)) == {"current"}
+    assert forget_raw(engine, NOW) == 1
+    assert set(built(engine, 1)) == {"current"}
+    assert site_of(engine).tables() == before
+
+
+def cut(*_: object, **__: object) -> None:
+    """The process ends here."""
+    raise KeyboardInterrupt
+
+
+def housekeep_quickly(engine: Engine) -> Sequence[Chore]:
+    """All chores, on a storage in memory."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        return list(housekeep(engine, instance, NOW))
+
+
+def test_a_chore_that_fails_stops_no_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, one broken file keeps everything else from making room, or nobody learns of it."""
+    monkeypatch.setattr(Warehouse, "clean", lambda _: 1 / 0)
+    monkeypatch.setattr(housekeeping, "prune", lambda *_: (3, 4))
+    done = {chore.chore: chore for chore in housekeep_quickly(engine)}
+    assert done["superseded builds removed"].error == "division by zero"
+    assert done["raw days removed"].done == 1
+    assert done["runs and events removed"].done == 7
+    assert [chore.chore for chore in done.values() if chore.error] == ["superseded builds removed"]
+    words = ["--home", str(engine.settings.home), "--sources", str(engine.settings.sources_file)]
+    result = CliRunner().invoke(cli.main, [*words, "housekeeping", "--json"])
+    assert result.exit_code == 1
+    assert "division by zero" in result.stdout
+
+
+def test_what_killed_processes_left_goes_after_a_day(engine: Engine) -> None:
+    """If this fails, half-written files fill the disk, or those of a run that goes on are taken from it."""
+    waiting = engine.lake.root / ".tmp"
+    (waiting / "duckdb").mkdir(parents=True, exist_ok=True)
+    (waiting / "abc.links").mkdir()
+    made = [waiting / "abc.links" / "one.parquet", waiting / "def.tmp", waiting / "duckdb" / "spill"]
+    for path in made:
+        path.write_bytes(b"half")
+    assert remove_remains(engine, NOW + timedelta(hours=1)) == 0
+    assert remove_remains(engine, NOW + timedelta(days=2)) == 3
+    assert not any(path.exists() for path in made)
+    assert (waiting / "duckdb").is_dir()
+
+
+def test_locks_that_somebody_has_stay(tmp_path: Path) -> None:
+    """If this fails, two processes build one partition at once."""
+    lake = Lake(tmp_path)
+    for name in ("held", "free", "fresh"):
+        with lake.lock(name):
+            pass
+        if name != "fresh":
+            age(tmp_path / ".locks" / f"{name}.lock", 2)
+    with (tmp_path / ".locks" / "held.lock").open("r+") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        assert remove_locks(tmp_path / ".locks", datetime.now(UTC)) == 1
+    assert sorted(path.stem for path in (tmp_path / ".locks").iterdir()) == ["fresh", "held"]
+
+
+def test_a_lock_that_is_removed_while_others_wait_for_it_excludes_them_still(tmp_path: Path) -> None:
+    """If this fails, housekeeping lets two builds of one partition run at once."""
+    lake, inside, worst, going = Lake(tmp_path), [0], [0], threading.Event()
+
+    def work() -> None:
+        for _ in range(30):
+            with lake.lock("one"):
+                inside[0] += 1
+                worst[0] = max(worst[0], inside[0])
+                time.sleep(0)
+                inside[0] -= 1
+
+    def tidy() -> None:
+        while not going.is_set():
+            remove_locks(tmp_path / ".locks", datetime.now(UTC) + timedelta(days=2))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    tidying = threading.Thread(target=tidy)
+    for thread in [tidying, *threads]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    going.set()
+    tidying.join()
+    assert worst == [1]
+
+
+def test_old_runs_go_but_not_what_a_partition_shows(tmp_path: Path) -> None:
+    """If this fails, Dagster's storage grows for ever, or old days look as if they had never been built."""
+    engine = engine_at(tmp_path / "home")
+    with recorded(engine) as instance:
+
+        @dg.asset(key=ASSET, partitions_def=dg.StaticPartitionsDefinition(["one", "two"]))
+        def built_asset() -> None:
+            pass
+
+        runs = [
+            dg.materialize([built_asset], instance=instance, partition_key=name).run_id
+            for name in ("one", "two", "one")
+        ]
+        for _ in range(3):
+            instance.report_runless_asset_event(dg.AssetMaterialization("raw", partition="one"))
+        assert prune(instance, datetime.now(UTC) - timedelta(days=30)) == (0, 0)
+        later_on = datetime.now(UTC) + timedelta(seconds=1)
+        assert prune(instance, later_on) == (1, 2)
+        assert prune(instance, later_on) == (0, 0)
+        assert sorted(instance.get_run_ids()) == sorted(runs[1:])
+        assert instance.get_materialized_partitions(ASSET) == {"one", "two"}
+        assert instance.get_materialized_partitions(dg.AssetKey("raw")) == {"one"}
+        home = Path(instance.root_directory)
+        assert not list((home / "history" / "runs").glob(f"{runs[0]}*"))
+        assert list((home / "history" / "runs").glob(f"{runs[1]}*"))
