@@ -213,10 +213,13 @@ def report(
 @main.command()
 @click.pass_context
 def publish(context: click.Context) -> None:
-    """Write warehouse.duckdb anew from the lake, for instance after it was moved or mounted elsewhere."""
+    """Write warehouse.duckdb and the overview anew from the lake, for instance after that was moved elsewhere."""
+    from orchestration.overview import write_overview
+
     engine = engine_of(context)
     with progress_bar("publish", None):
         engine.warehouse.publish()
+        write_overview(engine.settings, engine.lake)
     OUT.print(str(engine.settings.warehouse_path), markup=False, highlight=False)
 
 

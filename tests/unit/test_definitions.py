@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from assets.reports.catalogue import REPORTS
 from orchestration.definitions import build_defs
 from orchestration.resources import Engine
 from orchestration.settings import load_settings
@@ -51,7 +52,9 @@ def test_keys_and_groups_are_those_of_the_contract(engine: Engine, specs: dict[s
     tables = {model.table.replace(".", "/"): model.schema for model in engine.models.values()}
     raw = {f"raw/{name}/agent_states": "cxengage" for name in ("east", "west", "off")}
     fresh = {f"ops/freshness/{name}/agent_states": "ops" for name in ("east", "west")}
-    assert {key: spec.group_name for key, spec in specs.items()} == {**tables, **raw, **fresh, "warehouse": "marts"}
+    reports = {f"reports/{name}": "reports" for name in [*REPORTS, "overview"]}
+    groups = {key: spec.group_name for key, spec in specs.items()}
+    assert groups == {**tables, **raw, **fresh, **reports, "warehouse": "marts"}
 
 
 def test_nothing_is_made_on_disk_and_nobody_is_asked(engine: Engine, specs: dict[str, dg.AssetSpec]) -> None:
