@@ -52,7 +52,7 @@ def test_keys_and_groups_are_those_of_the_contract(engine: Engine, specs: dict[s
     tables = {model.table.replace(".", "/"): model.schema for model in engine.models.values()}
     raw = {f"raw/{name}/agent_states": "cxengage" for name in ("east", "west", "off")}
     fresh = {f"ops/freshness/{name}/agent_states": "ops" for name in ("east", "west")}
-    reports = {f"reports/{name}": "reports" for name in REPORTS}
+    reports = {f"reports/{name}": "reports" for name in [*REPORTS, "overview"]}
     groups = {key: spec.group_name for key, spec in specs.items()}
     assert groups == {**tables, **raw, **fresh, **reports, "warehouse": "marts"}
 
