@@ -78,7 +78,7 @@ def test_a_weekday_is_the_one_of_the_report_zone(bench: Workbench) -> None:
 
 def test_a_source_that_does_not_tell_is_on_neither_side(bench: Workbench) -> None:
     """Its waiting time alone would push the occupancy of all towards zero."""
-    untold = [{**worked("09:15", 0, None), "agent_id": "bob", "observed_seconds": 900.0}]
+    untold: list[Row] = [{**worked("09:15", 0, None), "agent_id": "bob", "observed_seconds": 900.0}]
     made = asked(bench, [worked("09:00", 600, 300), *untold])
     today = made.part("today")
     assert today
