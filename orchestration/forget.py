@@ -14,6 +14,7 @@ import duckdb
 from assets.erasure import Person
 
 from orchestration.leaves import Leaves
+from orchestration.overview import write_overview
 from orchestration.rawcut import RawPartition, partitions
 from orchestration.removed import removed_days
 from orchestration.resources import Engine
@@ -192,7 +193,7 @@ class Forgetting:
 
 
 def rebuild(engine: Engine, days: Sequence[date], done: Callable[[str], None] | None = None) -> None:
-    """Build what is out of date of some days, of all models in order, then publish; no Dagster."""
+    """Build what is out of date of some days, of all models in order, publish, write the overview; no Dagster."""
     for model in engine.models.values():
         if model.kind in {"day", "segment"}:
             engine.build(model.table, days)
@@ -201,3 +202,4 @@ def rebuild(engine: Engine, days: Sequence[date], done: Callable[[str], None] | 
         if done:
             done(model.table)
     engine.warehouse.publish()
+    write_overview(engine.settings, engine.lake)
