@@ -187,8 +187,8 @@ class Forgetting:
         if days:
             raise ForgetError(
                 f"raw segments of {len(days)} days, {min(days)} to {max(days)}, were removed by retain_raw_days, and "
-                "what was staged of them cannot be cut. Put these segments back from a backup first, or remove these days "
-                "whole: their ledgers below lake/.capture and their folders below lake/.builds"
+                "what was staged of them cannot be cut. Put these segments back from a backup first, or remove these "
+                "days whole: their ledgers below lake/.capture and their folders below lake/.builds"
             )
 
 
