@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import capture, pipeline, recorder, refresh, timeline
+from benchmarks import capture, pipeline, recorder, refresh, timeline, year
 from benchmarks import data as made
 from benchmarks.measure import Bar, show_bars
 
-_PARTS = ("capture", "timeline", "intervals", "end-to-end", "refresh", "many-days", "overhead", "recorder")
+_PARTS = ("capture", "timeline", "intervals", "end-to-end", "refresh", "many-days", "overhead", "questions", "recorder")
 
 
 def main() -> None:
@@ -58,6 +58,11 @@ def _run(data: Path, parts: list[str] | tuple[str, ...], rounds: int, *, quick: 
         bars += timeline.run_many_days(data, days)
     if "overhead" in parts:
         bars += timeline.run_overhead(rounds)
+    if "questions" in parts:
+        _once(data / "questions", year.make_template)
+        _once(data / "week", lambda folder: year.make_year(data / "questions", folder, 7))
+        _once(data / "year", lambda folder: year.make_year(data / "questions", folder, history))
+        bars += year.run(data, rounds)
     return bars
 
 

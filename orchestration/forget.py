@@ -13,11 +13,14 @@ from pathlib import Path
 import duckdb
 from assets.erasure import Person
 
+from orchestration.forgotten import feed_of, forgotten_days
 from orchestration.leaves import Leaves
+from orchestration.models import Model
 from orchestration.rawcut import RawPartition, partitions
 from orchestration.resources import Engine
 from orchestration.sealing import recover
 from orchestration.spool import SUFFIX
+from orchestration.stagedcut import Whom, cut_staged, outdate
 from orchestration.tombstones import Cutting, Deed, Tombstone, Tombstones
 
 
@@ -104,6 +107,7 @@ class Forgetting:
         leaves = self._leaves(found.names - others)
         exports, texts = leaves.remove_exports(), leaves.clean_texts()
         pages, files, stone = self._cut(stone, found.names)
+        pages += self._cut_staged(stone, found.names)
         self._build(stone)
         days = len({day for *_, day in stone.pending})
         self.stones.put(replace(stone, pending=frozenset()))
@@ -124,15 +128,28 @@ class Forgetting:
             self.engine.progress(f"{partition.feed} {partition.day}")
         return cutting.touched, files, stone
 
+    def _cut_staged(self, stone: Tombstone, names: Collection[str]) -> int:
+        """Cut them out of what is left of raw segments that were removed; returns how many rows they were in."""
+        builder = self.engine.builder
+        whom = Whom(self.source, self.stones.person(stone), [self.agent_id, *names])
+        return sum(
+            cut_staged(builder.builds, model, day, builder.types[model.table], whom)
+            for model in self._staging()
+            for day in sorted(forgotten_days(self.engine.lake, *feed_of(model)))
+        )
+
+    def _staging(self) -> list[Model]:
+        """The models that parse this vendor's feeds."""
+        models = self.engine.models.values()
+        return [model for model in models if model.kind == "segment" and feed_of(model)[0] == self._vendor]
+
     def _build(self, stone: Tombstone) -> None:
         """Build all that was made of what was cut, publish it, and leave nothing of what was before."""
         engine = self.engine
         builds = engine.builder.builds
-        for model in engine.models.values():
-            if model.kind == "segment":
-                vendor, feed = model.parents[0].removeprefix("raw.").split("_", 1)
-                for day in (day for *whose, day in stone.pending if whose == [vendor, feed]):
-                    (builds.folder(model.table, day) / "current.json").unlink(missing_ok=True)
+        for model in self._staging():
+            for day in (day for *whose, day in stone.pending if tuple(whose) == feed_of(model)):
+                outdate(builds, model, day)
         days = {day for table in engine.models for day in builds.days(table)} | {day for *_, day in stone.pending}
         rebuild(engine, sorted(days))
         engine.warehouse.clean(grace=timedelta(0))
