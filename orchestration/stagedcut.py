@@ -35,7 +35,7 @@ def outdate(builds: Builds, model: Model, day: date) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Whom:
-    """Who is cut out of which source's rows; only those that hold one of the texts, their id and names, are looked at."""
+    """Who is cut out of which source's rows; only rows that hold one of the texts, id and names, are looked at."""
 
     source: str
     person: Person
