@@ -2,13 +2,14 @@
 #
 #   make demo    a simulated contact centre, captured and built         ARGS="--days 3 --agents 100"
 #   make test    lint, types, and every test with coverage
+#   make test-ui the pages in a browser: needs Chromium at /usr/bin/chromium
 #   make lint    the first two alone
 #   make test-duckdb-1   the SQL models on DuckDB 1.5, whose extensions for object stores 2.0 does not have yet
 #   make docs    write docs/data-dictionary.md anew from the SQL models
 #   make bench   Shiftbook beside other ways of doing the same work
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-duckdb-1 lint docs bench install install-dev install-bench
+.PHONY: help demo test test-ui test-duckdb-1 lint docs bench install install-dev install-bench
 
 PYTHON ?= python3
 UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -29,6 +30,10 @@ demo: install
 
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
+
+test-ui: $(filter .uv/bin/uv,$(UV))
+	$(SYNC) --group dev --group ui
+	$(BIN)/pytest tests/ui $(ARGS)
 
 test-duckdb-1: $(filter .uv/bin/uv,$(UV))
 	UV_PROJECT_ENVIRONMENT=.venv-duckdb-1 $(SYNC) --group dev

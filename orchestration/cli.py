@@ -30,7 +30,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
-        from orchestration.forgotten import RawRemovedError
+        from orchestration.removed import RawRemovedError
         from orchestration.room import full, is_full
 
         try:
@@ -220,10 +220,13 @@ def report(
 @main.command()
 @click.pass_context
 def publish(context: click.Context) -> None:
-    """Write warehouse.duckdb anew from the lake, for instance after it was moved or mounted elsewhere."""
+    """Write warehouse.duckdb and the overview anew from the lake, for instance after that was moved elsewhere."""
+    from orchestration.overview import write_overview
+
     engine = engine_of(context)
     with progress_bar("publish", None):
         engine.warehouse.publish()
+        write_overview(engine.settings, engine.lake)
     OUT.print(str(engine.settings.warehouse_path), markup=False, highlight=False)
 
 
@@ -317,11 +320,16 @@ def up(context: click.Context, port: int) -> None:
 @click.option("--seed", default=1, show_default=True, help="What the simulated centre is grown from.")
 @click.option("--agents", default=100, show_default=True, help="How many agents work there.")
 @click.option("--days", default=3, show_default=True, help="How many days of history there are.")
-def serve_simulator(port: int, seed: int, agents: int, days: int) -> None:
+@click.option(
+    "--files",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder, made if need be, that gets the files of Huawei's CC-FS, one for six hours of the centre's time.",
+)
+def serve_simulator(port: int, seed: int, agents: int, days: int, files: Path | None) -> None:
     """Serve the simulated vendors alone, until Ctrl-C; prints their addresses and credentials as JSON."""
     from orchestration.demo import serve
 
-    serve(port, seed, agents, days)
+    serve(port, seed, agents, days, files)
 
 
 @main.command()

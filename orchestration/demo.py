@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from orchestration.demo_compare import Result, Watched, compare
 from orchestration.demo_sources import POLL_SECONDS, Hired, write_sources
 from orchestration.inputs import midnight
 from orchestration.recorder import record
+from orchestration.reporting import ReportError, issue
 from orchestration.resources import Engine
 from orchestration.settings import Settings, load_settings
 from orchestration.up import run as up
@@ -57,7 +58,8 @@ def run(
     today = datetime.now(UTC).date()
     first, last = _days(home, days, agents, seed)
     past = _between(first, last)
-    with simulated(seed, agents, first, (today - first).days + 1, midnight(first)) as centre:
+    files = home / "demo" / "cc-fs"
+    with simulated(seed, agents, first, (today - first).days + 1, midnight(first), files) as centre:
         staff = _staff(seed, agents, first, (today - first).days + 1)
         path, variables = write_sources(home / "demo", centre, first, staff)
         settings = load_settings(home, path, variables)
@@ -67,19 +69,22 @@ def run(
             ok = _capture(home, centre, runner, first, last)
             watched = _record(centre, engine, seconds)
             report = runner.backfill(first, today)
+            reports, unissued = _reports(engine, last)
         folder = home / "demo" / "truth"
         centre.write_truth(folder, datetime.now(UTC))
         result = compare(settings, folder, _agent_ids(centre), past, watched)
-        _tell(engine, result, [*report.failures, *_broken(report)], time.monotonic() - started, as_json=as_json)
+        failures = [*report.failures, *_broken(report), *unissued]
+        _tell(engine, result, reports, failures, time.monotonic() - started, as_json=as_json)
         if keep:
             keep_running(settings, centre, variables)
-    return ok and report.ok and result.ok
+    return ok and report.ok and not unissued and result.ok
 
 
-def serve(port: int, seed: int, agents: int, days: int) -> None:
+def serve(port: int, seed: int, agents: int, days: int, files: Path | None = None) -> None:
     """Serve the simulated vendors until Ctrl-C; their clock starts now and runs."""
     today = datetime.now(UTC).date()
-    serve_simulator(port=port, seed=seed, agents=agents, days=days, first_day=today - timedelta(days=days))
+    first = today - timedelta(days=days)
+    serve_simulator(port=port, seed=seed, agents=agents, days=days, first_day=first, files=files)
 
 
 def _staff(seed: int, agents: int, first: date, days: int) -> list[Hired]:
@@ -168,7 +173,21 @@ def _broken(report: Report) -> list[str]:
     return [f"{found.asset}: {found.check}: {found.message}" for found in report.findings if found.error]
 
 
-def _tell(engine: Engine, result: Result, failures: list[str], seconds: float, *, as_json: bool) -> None:
+def _reports(engine: Engine, day: date) -> tuple[list[Path], list[str]]:
+    """All reports of the last whole day: their folders, and why others are not there."""
+    folders, failures = [], []
+    for config in engine.settings.reports:
+        engine.progress(f"report {config.name}")
+        try:
+            folders.append(issue(engine.settings, config, day).folder)
+        except ReportError as error:
+            failures.append(str(error))
+    return folders, failures
+
+
+def _tell(
+    engine: Engine, result: Result, reports: Sequence[Path], failures: Sequence[str], seconds: float, *, as_json: bool
+) -> None:
     rows = result.rows if as_json else [_beside(row) for row in result.rows]
     show(rows, as_json=as_json, title="what we found / what really happened")
     for failure in [*failures, *result.differences]:
@@ -178,6 +197,8 @@ def _tell(engine: Engine, result: Result, failures: list[str], seconds: float, *
     path = engine.settings.warehouse_path
     home = engine.settings.home
     ERR.print(f"{seconds:.0f} s; warehouse: {path}; Parquet: {home / 'lake'}", highlight=False)
+    for folder in reports:
+        ERR.print(f"report: {folder}", highlight=False, markup=False, soft_wrap=True)
     ERR.print(
         f'next: {Path(sys.argv[0])} --home {home} sql "{_EXAMPLE}"', highlight=False, markup=False, soft_wrap=True
     )

@@ -13,10 +13,11 @@ from pathlib import Path
 import duckdb
 from assets.erasure import Person
 
-from orchestration.forgotten import feed_of, forgotten_days
 from orchestration.leaves import Leaves
 from orchestration.models import Model
+from orchestration.overview import write_overview
 from orchestration.rawcut import RawPartition, partitions
+from orchestration.removed import feed_of, removed_days
 from orchestration.resources import Engine
 from orchestration.sealing import recover
 from orchestration.spool import SUFFIX
@@ -135,7 +136,7 @@ class Forgetting:
         return sum(
             cut_staged(builder.builds, model, day, builder.types[model.table], whom)
             for model in self._staging()
-            for day in sorted(forgotten_days(self.engine.lake, *feed_of(model)))
+            for day in sorted(removed_days(self.engine.lake, *feed_of(model)))
         )
 
     def _staging(self) -> list[Model]:
@@ -195,7 +196,7 @@ class Forgetting:
 
 
 def rebuild(engine: Engine, days: Sequence[date], done: Callable[[str], None] | None = None) -> None:
-    """Build what is out of date of some days, of all models in order, then publish; no Dagster."""
+    """Build what is out of date of some days, of all models in order, publish, write the overview; no Dagster."""
     for model in engine.models.values():
         if model.kind in {"day", "segment"}:
             engine.build(model.table, days)
@@ -204,3 +205,4 @@ def rebuild(engine: Engine, days: Sequence[date], done: Callable[[str], None] | 
         if done:
             done(model.table)
     engine.warehouse.publish()
+    write_overview(engine.settings, engine.lake)

@@ -4,6 +4,7 @@ What building means belongs in ``builder.py``; here is only what Dagster is told
 """
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from importlib import import_module, metadata
@@ -14,6 +15,7 @@ import dagster as dg
 from orchestration.builder import Outcome, Verdict
 from orchestration.cache import Cache
 from orchestration.models import Check, Model
+from orchestration.overview import write_overview
 from orchestration.partitions import days_of, days_of_run, window_mapping
 from orchestration.resources import Engine
 
@@ -86,9 +88,19 @@ def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg
         owners=OWNERS,
     )
 
+    overview = dg.AssetSpec(
+        ["reports", "overview"],
+        description="exports/overview/index.html: who does what now and the day so far beside the same weekday a week "
+        "before, for a supervisor's wall. Written anew with each build.",
+        deps=["warehouse"],
+        group_name="reports",
+        kinds={"html"},
+        owners=OWNERS,
+    )
+
     @dg.multi_asset(
         name="publish",
-        specs=[*(_spec(engine, model, None, lineage=lineage) for model in models), warehouse],
+        specs=[*(_spec(engine, model, None, lineage=lineage) for model in models), warehouse, overview],
         check_specs=[_check_spec(check) for check in checks],
     )
     def publish(
@@ -107,6 +119,16 @@ def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg
         yield dg.MaterializeResult(
             asset_key="warehouse",
             metadata={"path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size},
+        )
+        started = time.perf_counter()
+        page = write_overview(engine.settings, engine.lake)
+        yield dg.MaterializeResult(
+            asset_key=dg.AssetKey(["reports", "overview"]),
+            metadata={
+                "path": dg.MetadataValue.path(str(page)),
+                "bytes": page.stat().st_size,
+                "seconds": round(time.perf_counter() - started, 3),
+            },
         )
 
     return publish

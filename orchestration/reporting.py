@@ -18,7 +18,6 @@ import duckdb
 from assets.reports.compose import Asked, compose
 from assets.reports.config import ReportConfig
 from assets.reports.model import EXTENSIONS
-from assets.reports.queries import QueryError
 
 from orchestration.delivery import deliver
 from orchestration.editions import Edition, Exports, content_of, edition_of, following, write
@@ -104,7 +103,7 @@ def issue(settings: Settings, config: ReportConfig, day: date, *, patient: bool 
         with Lake(settings.lake_dir).lock(f"report-{config.name}"):
             found = _issue(settings, exports, config, day, patient=patient)
             exports.clear_failure(config.name, day)
-    except (duckdb.Error, QueryError, ReportError, OSError) as error:
+    except Exception as error:
         exports.note_failure(config.name, day, str(error), datetime.now(UTC))
         raise ReportError(f"{config.name} of {day} could not run: {error}") from error
     if config.folder:

@@ -16,8 +16,8 @@ from assets.erasure import Person, cut
 
 from orchestration.builds import Builds, Entry, fingerprint
 from orchestration.duck import quote
-from orchestration.forgotten import feed_of, forgotten
 from orchestration.models import Model
+from orchestration.removed import feed_of, removed_segments
 
 
 def outdate(builds: Builds, model: Model, day: date) -> None:
@@ -25,7 +25,7 @@ def outdate(builds: Builds, model: Model, day: date) -> None:
     manifest = builds.manifest(model.table, day)
     if manifest is None:
         return
-    removed = forgotten(builds.lake, *feed_of(model), day)
+    removed = removed_segments(builds.lake, *feed_of(model), day)
     entries = tuple(
         replace(entry, parts=tuple(p if p.segment in removed else replace(p, content="cut") for p in entry.parts))
         for entry in manifest.entries
@@ -45,7 +45,7 @@ class Whom:
 def cut_staged(builds: Builds, model: Model, day: date, types: Mapping[str, str], whom: Whom) -> int:
     """Cut somebody out of what was staged of removed segments of a day; returns how many rows they were in."""
     manifest = builds.manifest(model.table, day)
-    removed = forgotten(builds.lake, *feed_of(model), day)
+    removed = removed_segments(builds.lake, *feed_of(model), day)
     entries = list(manifest.entries) if manifest else []
     touched = 0
     for place, entry in enumerate(entries):

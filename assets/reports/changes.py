@@ -27,7 +27,7 @@ _SUMMED = {
         "failed",
     ),
 }
-_TOLD = ("Who", "Coverage", "Missing")
+_TOLD = ("Period", "Who", "Coverage", "Missing")
 
 
 def totals(table: Table) -> dict[str, float]:

@@ -15,7 +15,9 @@ _WIDTH = 1000
 _LEFT = 230
 _RIGHT = 190
 _BAR = 30
-_LONGEST_LABEL = 32
+_LONGEST_LABEL = 26
+_MOST_LABELS = 13  # hours on an axis before they touch
+_SAME = 0.0005  # ratios that are the same to one decimal of a percent
 
 # From the ground up: work first. Each differs from its neighbours by its pattern as well.
 STACK: Final = {
@@ -112,7 +114,7 @@ def stacked(name: str, title: str, slots: Sequence[Slot]) -> str:
         parts.append(f'<path d="M{left} {y:g}h{width}" stroke="var(--picture-line)"/>')
         parts.append(f'<text x="{left - 6}" y="{y + 4:g}" text-anchor="end">{most * share:g}</text>')
     step = width / max(len(slots), 1)
-    every = next((hours for hours in (1, 2, 3, 6) if len(_whole_hours(slots)) / hours <= 13), 12)  # noqa: PLR2004 - labels would touch
+    every = next((step for step in (1, 2, 3, 6) if len(_whole_hours(slots)) / step <= _MOST_LABELS), 12)
     for number, slot in enumerate(slots):
         x = left + number * step
         parts.append(_column(name, slot, x, step, top + plot, plot / most))
@@ -208,9 +210,7 @@ def _box(left: float, right: float, y: int, fill: str) -> str:
     return f'<rect x="{left:.1f}" y="{y + 3}" width="{max(right - left, 1.5):.1f}" height="16" fill="{fill}"/>'
 
 
-def heat(
-    name: str, title: str, counts: Mapping[tuple[str, str], int], senders: Sequence[str], receivers: Sequence[str]
-) -> str:
+def heat(title: str, counts: Mapping[tuple[str, str], int], senders: Sequence[str], receivers: Sequence[str]) -> str:
     """A matrix of counts with their sums: a table, shaded by count; each figure is written in its cell."""
     most = max(counts.values(), default=1)
     heads = "".join(f'<th scope="col">{_bdi(receiver)}</th>' for receiver in receivers)
@@ -222,7 +222,7 @@ def heat(
     sums = [sum(counts.get((sender, receiver), 0) for sender in senders) for receiver in receivers]
     foot = "".join(f'<td class="sum">{count:,}</td>' for count in sums)
     return (
-        f'<table class="heat" id="{name}"><caption class="sr">{escape(title)}</caption>'
+        f'<table class="heat"><caption class="sr">{escape(title)}</caption>'
         f'<thead><tr><th scope="col">from \\ to</th>{heads}<th scope="col">all</th></tr></thead><tbody>'
         f'{"".join(lines)}<tr><th scope="row">all</th>{foot}<td class="sum">{sum(sums):,}</td></tr></tbody></table>'
     )
@@ -305,7 +305,7 @@ def share(value: float | None, low: float | None, high: float | None) -> str:
     """A ratio with its bounds in words."""
     if not is_known(value) or value is None:
         return f"{UNKNOWN} not known"
-    if low is None or high is None or high - low < 0.0005:  # noqa: PLR2004 - the same to one decimal of a percent
+    if low is None or high is None or high - low < _SAME:
         return percent(value)
     return f"{percent(value)} ({low * 100:.1f} to {high * 100:.1f})"
 

@@ -22,6 +22,12 @@ def _name(value: str) -> str:
     return value
 
 
+def _free(value: str) -> str:
+    if value == "overview":
+        raise ValueError("is taken by the page that every build writes; choose another")
+    return value
+
+
 def _zone(value: str) -> str:
     if value not in pytz.all_timezones_set:
         raise ValueError("must be an IANA time zone, as Europe/Berlin")
@@ -67,7 +73,7 @@ class ReportConfig(Section):
         folder: Where each new edition is copied to: a folder, or the prefix of an object store as ``s3://bucket/reports``.
     """
 
-    name: Annotated[str, AfterValidator(_name)]
+    name: Annotated[str, AfterValidator(_name), AfterValidator(_free)]
     report: str = Field(default="", validate_default=True)
     enabled: bool = True
     formats: Annotated[tuple[str, ...], AfterValidator(_formats)] = tuple(EXTENSIONS)

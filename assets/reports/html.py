@@ -91,21 +91,21 @@ def _facts(report: Report) -> str:
 
 
 def _contents(report: Report) -> str:
-    links = [f'<a href="#{table.name}">{escape(table.title)}</a>' for table in report.tables]
+    links = [f'<a href="#table-{table.name}">{escape(table.title)}</a>' for table in report.tables]
     links.append('<a href="#meanings">What the columns mean</a>')
     return f'<nav aria-label="Contents"><ul>{"".join(f"<li>{link}</li>" for link in links)}</ul></nav>\n'
 
 
 def _section(report: Report, table: Table) -> Iterator[str]:
-    yield f'<section aria-labelledby="{table.name}"><h2 id="{table.name}">{escape(table.title)}</h2>\n'
+    yield f'<section aria-labelledby="table-{table.name}"><h2 id="table-{table.name}">{escape(table.title)}</h2>\n'
     for picture in pictures(report, table):
-        kind = "sr" if picture.says_title else "title"
+        kind = "sr" if picture.says_title or picture.title == table.title else "title"
         yield f'<figure><h3 class="{kind}">{escape(picture.title)}</h3>'
         yield f'<div class="picture" tabindex="0" role="group" aria-label="{escape(picture.title)}">'
         yield f"{picture.html}</div>\n<figcaption>{escape(picture.caption)}</figcaption></figure>\n"
     yield f"<p>{escape(table.note)} {_how_many(table)}</p>\n"
     if table.count:
-        yield f'<div class="wide" tabindex="0" role="group" aria-labelledby="{table.name}"><table>'
+        yield f'<div class="wide" tabindex="0" role="group" aria-labelledby="table-{table.name}"><table>'
         yield f'<caption class="sr">{escape(table.title)}</caption>\n<thead><tr>'
         yield from map(_column_head, table.columns)
         yield "</tr></thead>\n<tbody>\n"

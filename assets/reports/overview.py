@@ -15,6 +15,7 @@ from assets.reports.page import UNKNOWN, document, duration, escape, is_known, i
 
 REFRESH_SECONDS = 60
 _MOST_AGENTS = 300
+_NOW_SECONDS = 10
 # Who works first; what nobody knows last.
 _STATES = {
     "handling": "Handling",
@@ -44,7 +45,7 @@ def render(board: Board, path: Path) -> None:
 
 def ago(seconds: float) -> str:
     """An age in words, as ``overview.js`` says it."""
-    if seconds < 10:  # noqa: PLR2004 - nobody can tell on a wall
+    if seconds < _NOW_SECONDS:
         return "just now"
     for below, unit, word in ((120, 1, "seconds"), (7200, 60, "minutes"), (172800, 3600, "hours")):
         if seconds < below:
@@ -65,10 +66,10 @@ def _body(board: Board) -> Iterator[str]:
     minutes = STALE_AFTER.total_seconds() / 60
     yield (
         f"<footer>Made {board.made_at:%Y-%m-%d %H:%M:%S} {escape(board.zone)}; a new page comes with each build and is "
-        f"read every {REFRESH_SECONDS} seconds. {UNKNOWN} is not known, which is not 0: some sources do not tell handling "
-        "from waiting, and are on neither side of the occupancy of all, or tell no after-contact work. The day is compared "
-        "with the same weekday a week before, in whole quarters of an hour up to the same time. Not known: nobody was "
-        f"looking, or the source was last seen more than {minutes:.0f} minutes ago.</footer>\n"
+        f"read every {REFRESH_SECONDS} seconds. {UNKNOWN} is not known, which is not 0: some sources do not tell "
+        "handling from waiting, and are on neither side of the occupancy of all, or tell no after-contact work. The "
+        "day is compared with the same weekday a week before, in whole quarters of an hour up to the same time. "
+        f"Not known: nobody was looking, or the source was last seen more than {minutes:.0f} minutes ago.</footer>\n"
     )
 
 
@@ -126,8 +127,10 @@ def _figures(board: Board) -> str:
     occupancy = share(today.occupancy, today.low, today.high).partition(" (") if today else ("", "", "")
     bounds = f"the evidence allows {occupancy[2].rstrip(')')} %" if occupancy[2] else ""
     figures = [
-        _figure("Occupancy today", _ratio(today and today.occupancy), bounds, _than_before(today, before, weekday)),
-        _figure("Coverage today", _ratio(today and today.coverage), "of the agents' time was observed", ""),
+        _figure(
+            "Occupancy today", _ratio(today.occupancy if today else None), bounds, _than_before(today, before, weekday)
+        ),
+        _figure("Coverage today", _ratio(today.coverage if today else None), "of the agents' time was observed", ""),
         _figure(
             "Transfers today",
             f"{today.transfers:,}" if today else UNKNOWN,
@@ -178,14 +181,11 @@ _PERIODS: Sequence[Period] = ("today", "last_week")
 
 
 def _teams(board: Board) -> Iterator[str]:
-    heads = ["Source", "Team", *_STATES.values()]
     figures = ["Occupancy", "last week", "Change", "Coverage", "Transfers", "last week", "Last seen"]
     yield '<section class="teams" aria-labelledby="teams"><h2 id="teams">By source and team</h2>\n'
     yield '<div class="wide" tabindex="0" role="group" aria-labelledby="teams"><table>'
-    yield '<caption class="sr">Agents by state and the day so far, by source and team</caption><thead><tr>'
-    yield from (f'<th scope="col"{"" if n < 2 else _N}><button>{head}</button></th>' for n, head in enumerate(heads))  # noqa: PLR2004 - source and team are text
-    yield from (f'<th scope="col"{_N}><button>{head}</button></th>' for head in figures)
-    yield "</tr></thead><tbody>\n"
+    yield '<caption class="sr">Agents by state and the day so far, by source and team</caption>'
+    yield _heads(["Source", "Team"], [*_STATES.values(), *figures])
     for source in board.sources:
         teams = sorted({agent.team for agent in board.agents if agent.source == source.source})
         of_day = {team for _, name, team, _ in board.day if name == source.source and team is not None}
@@ -194,7 +194,10 @@ def _teams(board: Board) -> Iterator[str]:
     yield "</tbody></table></div></section>\n"
 
 
-_N = ' class="n"'
+def _heads(texts: Sequence[str], figures: Sequence[str]) -> str:
+    cells = [f'<th scope="col"><button>{head}</button></th>' for head in texts]
+    cells += [f'<th scope="col" class="n"><button>{head}</button></th>' for head in figures]
+    return f"<thead><tr>{''.join(cells)}</tr></thead><tbody>\n"
 
 
 def _team(board: Board, source: SourceNow, team: str) -> str:
@@ -232,14 +235,11 @@ def _agents(board: Board) -> Iterator[str]:
         (agent for agent in board.agents if agent.state in _SIGNED_IN),
         key=lambda agent: (order.index(agent.state), -agent.seconds, agent.source, agent.agent_id),
     )
-    heads = ["Agent", "Team", "Source", "State", "Vendor's word"]
     yield '<section aria-labelledby="agents"><h2 id="agents">Agents signed in</h2>\n'
     yield f"<p>{_how_many(len(signed_in))} How long is up to when their source was last seen.</p>\n"
     yield '<div class="wide" tabindex="0" role="group" aria-labelledby="agents"><table>'
-    yield '<caption class="sr">Agents signed in</caption><thead><tr>'
-    yield from (f'<th scope="col"><button>{head}</button></th>' for head in heads)
-    yield from (f'<th scope="col"{_N}><button>{head}</button></th>' for head in ("Since", "For"))
-    yield "</tr></thead><tbody>\n"
+    yield '<caption class="sr">Agents signed in</caption>'
+    yield _heads(["Agent", "Team", "Source", "State", "Vendor's word"], ["Since", "For"])
     yield from (_agent(board, agent) for agent in signed_in[:_MOST_AGENTS])
     yield "</tbody></table></div></section>\n"
 

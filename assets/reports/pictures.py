@@ -21,6 +21,7 @@ _ROWS_A_PICTURE = 30  # as many as stand on a sheet of A4 and can be read
 _MOST_PICTURES = 4
 _TOLD = ("handling", "wrap_up", "available", "not_ready")
 _OTHERS = "all others"
+_ROUNDING = 1e-3  # seconds: what is left of sums of microseconds is no state
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _each(table: Table) -> Iterator[dict[str, Any]]:
     return (dict(zip(names, row, strict=True)) for row in table.rows())
 
 
-def _occupancy(report: Report, table: Table) -> Iterator[Picture]:  # noqa: ARG001 - one shape for all
+def _occupancy(_: Report, table: Table) -> Iterator[Picture]:
     rows = [
         Bar(
             f"{row['team']} · {row['source']}",
@@ -71,12 +72,12 @@ def _occupancy(report: Report, table: Table) -> Iterator[Picture]:  # noqa: ARG0
         "Occupancy by team",
         bars("occupancy", "Occupancy by team", rows[:_MOST_BARS], 1.0, axis),
         "(Handling + wrap-up) / (handling + wrap-up + available). The whisker spans what the evidence allows: what "
-        "nobody observed may all have been waiting, or all work. Not known: the source does not tell handling from waiting."
-        + _left_out(len(rows) - _MOST_BARS, "teams"),
+        "nobody observed may all have been waiting, or all work. Not known: the source does not tell handling from "
+        "waiting." + _left_out(len(rows) - _MOST_BARS, "teams"),
     )
 
 
-def _reasons(report: Report, table: Table) -> Iterator[Picture]:  # noqa: ARG001 - one shape for all
+def _reasons(_: Report, table: Table) -> Iterator[Picture]:
     seconds: Counter[str] = Counter()
     for row in _each(table):
         seconds[row["reason"]] += row["seconds"] or 0
@@ -91,7 +92,7 @@ def _reasons(report: Report, table: Table) -> Iterator[Picture]:  # noqa: ARG001
     )
 
 
-def _through_the_day(report: Report, table: Table) -> Iterator[Picture]:  # noqa: ARG001 - one shape for all
+def _through_the_day(_: Report, table: Table) -> Iterator[Picture]:
     found: dict[str, dict[datetime, Counter[str]]] = {}
     for row in _each(table):
         slot = found.setdefault(row["source"], {}).setdefault(row["interval_start"], Counter())
@@ -112,11 +113,10 @@ def _parts(row: dict[str, Any]) -> dict[str, float]:
     """The seconds of an interval by state; what a source does not tell apart is the rest of what it calls staffed."""
     told = {state: row.get(f"{state}_seconds") or 0.0 for state in _TOLD}
     rest = max((row["staffed_seconds"] or 0.0) - sum(told.values()), 0.0)
-    # Sums of microseconds; what is left of rounding is no state.
-    return {**told, "rest": rest if rest > 1e-3 else 0.0, "unobserved": row["unobserved_seconds"] or 0.0}  # noqa: PLR2004
+    return {**told, "rest": rest if rest > _ROUNDING else 0.0, "unobserved": row["unobserved_seconds"] or 0.0}
 
 
-def _pairs(report: Report, table: Table) -> Iterator[Picture]:  # noqa: ARG001 - one shape for all
+def _pairs(_: Report, table: Table) -> Iterator[Picture]:
     counts: Counter[tuple[str, str]] = Counter()
     for row in _each(table):
         receiver = row["to_agent_name"] or f"{row['to_kind']} {row['to_id'] or ''}".strip()
@@ -130,7 +130,7 @@ def _pairs(report: Report, table: Table) -> Iterator[Picture]:  # noqa: ARG001 -
     receivers += [_OTHERS] if any(receiver == _OTHERS for _, receiver in shown) else []
     yield Picture(
         "Who hands over to whom",
-        heat("pairs", "Transfers by sender and receiver", shown, senders, receivers),
+        heat("Transfers by sender and receiver", shown, senders, receivers),
         f"Transfers initiated on the day, from the row to the column; the {_MOST_SIDES} with most on each side by "
         "name. The darker, the more.",
     )

@@ -1,7 +1,7 @@
 -- What all reports are about, made once per report as temporary tables: who, and what was seen of each feed.
 
 -- Agents with a row on the day, with the team and site of the roster's row that is valid on it.
-create temp table report_agents as
+create or replace temp table report_agents as
     with seen as (
         select distinct source, agent_id
         from marts.fct_agent_intervals
@@ -21,7 +21,7 @@ create temp table report_agents as
         and ($sources::varchar[] is null or list_contains($sources::varchar[], s.source));
 
 -- Quarters of an hour of these agents. A zone's clocks are whole quarters of an hour from UTC.
-create temp table report_quarters as
+create or replace temp table report_quarters as
     select a.agent_name, a.team, a.site, f.*
     from marts.fct_agent_intervals as f
     inner join report_agents as a on f.source = a.source and f.agent_id = a.agent_id
@@ -29,7 +29,7 @@ create temp table report_quarters as
         and f.interval_start >= $from_time::timestamptz and f.interval_start < $to_time::timestamptz;
 
 -- Coverage of the day, cut at its ends.
-create temp table report_coverage as
+create or replace temp table report_coverage as
     select source, feed, status, reason, greatest(window_start, $from_time::timestamptz) as window_start,
         least(window_end, $to_time::timestamptz) as window_end
     from ops.feed_coverage
@@ -38,7 +38,7 @@ create temp table report_coverage as
         and ($sources::varchar[] is null or list_contains($sources::varchar[], source));
 
 -- Transfers initiated on the day by these agents; without a choice of agents also those of agents who have no row.
-create temp table report_transfers as
+create or replace temp table report_transfers as
     select t.*, coalesce(a.team, '(no team)') as team, coalesce(a.agent_name, s.agent_name) as from_agent_name,
         case when t.to_kind = 'agent' then r.agent_name end as to_agent_name
     from marts.fct_transfers as t

@@ -26,7 +26,7 @@ def demo(home: Path) -> list[dict[str, Any]]:
     return rows
 
 
-PAST = {"agent_states", "agent_activity", "cms_history", "archive", "sessions"}
+PAST = {"agent_states", "agent_intervals", "agent_activity", "cms_history", "archive", "sessions"}
 LIVE = {"agent_status", "cms_status", "state", "command"}
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from orchestration import cli, shell
+from orchestration import cli, demo, shell
 from orchestration.resources import Engine
 from tests.pipeline.site import day
 from tests.pipeline.toy import engine_at, filled
@@ -29,6 +29,30 @@ def run(engine: Engine, *words: str) -> Result:
 def said(result: Result) -> str:
     """All that was printed, on one line."""
     return " ".join((result.stdout + result.stderr).split())
+
+
+def test_a_report_prints_where_it_is(engine: Engine) -> None:
+    """If this fails, a script cannot find the file it asked for, or takes a failure for a report."""
+    words = ["report", "interval", "--date", str(day(0)), "--format", "csv"]
+    result = run(engine, *words)
+    assert result.exit_code == 0, result.stderr
+    paths = [Path(line) for line in result.stdout.splitlines()]
+    assert [path.name for path in paths] == [f"interval_{day(0)}_{table}.csv" for table in ("teams", "agents")]
+    assert all(
+        path.is_file() and path.parent == engine.settings.exports_dir / "interval" / str(day(0)) for path in paths
+    )
+    rows = json.loads(run(engine, *words, "--json").stdout)
+    assert [(row["format"], row["edition"]) for row in rows] == [("csv", 1)] * 2
+    unknown = run(engine, "report", "nothing", "--date", str(day(0)))
+    assert (unknown.exit_code, "there is no report nothing" in said(unknown)) == (1, True)
+    assert run(engine, "report", "interval").exit_code == 2
+
+
+def test_a_report_of_a_day_that_nobody_saw_says_so(engine: Engine) -> None:
+    """If this fails, an empty file looks like a day without work."""
+    result = run(engine, "report", "transfers", "--date", "2020-01-01", "--format", "csv", "--agent", "eve")
+    assert result.exit_code == 0
+    assert "Nothing was captured of this day." in said(result)
 
 
 def test_help_is_everywhere(engine: Engine) -> None:
@@ -206,6 +230,15 @@ def test_forgetting_tells_first_and_then_does(tmp_path: Path) -> None:
     unknown = run(engine, "forget", "nobody")
     assert unknown.exit_code == 1
     assert "--source" in said(unknown)
+
+
+def test_the_simulator_is_told_where_to_lay_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, nobody can try files of CC-FS without a call centre of their own."""
+    told: list[object] = []
+    monkeypatch.setattr(demo, "serve_simulator", lambda **words: told.append(words["files"]))
+    for words in (["--files", str(tmp_path / "new")], []):
+        assert CliRunner().invoke(cli.main, ["serve-simulator", *words]).exit_code == 0
+    assert told == [tmp_path / "new", None]
 
 
 def test_a_missing_variable_is_named_by_a_backfill(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from orchestration.compaction import compact_closed_days
 from orchestration.forget import ForgetError, Forgetting
-from orchestration.forgotten import note
 from orchestration.lake import segments_of
 from orchestration.leaves import Leaves
+from orchestration.removed import note
 from orchestration.resources import Engine
 from orchestration.tombstones import Tombstones
 from tests.pipeline.site import day, opened

@@ -1,12 +1,16 @@
 """The published warehouse: one moment, swapped in whole, and its builds kept as long as anyone may need them."""
 
+import re
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from orchestration.inputs import midnight
+from orchestration.overview import write_overview
 from orchestration.resources import Engine
 from orchestration.warehouse import Warehouse
 from tests.pipeline.site import day, held, rows_of
@@ -73,6 +77,17 @@ def test_a_day_in_the_midst_of_being_built_stays_as_it_was(engine: Engine) -> No
     build(engine)
     engine.warehouse.publish([day(0)])
     assert agents(engine) == ["ann", "bob", "cat"]
+
+
+def test_the_overview_is_written_whole_and_of_captured_sources_alone(engine: Engine) -> None:
+    """A screen on the wall would show half a page, or call a source stale that was retired on purpose."""
+    page = write_overview(engine.settings, engine.lake, midnight(day(1)) + timedelta(hours=12, minutes=10))
+    assert page == engine.settings.home / "exports" / "overview" / "index.html"
+    assert {"Ann", "Bob"} <= set(re.findall(r"<bdi>(\w+)</bdi>", page.read_text(encoding="utf-8")))
+    retired = [source.model_copy(update={"enabled": False}) for source in engine.settings.sources]
+    write_overview(replace(engine.settings, sources=tuple(retired)), engine.lake)
+    assert "nothing was seen yet" in page.read_text(encoding="utf-8")
+    assert [path.name for path in page.parent.iterdir()] == ["index.html"]
 
 
 def test_a_day_never_built_whole_is_not_published(engine: Engine) -> None:
