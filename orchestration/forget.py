@@ -21,7 +21,7 @@ from orchestration.removed import feed_of, removed_days
 from orchestration.resources import Engine
 from orchestration.sealing import recover
 from orchestration.spool import SUFFIX
-from orchestration.stagedcut import Whom, cut_staged, outdate
+from orchestration.stagedcut import Whom, count_staged, cut_staged, outdate
 from orchestration.tombstones import Cutting, Deed, Tombstone, Tombstones
 
 
@@ -34,7 +34,7 @@ class Survey:
     """Where somebody was found.
 
     Attributes:
-        pages: Replies that name them.
+        pages: Replies that name them; rows, of days whose replies were removed.
         days: UTC days of these, by feed.
         names: Their names, as their own records gave them, which no other agent of the source bears.
         exports: Folders of reports that name them.
@@ -88,6 +88,11 @@ class Forgetting:
             if pages := partition.count(person, [self.agent_id]):
                 found.pages += pages
                 found.days.add((partition.feed, partition.day))
+        whom = Whom(self.source, person, [self.agent_id])
+        for model, day in self._kept_days():
+            if rows := count_staged(self.engine.builder.builds, model, day, whom):
+                found.pages += rows
+                found.days.add((feed_of(model)[1], day))
         others = self._others(person.names)
         found.names = person.names - {name for source, _, name in others if source == self.source}
         found.aliases = sorted((source, agent) for source, agent, _ in others if source != self.source)
@@ -134,10 +139,13 @@ class Forgetting:
         builder = self.engine.builder
         whom = Whom(self.source, self.stones.person(stone), [self.agent_id, *names])
         return sum(
-            cut_staged(builder.builds, model, day, builder.types[model.table], whom)
-            for model in self._staging()
-            for day in sorted(removed_days(self.engine.lake, *feed_of(model)))
+            cut_staged(builder.builds, model, day, builder.types[model.table], whom) for model, day in self._kept_days()
         )
+
+    def _kept_days(self) -> list[tuple[Model, date]]:
+        """Days of which raw segments were removed, so that what was staged of them counts for good."""
+        lake = self.engine.lake
+        return [(model, day) for model in self._staging() for day in sorted(removed_days(lake, *feed_of(model)))]
 
     def _staging(self) -> list[Model]:
         """The models that parse this vendor's feeds."""

@@ -57,18 +57,30 @@ def cut_staged(builds: Builds, model: Model, day: date, types: Mapping[str, str]
     return touched
 
 
+def count_staged(builds: Builds, model: Model, day: date, whom: Whom) -> int:
+    """How many rows somebody is in of what was staged of removed segments of a day; nothing is changed."""
+    manifest = builds.manifest(model.table, day)
+    removed = removed_segments(builds.lake, *feed_of(model), day)
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        return sum(
+            len(_found(connection, _read(builds.folder(model.table, day) / entry.file), whom))
+            for entry in (manifest.entries if manifest else ())
+            if any(part.segment in removed for part in entry.parts)
+        )
+
+
+def _read(path: Path) -> str:
+    return f"read_parquet({quote(str(path))}, hive_partitioning = false)"
+
+
 def _cut_entry(
     builds: Builds, partition: tuple[str, date], entry: Entry, types: Mapping[str, str], whom: Whom
 ) -> tuple[Entry, int]:
-    read = f"read_parquet({quote(str(builds.folder(*partition) / entry.file))}, hive_partitioning = false)"
+    read = _read(builds.folder(*partition) / entry.file)
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        rows = connection.execute(
-            f"select n, j from (select row_number() over () as n, source, to_json(t)::varchar as j from {read} as t) "
-            "where source = $source and len(list_filter($texts, lambda x: contains(j, x))) > 0",
-            {"source": whom.source, "texts": list(whom.texts)},
-        ).fetchall()
-        changed = {n: left for n, text in rows if (left := _row(text, whom)) != text}
+        changed = _found(connection, read, whom)
         if not changed:
             return entry, 0
         waiting = builds.lake.root / ".tmp" / f"{uuid.uuid4().hex}.tmp"
@@ -83,6 +95,16 @@ def _cut_entry(
         for part in entry.parts
     )
     return Entry(file, file, count, size, fingerprint([part.content for part in parts]), parts), len(changed)
+
+
+def _found(connection: duckdb.DuckDBPyConnection, read: str, whom: Whom) -> dict[int, str | None]:
+    """Rows that they are in, by number, as they are without them; None for theirs."""
+    rows = connection.execute(
+        f"select n, j from (select row_number() over () as n, source, to_json(t)::varchar as j from {read} as t) "
+        "where source = $source and len(list_filter($texts, lambda x: contains(j, x))) > 0",
+        {"source": whom.source, "texts": list(whom.texts)},
+    ).fetchall()
+    return {n: left for n, text in rows if (left := _row(text, whom)) != text}
 
 
 def _row(text: str, whom: Whom) -> str | None:
