@@ -12,6 +12,7 @@ import msgspec
 
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import logs_in, segments_of
+from orchestration.outdated import NOT_EACH_TIME
 from orchestration.resources import Engine
 
 BUILD_EVERY = timedelta(minutes=5)
@@ -25,7 +26,7 @@ UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 build_what_came = dg.define_asset_job(
     "build_what_came",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports"),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports") - NOT_EACH_TIME,
     description="Builds the days that new segments touch; asks no vendor.",
 )
 
