@@ -130,12 +130,13 @@ class Runner:
         Each day is built at most once more after its neighbours changed: a model that never agrees with itself ends.
         """
         report = Report()
-        models = (dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports")).resolve(self.graph)
+        others = dg.AssetSelection.key_prefixes("raw", "reports")
+        models = (dg.AssetSelection.all() - others).required_multi_asset_neighbors()
         with recorded(self.engine) as instance:
             before: Sequence[date] = ()
             while days and list(days) != list(before):
                 for first, last in stretches(days):
-                    self._run(instance, report, dg.AssetSelection.assets(*models), first, last)
+                    self._run(instance, report, models, first, last)
                 before, days = days, self.engine.out_of_date_days()
         if days:
             report.failures.append(f"{days[0]} to {days[-1]}: still out of date after a build; see what failed above")

@@ -19,7 +19,9 @@ LOOK_BACK = timedelta(days=3)
 
 capture_and_build = dg.define_asset_job(
     "capture_and_build",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("reports") - NOT_EACH_TIME,
+    # The overview is a report that is written with the warehouse.
+    selection=(dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("reports")).required_multi_asset_neighbors()
+    - NOT_EACH_TIME,
     description="Fetches what is missing or unsettled of some days and builds them.",
 )
 

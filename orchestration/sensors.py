@@ -26,7 +26,11 @@ UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 build_what_came = dg.define_asset_job(
     "build_what_came",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports") - NOT_EACH_TIME,
+    # The overview is a report that is written with the warehouse.
+    selection=(
+        dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports")
+    ).required_multi_asset_neighbors()
+    - NOT_EACH_TIME,
     description="Builds the days that new segments touch; asks no vendor.",
 )
 

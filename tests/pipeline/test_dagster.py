@@ -56,7 +56,7 @@ def test_each_day_has_its_own_row_count_in_dagster(full: Site) -> None:
 
 
 def test_each_day_has_figures_that_the_pages_plot(full: Site) -> None:
-    """If this fails, occupancy and coverage over time are seen nowhere in the pages, or are other than in the tables."""
+    """If this fails, the pages show no occupancy and coverage over time, or other than the tables hold."""
     with recorded(full.engine) as instance:
         asked = dg.AssetRecordsFilter(dg.AssetKey(["marts", "agg_agent_days"]), asset_partitions=[str(day(1))])
         [record] = instance.fetch_materializations(asked, limit=1).records
