@@ -137,7 +137,11 @@ def _walk(value: Any, person: Person, key: str = "") -> tuple[Any, bool]:
             person.names.update(str(v) for k, v in value.items() if _bare(k) in _NAMES and v)
             return _ANY, True
         walked = {k: _walk(v, person, k) for k, v in value.items()}
-        return {k: v for k, (v, _) in walked.items() if v is not _ANY}, any(touched for _, touched in walked.values())
+        left = {k: v for k, (v, _) in walked.items() if v is not _ANY}
+        # BeyondTrust's queue of one representative has a name alone; a transfer to it would have no receiver.
+        if left.get("name") == FORGOTTEN and left.get("code_name") == "":
+            left["code_name"] = FORGOTTEN
+        return left, any(touched for _, touched in walked.values())
     if isinstance(value, list):
         found = [_walk(item, person, key) for item in value]
         return [v for v, _ in found if v is not _ANY], any(touched for _, touched in found)

@@ -27,10 +27,10 @@ from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerpr
 from orchestration.cache import Cache
 from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
 from orchestration.files import concatenate
-from orchestration.forgotten import already_staged, feed_of
 from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
+from orchestration.removed import already_staged, feed_of
 
 # Read once and rarely again: small. Everything later: fast to scan (v2 snappy was twice as fast as v1 zstd).
 _STAGED = "(format parquet, compression zstd)"

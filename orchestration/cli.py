@@ -30,7 +30,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
-        from orchestration.forgotten import RawRemovedError
+        from orchestration.removed import RawRemovedError
         from orchestration.room import full, is_full
 
         try:
@@ -171,17 +171,24 @@ def sources(context: click.Context, as_json: bool) -> None:
 @main.command()
 @click.argument("query_text", metavar="[QUERY]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a heading, times in ISO form, all rows.")
 @click.pass_context
-def sql(context: click.Context, query_text: str | None, as_json: bool) -> None:
-    """Ask the warehouse, read-only; without a query, an interactive shell."""
+def sql(context: click.Context, query_text: str | None, as_json: bool, as_csv: bool) -> None:
+    """Ask the warehouse, read-only, in UTC. Without a query: an interactive shell, or the statements on standard input.
+
+    In the shell .tables lists tables and macros, .describe NAME the columns of one, each with its comment.
+    """
+    from orchestration.shell import Form, converse, run
+
     settings = Settings(home_of(context.obj["home"]))
     if not settings.warehouse_path.exists():
         fail(f"{settings.warehouse_path} is not there yet; run 'shiftbook backfill' or 'shiftbook publish' first")
-    if query_text is None:
-        _shell(settings)
+    form: Form = "csv" if as_csv else "json" if as_json else "table"
+    if query_text is None and sys.stdin.isatty():
+        converse(settings.warehouse_path, form)
         return
     try:
-        show(query(settings, query_text), as_json=as_json)
+        run(settings.warehouse_path, query_text if query_text is not None else sys.stdin.read(), form)
     except duckdb.Error as error:
         fail(str(error))
 
@@ -329,11 +336,16 @@ def up(context: click.Context, port: int) -> None:
 @click.option("--seed", default=1, show_default=True, help="What the simulated centre is grown from.")
 @click.option("--agents", default=100, show_default=True, help="How many agents work there.")
 @click.option("--days", default=3, show_default=True, help="How many days of history there are.")
-def serve_simulator(port: int, seed: int, agents: int, days: int) -> None:
+@click.option(
+    "--files",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder, made if need be, that gets the files of Huawei's CC-FS, one for six hours of the centre's time.",
+)
+def serve_simulator(port: int, seed: int, agents: int, days: int, files: Path | None) -> None:
     """Serve the simulated vendors alone, until Ctrl-C; prints their addresses and credentials as JSON."""
     from orchestration.demo import serve
 
-    serve(port, seed, agents, days)
+    serve(port, seed, agents, days, files)
 
 
 @main.command()
@@ -353,32 +365,3 @@ def demo(context: click.Context, days: int, agents: int, seed: int, keep: bool, 
         sys.exit(0 if run(home_of(context.obj["home"]), days, agents, seed, keep=keep, as_json=as_json) else 1)
     except DemoError as error:
         fail(str(error))
-
-
-def query(settings: Settings, text: str) -> list[dict[str, Any]]:
-    """Ask the warehouse read-only, in UTC; one dictionary per row.
-
-    Raises:
-        duckdb.Error: The query is wrong, or the warehouse cannot be opened.
-    """
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-        connection.execute("set timezone = 'UTC'")
-        result = connection.execute(text)
-        names = [column[0] for column in result.description or []]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _shell(settings: Settings) -> None:
-    OUT.print("End a query with ';'. Ctrl-D leaves.", style="dim")
-    lines: list[str] = []
-    while True:
-        try:
-            lines.append(input("sql> " if not lines else "...> "))
-        except (EOFError, KeyboardInterrupt):
-            return
-        if lines[-1].rstrip().endswith(";"):
-            try:
-                show(query(settings, "\n".join(lines)), as_json=False)
-            except duckdb.Error as error:
-                ERR.print(str(error), style="red", markup=False)
-            lines = []

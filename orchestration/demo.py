@@ -58,7 +58,8 @@ def run(
     today = datetime.now(UTC).date()
     first, last = _days(home, days, agents, seed)
     past = _between(first, last)
-    with simulated(seed, agents, first, (today - first).days + 1, midnight(first)) as centre:
+    files = home / "demo" / "cc-fs"
+    with simulated(seed, agents, first, (today - first).days + 1, midnight(first), files) as centre:
         staff = _staff(seed, agents, first, (today - first).days + 1)
         path, variables = write_sources(home / "demo", centre, first, staff)
         settings = load_settings(home, path, variables)
@@ -79,10 +80,11 @@ def run(
     return ok and report.ok and not unissued and result.ok
 
 
-def serve(port: int, seed: int, agents: int, days: int) -> None:
+def serve(port: int, seed: int, agents: int, days: int, files: Path | None = None) -> None:
     """Serve the simulated vendors until Ctrl-C; their clock starts now and runs."""
     today = datetime.now(UTC).date()
-    serve_simulator(port=port, seed=seed, agents=agents, days=days, first_day=today - timedelta(days=days))
+    first = today - timedelta(days=days)
+    serve_simulator(port=port, seed=seed, agents=agents, days=days, first_day=first, files=files)
 
 
 def _staff(seed: int, agents: int, first: date, days: int) -> list[Hired]:

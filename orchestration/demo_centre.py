@@ -49,14 +49,15 @@ class Centre:
 
 
 @contextmanager
-def simulated(seed: int, agents: int, first: date, days: int, now: datetime) -> Iterator[Centre]:
-    """The simulator as a process of its own, ended with the block.
+def simulated(seed: int, agents: int, first: date, days: int, now: datetime, files: Path) -> Iterator[Centre]:
+    """The simulator as a process of its own, ended with the block; ``files`` gets what Huawei exports.
 
     Raises:
         DemoError: It did not start.
     """
     command = [sys.executable, "-m", "simulator", "--port", "0", "--seed", str(seed), "--agents", str(agents)]
     command += ["--days", str(days), "--first-day", str(first), "--now", now.isoformat(), "--fixed"]
+    command += ["--files", str(files.resolve())]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline() if process.stdout else ""

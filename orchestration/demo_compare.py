@@ -41,6 +41,11 @@ select coalesce(sum(epoch_us(least(window_end, $until)) - epoch_us(greatest(wind
 from ops.feed_coverage
 where source = $source and feed = $feed and status = 'observed' and window_start < $until and window_end > $since
 """
+_OPINIONS = """
+select count(*), count(*) filter (abs(difference_seconds) <= tolerance_seconds), count(distinct agent_id)
+from ops.reconciliation
+where source = $source and feed = $feed and date between $first and $last and is_judged
+"""
 _SEEN = """
 select agent_id, state, epoch_us(greatest(started_at, $since)), epoch_us(least(ended_at, $until)),
     greatest(uncertainty_seconds, coalesce(lead(uncertainty_seconds) over (
@@ -109,6 +114,8 @@ def compare(
             vendor, ids = source.vendor, agent_ids[source.vendor]
             book = _Book(connection, source.name, Truth.read(folder, VIEWS[vendor], ids), result)
             book.past(_PAST[vendor], days)
+            if vendor in _OPINION and source.captures(_OPINION[vendor]):
+                book.second_opinion(_OPINION[vendor], days)
             exact = _Book(connection, source.name, Truth.read(folder, replace(VIEWS[vendor], grain=1), ids), result)
             if watched is None:
                 continue
@@ -130,8 +137,9 @@ _FIGURES = (
     "true participations",
     "compared",
 )
-# Feeds whose records make up whole days, and those that the recorder heard.
+# Feeds whose records make up whole days, those that hold the vendor's own sums, and those that the recorder heard.
 _PAST = {"cxengage": "agent_states", "kore": "agent_activity", "huawei": "cms_history", "beyondtrust": "archive"}
+_OPINION = {"cxengage": "agent_intervals"}
 _PRESENT = {"huawei": {"agent_status": _POLLED, "cms_status": _SEEN}, "beyondtrust": {"state": _SEEN}}
 
 
@@ -197,6 +205,17 @@ class _Book:
             "compared": f"{compared / SECOND:,.0f} agent-seconds in {len(rows)} states",
         }
         self._add(feed, figures, equal=wrong == 0 and covered > 0)
+
+    def second_opinion(self, feed: str, days: Sequence[date]) -> None:
+        """Count what the vendor's own sums say of whole days, and how much of it agrees with ours."""
+        given = {"source": self.source, "feed": feed, "first": days[0], "last": days[-1]}
+        compared, within, agents = self.connection.execute(_OPINIONS, given).fetchone() or (0, 0, 0)
+        figures = {
+            "agents": agents,
+            "observed": self._observed(feed, days),
+            "compared": f"{within:,} of {compared:,} sums within tolerance",
+        }
+        self._add(feed, figures, equal=within == compared > 0)
 
     def told(self, days: Sequence[date], watched: Watched, payroll: Payroll) -> None:
         """Compare what BeyondTrust's reports say of whole days, and its Command API of the present."""

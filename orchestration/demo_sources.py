@@ -95,6 +95,8 @@ def _sources(vendors: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
             "tenant_id": cxengage["tenant_id"],
             "username": "${DEMO_USERNAME}",
             "password": "${DEMO_PASSWORD}",
+            # The vendor's own sums, too: a second opinion on ours.
+            "feeds": ["agent_states", "agent_intervals"],
         },
         {
             "name": "kore_demo",
@@ -112,6 +114,7 @@ def _sources(vendors: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
             "base_url": huawei["base_url"],
             "poll_seconds": POLL_SECONDS,
             "guid_file": huawei["guid_file"],
+            "cms_files": huawei["files"],
             "cms": {"cc_id": huawei["cc_id"], "vdn": huawei["vdn"], **keys},
         },
         {

@@ -16,6 +16,7 @@ from assets.erasure import Person
 from orchestration.leaves import Leaves
 from orchestration.overview import write_overview
 from orchestration.rawcut import RawPartition, partitions
+from orchestration.removed import removed_days
 from orchestration.resources import Engine
 from orchestration.sealing import recover
 from orchestration.spool import SUFFIX
@@ -76,6 +77,7 @@ class Forgetting:
             raise ForgetError(f"there is no source {self.source}; there are: {', '.join(vendors) or 'none'}")
         self._vendor = vendors[self.source]
         self._refuse_named()
+        self._refuse_removed()
 
     def survey(self) -> Survey:
         """Look everywhere, change nothing."""
@@ -177,9 +179,21 @@ class Forgetting:
                 if self.agent_id in cells and (self.source in cells or "source" not in lines[0].split(",")):
                     raise ForgetError(f"{path}, line {number} names this agent; remove such lines first")
 
+    def _refuse_removed(self) -> None:
+        """Of days whose raw segments were removed only staged rows are left, which are not cut here."""
+        lake = self.engine.lake
+        feeds = {feed["feed"] for feed in self.engine.feeds if feed["vendor"] == self._vendor}
+        days = {day for feed in feeds for day in removed_days(lake, self._vendor, feed)}
+        if days:
+            raise ForgetError(
+                f"raw segments of {len(days)} days, {min(days)} to {max(days)}, were removed by retain_raw_days, and "
+                "what was staged of them cannot be cut. Put these segments back from a backup first, or remove these "
+                "days whole: their ledgers below lake/.capture and their folders below lake/.builds"
+            )
+
 
 def rebuild(engine: Engine, days: Sequence[date], done: Callable[[str], None] | None = None) -> None:
-    """Build what is out of date of some days, of all models in order, then publish and write the overview; no Dagster."""
+    """Build what is out of date of some days, of all models in order, publish, write the overview; no Dagster."""
     for model in engine.models.values():
         if model.kind in {"day", "segment"}:
             engine.build(model.table, days)

@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 from orchestration.cache import Cache
 from orchestration.compaction import closed_before, compact_closed_days
 from orchestration.files import is_still, sync
-from orchestration.forgotten import RawRemovedError, feed_of, note
 from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leftovers import end_lost_runs
 from orchestration.models import Model
 from orchestration.pruning import prune
+from orchestration.removed import RawRemovedError, feed_of, note
 from orchestration.resources import Engine
 from orchestration.settings import feeds_of
 

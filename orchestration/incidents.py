@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from shutil import disk_usage
 
 import msgspec
 
+from orchestration.room import room
 from orchestration.watch import FeedNow, Stretch
 from orchestration.words import advice, moment, said, sentence
 
@@ -91,7 +91,8 @@ def _soon_lost(feed: FeedNow, zone: str) -> Iterator[Incident]:
                 key=f"loss_within_{hours}h:{feed.name}",
                 kind=f"loss_within_{hours}h",
                 subject=feed.name,
-                cause=f"{feed.name}: {_span(oldest, zone)} was not fetched, and the vendor begins to forget it in {said(left)}."
+                cause=f"{feed.name}: {_span(oldest, zone)} was not fetched, "
+                f"and the vendor begins to forget it in {said(left)}."
                 + (f" The last attempt failed: {feed.error}" if feed.error else ""),
                 next_step="The guard asks for it again and again; if it fails, mend the cause ('shiftbook doctor'), "
                 f"or run 'shiftbook backfill --source {feed.source.name} --from {oldest.start.date()} "
@@ -148,15 +149,15 @@ def _recorder(feeds: Sequence[FeedNow]) -> Iterator[Incident]:
 
 
 def _disk(home: Path) -> Iterator[Incident]:
-    free = disk_usage(home).free if home.exists() else _LEAST_BYTES
-    if free < _LEAST_BYTES:
+    free, files = room(home) if home.exists() else (_LEAST_BYTES, 1)
+    if free < _LEAST_BYTES or not files:
         yield Incident(
             key="disk_full",
             kind="disk_full",
             subject=str(home),
-            cause=f"{home}: {free / 1024**3:.1f} GiB are free.",
-            next_step="Make room, at least 2 GiB: what cannot be written is lost. 'shiftbook compact' removes "
-            "old builds.",
+            cause=f"{home}: {free / 1024**3:.1f} GiB are free"
+            + ("." if files else ", and no files can be added, whatever their size."),
+            next_step="Make room, at least 2 GiB: what cannot be written is lost. 'shiftbook housekeeping' helps.",
         )
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestration.builds import Builds
-from orchestration.forgotten import feed_of, forgotten, forgotten_days, refuse_missing
 from orchestration.models import Model
+from orchestration.removed import feed_of, refuse_missing, removed_days, removed_segments
 
 # A record is staged with the window in which it was delivered: that is at earliest the day before the one it touches
 # (its start lies just before midnight), and a state that nobody ended is given up after 35 days (docs/metrics.md).
@@ -99,12 +99,12 @@ def _staged(builds: Builds, model: Model, parent: Model, day: date) -> Input:
     low, high = midnight(day + timedelta(days=first)), midnight(day + timedelta(days=last + 1))
     identity: list[str] = []
     paths = []
-    removed = forgotten_days(builds.lake, *feed_of(parent))
+    removed = removed_days(builds.lake, *feed_of(parent))
     for d in delivered:
         manifest = builds.manifest(parent.table, d)
         if d in removed:
             staged = [part.segment for entry in (manifest.entries if manifest else ()) for part in entry.parts]
-            refuse_missing(parent.table, d, forgotten(builds.lake, *feed_of(parent), d), staged)
+            refuse_missing(parent.table, d, removed_segments(builds.lake, *feed_of(parent), d), staged)
         for entry in manifest.entries if manifest else ():
             touching = [
                 part.content

@@ -268,7 +268,7 @@ class Lake:
     def days(self, vendor: str, feed: str) -> set[date]:
         """UTC days that hold or held raw segments of a feed, whatever the source."""
         held = (self.root / "raw" / vendor / feed).glob("source=*/date=*")
-        removed = (self.root / ".capture" / vendor / feed).glob("source=*/forgotten/*.json")
+        removed = (self.root / ".capture" / vendor / feed).glob("source=*/removed/*.json")
         return {date.fromisoformat(path.stem.removeprefix("date=")) for path in (*held, *removed)}
 
     def place(self, path: Path, write: Callable[[Path], object]) -> None:

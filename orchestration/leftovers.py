@@ -45,7 +45,8 @@ def end_lost_runs(instance: dg.DagsterInstance, *, launched: bool = True) -> Ite
     """Mark runs as failed that no process runs any more; yields their ids.
 
     Dagster counts them as going on for ever: two of them would fill its queue. Of those that a command runs itself the
-    process is looked for.
+    process is looked for. One that Dagster's code server started may outlive it by minutes where that was killed; when
+    it ends, the run shows how it did.
 
     Args:
         instance: Dagster's storage.

@@ -6,11 +6,12 @@ are in ``health.py``; what is told of them belongs in ``freshness.py``, ``guard.
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from assets.config import SourceConfig
 from assets.feeds import Feed
@@ -30,7 +31,9 @@ LOST_DAYS = 7
 _FURTHER = timedelta(days=35)
 # A feed that nobody records is fetched by the schedule, every quarter of an hour, by a run of minutes.
 _BY_RUNS = timedelta(minutes=20)
-_COLUMNS = ["window_start", "window_end", "attempted_at", "status", "vendor_time", "error"]
+_TIMES = ("window_start", "window_end", "attempted_at", "vendor_time")
+_COLUMNS = [*_TIMES, "status", "error"]
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -208,20 +211,27 @@ def _recorder(standing: Standing | None) -> Recorder:
 
 
 def _read_log(path: Path, delay: timedelta) -> Log:
-    rows = pq.read_table(path, columns=_COLUMNS).to_pylist()
-    good = [row for row in rows if row["status"] == "ok"]
-    bad = [(row["attempted_at"], row["error"] or row["status"]) for row in rows if row["status"] != "ok"]
-    seen = [
-        Stretch(row["window_start"], min(row["window_end"], row["vendor_time"] - delay))
-        for row in good
-        if row["vendor_time"] is not None
-    ]
+    # A day that is recorded has thousands of rows, and there are weeks of days: as numbers they take a tenth of the
+    # time that they take as rows.
+    table = pq.read_table(path, columns=_COLUMNS)
+    start, end, asked, told = (table[name].cast(pa.int64()).to_pylist() for name in _TIMES)
+    status, error = table["status"].to_pylist(), table["error"].to_pylist()
+    late = delay // _MICROSECOND
+    good = [n for n, word in enumerate(status) if word == "ok"]
+    bad = [(asked[n], error[n] or word) for n, word in enumerate(status) if word != "ok"]
+    seen = spans((start[n], min(end[n], told[n] - late)) for n in good if told[n] is not None)
+    first = min((t or a for t, a in zip(told, asked, strict=True)), default=None)
+    failed = max(bad, default=None)
     return Log(
-        tuple(joined(seen)),
-        min((row["vendor_time"] or row["attempted_at"] for row in rows), default=None),
-        max((row["attempted_at"] for row in good), default=None),
-        max(bad, default=None),
+        tuple(Stretch(_moment(a), _moment(b)) for a, b in seen),
+        None if first is None else _moment(first),
+        _moment(max(asked[n] for n in good)) if good else None,
+        (_moment(failed[0]), failed[1]) if failed else None,
     )
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
 
 
 def merged(logs: Iterable[Log]) -> Log:
@@ -237,12 +247,17 @@ def merged(logs: Iterable[Log]) -> Log:
 
 def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     """Stretches in order, without overlap; those that touch are one, and those of no length are left out."""
-    found: list[Stretch] = []
-    for stretch in sorted(s for s in stretches if s.end > s.start):
-        if found and stretch.start <= found[-1].end:
-            found[-1] = replace(found[-1], end=max(found[-1].end, stretch.end))
+    return [Stretch(start, end) for start, end in spans((s.start, s.end) for s in stretches)]
+
+
+def spans(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The same for starts and ends of any kind that can be compared."""
+    found: list[tuple[Any, Any]] = []
+    for start, end in sorted(pair for pair in pairs if pair[1] > pair[0]):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
         else:
-            found.append(stretch)
+            found.append((start, end))
     return found
 
 

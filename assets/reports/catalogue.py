@@ -94,8 +94,8 @@ REPORTS: Mapping[str, ReportKind] = {
         "What was seen of each feed and how soon: coverage, gaps, lag, rejects, failures, and what is lost.",
         ("feeds", "gaps", "failures", "rejects", "broken_chains"),
         (
-            ("Missing", "Not observed, and still to be had from the vendor."),
-            ("Lost", "Not observed, and forgotten by the vendor."),
+            ("Missing time", "Not observed, and still to be had from the vendor."),
+            ("Lost time", "Not observed, and forgotten by the vendor."),
             ("Lag", "From the end of a window to when it was first got."),
             ("Rejects", "Records that could not be read; kept as delivered in ops.rejects."),
         ),

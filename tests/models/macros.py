@@ -44,11 +44,12 @@ def ask(
         [{"source": "cx", "agent_id": who, "agent_name": who.title(), "first_seen_at": seen[who]} for who in agents],
     )
     bench.give("intermediate.int_source_signals", [{"source": "cx"} | {f"gives_{s}": s not in lacks for s in GIVES}])
-    _create_macros(bench)
+    create_macros(bench)
     return bench.query(f"from {call}")
 
 
-def _create_macros(bench: Workbench) -> None:
+def create_macros(bench: Workbench) -> None:
+    """Make the product's macros, unless they are there."""
     try:
         bench.query("select utc_day(null)")
     except duckdb.CatalogException:

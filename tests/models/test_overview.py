@@ -79,10 +79,11 @@ def test_the_week_before_goes_by_the_clock_when_the_clocks_have_changed(bench: W
 
 def test_a_source_that_does_not_tell_is_on_neither_side(bench: Workbench) -> None:
     """Its waiting time alone would push the occupancy of all towards zero."""
-    untold = [{**worked("09:15", 0, None), "agent_id": "bob", "observed_seconds": 900.0}]
+    untold: list[Row] = [{**worked("09:15", 0, None), "agent_id": "bob", "observed_seconds": 900.0}]
     made = asked(bench, [worked("09:00", 600, 300), *untold])
     today = made.part("today")
     assert today
     assert today.occupancy == pytest.approx(600 / 900)
-    assert asked(bench, untold).part("today") is not None
-    assert asked(bench, untold).part("today").occupancy is None  # type: ignore[union-attr]
+    alone = asked(bench, untold).part("today")
+    assert alone
+    assert alone.occupancy is None

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from orchestration.forget import Forgetting
+from orchestration.resources import Engine
+from orchestration.settings import load_settings
 from tests.pipeline.site import SHIFTBOOK, opened
+from tests.traces import traces
 
 
 def demo(home: Path) -> list[dict[str, Any]]:
@@ -22,7 +26,7 @@ def demo(home: Path) -> list[dict[str, Any]]:
     return rows
 
 
-PAST = {"agent_states", "agent_activity", "cms_history", "archive", "sessions"}
+PAST = {"agent_states", "agent_intervals", "agent_activity", "cms_history", "archive", "sessions"}
 LIVE = {"agent_status", "cms_status", "state", "command"}
 
 
@@ -73,6 +77,21 @@ def test_there_are_twenty_examples_and_a_list_of_them() -> None:
     assert len(EXAMPLES) == 20
 
 
+def test_the_notebook_runs(home: Path, first: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first thing that an analyst runs; its cells are run as they are, without Jupyter."""
+    assert first
+    monkeypatch.setenv("SHIFTBOOK_HOME", str(home))
+    cells = json.loads((EXAMPLES[0].parent / "shiftbook.ipynb").read_text(encoding="utf-8"))["cells"]
+    names: dict[str, Any] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [], "outputs show somebody's figures, and change with every run"
+            exec("".join(cell["source"]), names)  # noqa: S102 -- the notebook's own code
+    names["db"].close()
+    assert (len(names["timeline"]) > 10, len(names["hours"]) > 10, len(names["transfers"]) > 0) == (True, True, True)
+    assert names["same"]
+
+
 def test_the_demo_equals_the_truth_and_a_second_run_adds_nothing_to_the_past(
     home: Path, first: list[dict[str, Any]]
 ) -> None:
@@ -104,3 +123,35 @@ def files_of_the_past(home: Path) -> dict[Path, int]:
     today = datetime.now(UTC).date().isoformat()
     found = [path for name in ("raw", "marts") for path in (home / "lake" / name).glob("**/date=*/*.parquet")]
     return {path: path.stat().st_ino for path in found if path.parent.name < f"date={today}"}
+
+
+VARIABLES = "USERNAME PASSWORD KORE_APP_ID KORE_SECRET HUAWEI_AK HUAWEI_SK BEYONDTRUST_ID BEYONDTRUST_SECRET"
+
+
+def test_an_agent_of_each_vendor_is_forgotten(home: Path, first: list[dict[str, Any]]) -> None:
+    """Each vendor names agents in a format of its own, and one that is not cut keeps everybody."""
+    assert first
+    config = home / "demo" / "sources.yaml"
+    for name in ("roster.csv", "schedule.csv"):
+        path = home / "demo" / name
+        path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    others = (
+        "select source, agent_id, staffed_seconds, observed_seconds from marts.agg_agent_days "
+        "where not list_contains(?, source || ' ' || agent_id) order by all"
+    )
+    with opened(home) as connection:
+        chosen = connection.execute(
+            "select source, min(agent_id) from marts.dim_agents where last_seen_at is not null group by 1 order by 1"
+        ).fetchall()
+        before = connection.execute(others, [[f"{source} {agent}" for source, agent in chosen]]).fetchall()
+    engine = Engine(load_settings(home, config, dict.fromkeys((f"DEMO_{name}" for name in VARIABLES.split()), "x")))
+    for source, agent in chosen:
+        forgetting = Forgetting(engine, agent, source)
+        deed, left = forgetting.carry_out(forgetting.survey())
+        assert deed.pages
+        assert not left.found
+    with opened(home) as connection:
+        assert connection.execute(others, [[f"{source} {agent}" for source, agent in chosen]]).fetchall() == before
+        assert set(connection.execute("select source, agent_id from marts.dim_agents").fetchall()).isdisjoint(chosen)
+    # Of numbers, and of names that others bear, something is found everywhere.
+    assert traces(home, *(agent for _, agent in chosen if not agent.isdigit()), without=("demo",)) == []

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from orchestration import cli
+from orchestration import cli, demo, shell
 from orchestration.resources import Engine
 from tests.pipeline.site import day
 from tests.pipeline.toy import engine_at, filled
@@ -29,6 +29,30 @@ def run(engine: Engine, *words: str) -> Result:
 def said(result: Result) -> str:
     """All that was printed, on one line."""
     return " ".join((result.stdout + result.stderr).split())
+
+
+def test_a_report_prints_where_it_is(engine: Engine) -> None:
+    """If this fails, a script cannot find the file it asked for, or takes a failure for a report."""
+    words = ["report", "interval", "--date", str(day(0)), "--format", "csv"]
+    result = run(engine, *words)
+    assert result.exit_code == 0, result.stderr
+    paths = [Path(line) for line in result.stdout.splitlines()]
+    assert [path.name for path in paths] == [f"interval_{day(0)}_{table}.csv" for table in ("teams", "agents")]
+    assert all(
+        path.is_file() and path.parent == engine.settings.exports_dir / "interval" / str(day(0)) for path in paths
+    )
+    rows = json.loads(run(engine, *words, "--json").stdout)
+    assert [(row["format"], row["edition"]) for row in rows] == [("csv", 1)] * 2
+    unknown = run(engine, "report", "nothing", "--date", str(day(0)))
+    assert (unknown.exit_code, "there is no report nothing" in said(unknown)) == (1, True)
+    assert run(engine, "report", "interval").exit_code == 2
+
+
+def test_a_report_of_a_day_that_nobody_saw_says_so(engine: Engine) -> None:
+    """If this fails, an empty file looks like a day without work."""
+    result = run(engine, "report", "transfers", "--date", "2020-01-01", "--format", "csv", "--agent", "eve")
+    assert result.exit_code == 0
+    assert "Nothing was captured of this day." in said(result)
 
 
 def test_help_is_everywhere(engine: Engine) -> None:
@@ -141,15 +165,80 @@ def test_a_sources_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "no such file" in said(result)
 
 
-def test_the_shell_runs_queries_until_the_end(engine: Engine) -> None:
-    """The interactive shell must outlive a wrong query."""
+def test_statements_come_from_standard_input_too(engine: Engine) -> None:
+    """``shiftbook sql < question.sql`` must run all of it, and a script must see that one of them is wrong."""
     settings = engine.settings
-    words = ["--home", str(settings.home), "--sources", str(settings.sources_file), "sql"]
-    result = CliRunner().invoke(cli.main, words, input="select\n41 + 1;\nselect nope;\nselect 'still here';\n")
-    assert result.exit_code == 0
-    assert "42" in result.stdout
-    assert "nope" in result.stderr
-    assert "still here" in result.stdout
+    words = ["--home", str(settings.home), "--sources", str(settings.sources_file), "sql", "--csv"]
+    done = CliRunner().invoke(cli.main, words, input="select\n41 + 1 as x; -- a remark;\nselect ';,' as y;")
+    assert (done.exit_code, done.stdout) == (0, 'x\n42\ny\n";,"\n')
+    wrong = CliRunner().invoke(cli.main, words, input="select 1 as x;\nselect nope;\nselect 3;")
+    assert (wrong.exit_code, wrong.stdout) == (1, "x\n1\n")
+    assert "nope" in wrong.stderr
+
+
+def test_csv_has_a_heading_and_times_with_their_offset(engine: Engine) -> None:
+    """What is loaded elsewhere must not depend on this terminal's width or zone."""
+    result = run(engine, "sql", "--csv", "select agent_id, first_seen_at, null as n from marts.dim_agents order by 1")
+    assert result.stdout.splitlines()[:2] == ["agent_id,first_seen_at,n", "ann,2026-11-02T08:00:00+00:00,"]
+
+
+def test_the_shell_runs_queries_until_the_end(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The interactive shell must outlive a wrong query and a Ctrl-C, and tell what there is to ask."""
+    typed = iter(
+        [
+            "select",
+            "41 + 1;",
+            "select nope;",
+            "select",
+            "",
+            ".tables",
+            ".describe marts.dim_agents",
+            ".x",
+            "select 'here';",
+        ]
+    )
+
+    def typing(_: str) -> str:
+        line = next(typed, None)
+        if line == "":
+            raise KeyboardInterrupt
+        if line is None:
+            raise EOFError
+        return line
+
+    monkeypatch.setattr("builtins.input", typing)
+    shell.converse(engine.settings.warehouse_path, "csv")
+    said = capsys.readouterr()
+    assert "42" in said.out
+    assert "here" in said.out
+    assert "agent_state_at(at_time)" in said.out
+    assert "marts.fct_agent_timeline" in said.out
+    assert "first_seen_at,TIMESTAMP WITH TIME ZONE" in said.out
+
+
+def test_forgetting_tells_first_and_then_does(tmp_path: Path) -> None:
+    """Removal for good must not be the first thing that happens, nor fail in silence."""
+    engine = filled(tmp_path / "home", 1)
+    looked = run(engine, "forget", "ann")
+    assert looked.exit_code == 0
+    assert "repeat it with --yes" in said(looked)
+    done = run(engine, "forget", "ann", "--yes")
+    assert done.exit_code == 0, said(done)
+    assert "2 raw replies cut" in said(done)
+    unknown = run(engine, "forget", "nobody")
+    assert unknown.exit_code == 1
+    assert "--source" in said(unknown)
+
+
+def test_the_simulator_is_told_where_to_lay_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, nobody can try files of CC-FS without a call centre of their own."""
+    told: list[object] = []
+    monkeypatch.setattr(demo, "serve_simulator", lambda **words: told.append(words["files"]))
+    for words in (["--files", str(tmp_path / "new")], []):
+        assert CliRunner().invoke(cli.main, ["serve-simulator", *words]).exit_code == 0
+    assert told == [tmp_path / "new", None]
 
 
 def test_a_missing_variable_is_named_by_a_backfill(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,27 @@ def test_keys_and_groups_are_those_of_the_contract(engine: Engine, specs: dict[s
     assert groups == {**tables, **raw, **fresh, **reports, "warehouse": "marts"}
 
 
+def test_each_report_is_issued_by_a_schedule_of_its_own_zone(engine: Engine, definitions: dg.Definitions) -> None:
+    """If this fails, a report of yesterday comes in the afternoon, or is of another day."""
+    schedule = definitions.resolve_schedule_def("issue_interval")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 1 * * *", engine.settings.report_timezone)
+    at_one = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 5, 1, tzinfo=UTC))
+    request = schedule(at_one)
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == "2026-11-04"
+    with dg.build_sensor_context(resources={"engine": engine}) as context:
+        found = definitions.resolve_sensor_def("changed_reports")(context)
+    assert isinstance(found, dg.SensorResult)
+    assert found.run_requests == []
+
+
+def test_builds_do_not_wait_for_reports(definitions: dg.Definitions) -> None:
+    """If this fails, a run over UTC days names partitions that reports do not have, and nothing is captured."""
+    for name in ("capture_and_build", "build_what_came"):
+        keys = definitions.resolve_job_def(name).asset_layer.executable_asset_keys
+        assert not [key for key in keys if key.path[0] == "reports"]
+
+
 def test_nothing_is_made_on_disk_and_nobody_is_asked(engine: Engine, specs: dict[str, dg.AssetSpec]) -> None:
     """Looking at the graph on a laptop must need neither credentials nor the vendors."""
     assert specs

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from orchestration import demo
 from orchestration.constants import read_people
 from orchestration.demo_centre import Centre, DemoError
-from orchestration.demo_compare import Result, compare
+from orchestration.demo_compare import Result, _Book, compare
 from orchestration.demo_sources import write_sources
+from orchestration.demo_truth import VIEWS, Truth
 from orchestration.inputs import midnight
 from orchestration.resources import Engine
 from orchestration.settings import Settings
@@ -145,3 +147,35 @@ def test_nothing_is_not_equal_to_nothing(engine: Engine, tmp_path: Path) -> None
     pq.write_table(pa.Table.from_pylist([], STATES), tmp_path / "agent_states.parquet")
     pq.write_table(pa.Table.from_pylist([], TRANSFERS), tmp_path / "transfers.parquet")
     assert not compare(engine.settings, tmp_path, {"cxengage": None}, [day(5)]).ok
+
+
+@pytest.mark.parametrize(
+    ("differences", "said", "equal"),
+    [
+        ((0.0, -2.0), "2 of 2 sums within tolerance", True),
+        ((0.0, 2.5), "1 of 2 sums within tolerance", False),
+        ((0.0, None), "1 of 2 sums within tolerance", False),
+        ((), "0 of 0 sums within tolerance", False),
+    ],
+)
+def test_a_second_opinion_agrees_when_every_sum_does(
+    differences: tuple[float | None, ...], said: str, *, equal: bool
+) -> None:
+    """If this fails, the vendor's own sums may contradict ours, or be missing, and the demo ends well."""
+    with duckdb.connect() as connection:
+        connection.execute("create schema ops")
+        connection.execute(
+            "create table ops.reconciliation (source varchar, feed varchar, agent_id varchar, date date, "
+            "is_judged boolean, difference_seconds double, tolerance_seconds double)"
+        )
+        connection.execute(
+            "create table ops.feed_coverage (source varchar, feed varchar, status varchar, window_start timestamptz, "
+            "window_end timestamptz)"
+        )
+        rows = [("cx", "sums", "ann", day(0), True, found, 2.0) for found in differences]
+        others = [("cy", "sums", "ann", day(0), True, 9.0, 2.0), ("cx", "sums", "ann", day(0), False, 9.0, 2.0)]
+        connection.executemany("insert into ops.reconciliation values (?, ?, ?, ?, ?, ?, ?)", rows + others)
+        result = Result()
+        _Book(connection, "cx", Truth(VIEWS["cxengage"], {}, []), result).second_opinion("sums", [day(0)])
+    [row] = result.rows
+    assert (row["feed"], row["compared"], row["equal"]) == ("sums", said, equal)

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from assets.live import LiveError
-from orchestration.cli import query
 from orchestration.health import feed_health
 from orchestration.inputs import midnight
 from orchestration.lake import Attempt
 from orchestration.resources import Engine
 from orchestration.standing import Standing, heard, tell
-from tests.pipeline.site import build, day
+from tests.pipeline.site import build, day, opened
 from tests.pipeline.toy import engine_at, land, shift
 from tests.recording import Toy, Vendor, ended, failing, live_feed, pull_feed, saying, silence, until
 
@@ -47,7 +46,9 @@ def test_figures_without_a_build_are_those_after_it(engine: Engine) -> None:
     assert before["observed_until"]
     assert before["last_error"] == "503"
     build(engine, [day(number) for number in range(2)])
-    [told] = query(engine.settings, "select * from ops.source_health")
+    with opened(engine.settings.home) as connection:
+        found = connection.execute("select * from ops.source_health")
+        told = dict(zip([column[0] for column in found.description], found.fetchall()[0], strict=True))
     for after in (told, health(engine)):
         assert {name: before[name] for name in after if name not in PASSING} == {
             name: value for name, value in after.items() if name not in PASSING

@@ -18,9 +18,11 @@ from click.testing import CliRunner
 from orchestration import cli, housekeeping
 from orchestration.backfill import recorded
 from orchestration.compaction import compact_closed_days
+from orchestration.forget import ForgetError, Forgetting
 from orchestration.housekeeping import Chore, forget_raw, housekeep, remove_locks, remove_remains
 from orchestration.lake import Lake
 from orchestration.pruning import prune
+from orchestration.removed import RawRemovedError
 from orchestration.resources import Engine
 from orchestration.warehouse import Warehouse
 from tests.pipeline.site import day
@@ -81,6 +83,14 @@ def test_old_raw_segments_go_and_every_figure_stays(engine: Engine) -> None:
     assert compact_closed_days(engine.builder, engine.feeds) == 0
 
 
+def test_nobody_is_forgotten_by_halves(engine: Engine) -> None:
+    """If this fails, a person is reported as removed of whom staged rows are left, or staged rows are lost."""
+    Forgetting(engine, "ann", "cx")
+    forget_raw(engine, NOW)
+    with pytest.raises(ForgetError, match="1 days"):
+        Forgetting(engine, "ann", "cx")
+
+
 def test_days_that_may_still_change_keep_their_raw_segments(engine: Engine) -> None:
     """If this fails, a late record is staged beside nothing, and a retention longer than asked for loses evidence."""
     clock = engine.lake.capture_dir("cxengage", "agent_states", "cx") / "clock.json"
@@ -113,6 +123,21 @@ def test_being_cut_short_while_removing_does_no_harm(engine: Engine, monkeypatch
     assert forget_raw(engine, NOW) == 1
     assert set(built(engine, 1)) == {"current"}
     assert site_of(engine).tables() == before
+
+
+def test_a_backup_is_restored_as_the_page_says(engine: Engine, tmp_path: Path) -> None:
+    """If this fails, the backup that everybody relies on is none; or one without staged rows shows less in silence."""
+    before = site_of(engine).tables()
+    forget_raw(engine, NOW)
+    whole, without = (engine_at(tmp_path / name / "home") for name in ("whole", "without"))
+    for made, kept in ((whole, [".capture", "raw", ".builds/staging"]), (without, [".capture", "raw"])):
+        for name in kept:
+            shutil.copytree(engine.lake.root / name, made.lake.root / name)
+    built(whole, 1)
+    assert site_of(whole).tables() == before
+    with pytest.raises(RawRemovedError, match="Restore"):
+        built(without, 1)
+    assert not without.settings.warehouse_path.exists()
 
 
 def cut(*_: object, **__: object) -> None:

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -137,5 +136,7 @@ def test_a_recorder_that_does_not_run_is_told_of(engine: Engine) -> None:
 
 def test_a_disk_that_is_nearly_full_is_told_of(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, capture ends when the disk is full, and nobody knew that it would be."""
-    monkeypatch.setattr(incidents, "disk_usage", lambda _: SimpleNamespace(free=1024**3))
-    assert "1.0 GiB are free" in found(engine, NOW + MINUTE)["disk_full"].cause
+    monkeypatch.setattr(incidents, "room", lambda _: (1024**3, 1000))
+    assert found(engine, NOW + MINUTE)["disk_full"].cause.endswith("1.0 GiB are free.")
+    monkeypatch.setattr(incidents, "room", lambda _: (1024**4, 0))
+    assert "no files can be added" in found(engine, NOW + MINUTE)["disk_full"].cause

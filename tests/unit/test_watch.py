@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import watch
 from orchestration.health import feed_health
 from orchestration.inputs import midnight
 from orchestration.logs import merge_attempts
@@ -153,7 +152,7 @@ def test_nothing_is_read_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch) 
         read.append(path)
         return whole(path, **options)
 
-    monkeypatch.setattr(watch.pq, "read_table", counting)
+    monkeypatch.setattr("orchestration.watch.pq.read_table", counting)
     for n in range(5):
         watched(engine, NOW + n * MINUTE, NOW + (n + 1) * MINUTE)
     before = look(engine)

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.forgotten import RawRemovedError, forgotten, forgotten_days, note
 from orchestration.lake import segments_of
+from orchestration.removed import RawRemovedError, note, removed_days, removed_segments
 from tests.unit.test_builder import DAY, STAGING, Shop
 
 EVENTS = "staging/toy/stg_toy__events.sql"
@@ -50,8 +50,8 @@ def ids(shop: Shop, table: str = STAGING) -> list[str]:
 def test_staged_rows_outlive_their_raw_segments(shop: Shop) -> None:
     """If this fails, keeping less raw data means losing history."""
     assert ids(shop) == ids(shop, DAY_TABLE) == ["one", "two"]
-    assert forgotten_days(shop.lake, "toy", "events") == {DAY} == shop.lake.days("toy", "events")
-    assert len(forgotten(shop.lake, "toy", "events", DAY)) == 1
+    assert removed_days(shop.lake, "toy", "events") == {DAY} == shop.lake.days("toy", "events")
+    assert len(removed_segments(shop.lake, "toy", "events", DAY)) == 1
 
 
 def test_a_changed_parser_parses_what_there_is_and_keeps_the_rest(shop: Shop) -> None:
@@ -96,7 +96,7 @@ def test_nothing_is_made_where_staged_rows_are_missing(shop: Shop, lost: str) ->
     folder = shop.builder().builds.folder(STAGING, DAY)
     shutil.rmtree(folder)
     if lost == "one file":  # as it is when only another source's segment was staged again
-        ledger = next(shop.lake.root.rglob("forgotten/*.json"))
+        ledger = next(shop.lake.root.rglob("removed/*.json"))
         hidden = ledger.rename(ledger.with_suffix(".hidden"))
         shop.builder().build_days(STAGING, [DAY])
         hidden.rename(ledger)

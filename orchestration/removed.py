@@ -26,18 +26,18 @@ class RawRemovedError(Exception):
 
 def ledger(lake: Lake, vendor: str, feed: str, source: str, day: date) -> Path:
     """The file that names a partition's removed segments."""
-    return lake.capture_dir(vendor, feed, source) / "forgotten" / f"{day}.json"
+    return lake.capture_dir(vendor, feed, source) / "removed" / f"{day}.json"
 
 
-def forgotten(lake: Lake, vendor: str, feed: str, day: date) -> set[str]:
+def removed_segments(lake: Lake, vendor: str, feed: str, day: date) -> set[str]:
     """Names of the removed segments of a feed and day, of all sources."""
-    paths = lake.root.glob(f".capture/{vendor}/{feed}/source=*/forgotten/{day}.json")
+    paths = lake.root.glob(f".capture/{vendor}/{feed}/source=*/removed/{day}.json")
     return {name for path in paths for name in msgspec.json.decode(path.read_bytes(), type=list[str])}
 
 
-def forgotten_days(lake: Lake, vendor: str, feed: str) -> set[date]:
+def removed_days(lake: Lake, vendor: str, feed: str) -> set[date]:
     """Days of which segments were removed, of any source."""
-    paths = lake.root.glob(f".capture/{vendor}/{feed}/source=*/forgotten/*.json")
+    paths = lake.root.glob(f".capture/{vendor}/{feed}/source=*/removed/*.json")
     return {date.fromisoformat(path.stem) for path in paths}
 
 
@@ -87,7 +87,7 @@ def already_staged(
     Raises:
         RawRemovedError: Rows of a removed segment are not there, or have other columns than the model.
     """
-    removed = forgotten(builds.lake, *feed_of(model), day) - set(raw)
+    removed = removed_segments(builds.lake, *feed_of(model), day) - set(raw)
     manifest = builds.manifest(model.table, day)
     found: dict[str, Entry] = {}
     for entry in manifest.entries if manifest else ():

@@ -1,0 +1,172 @@
+"""A person removed from a home: nothing of them is left, everybody else's figures are, and they do not come back."""
+
+import shutil
+import sqlite3
+import zipfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.compaction import compact_closed_days
+from orchestration.forget import ForgetError, Forgetting
+from orchestration.leaves import Leaves
+from orchestration.resources import Engine
+from orchestration.tombstones import Tombstones
+from tests.pipeline.site import day, opened
+from tests.pipeline.toy import built, engine_at, land, later, shift
+from tests.traces import traces
+
+GONE = ("annabel-1", "Annabel-1")
+BOB = "select * exclude (transfers_in, transfers_out) from marts.agg_agent_days where agent_id = 'bob' order by date"
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of two days on which Annabel and Bob work, to be copied: building it takes seconds."""
+    home = tmp_path_factory.mktemp("forget") / "home"
+    engine = engine_at(home)
+    for number in range(2):
+        land(engine, day(number), rows(number))
+    built(engine)
+    return home
+
+
+@pytest.fixture
+def engine(full: Path, tmp_path: Path) -> Engine:
+    """The product on a copy of it."""
+    shutil.copytree(full, tmp_path / "home")
+    copy = engine_at(tmp_path / "home")
+    copy.warehouse.publish()
+    return copy
+
+
+def rows(number: int) -> list[dict[str, Any]]:
+    """What the vendor says of a day."""
+    said = shift(GONE[0], day(number)) + shift("bob", day(number), (9, 11, 12, 20))
+    for row in said:
+        for transfer in row.get("transfers", []):
+            transfer["toAgentId"] = "bob" if row["agentId"] == GONE[0] else GONE[0]
+            transfer["interactionId"] = f"i{number}"
+    return said
+
+
+def ask(engine: Engine, query: str) -> list[tuple[object, ...]]:
+    """One query on the warehouse."""
+    with opened(engine.settings.home) as connection:
+        return connection.execute(query).fetchall()
+
+
+def forget(engine: Engine) -> Forgetting:
+    """Do it; what is still found afterwards is nothing."""
+    forgetting = Forgetting(engine, GONE[0])
+    _, left = forgetting.carry_out(forgetting.survey())
+    assert not left.found
+    return forgetting
+
+
+def test_nothing_is_left_and_everybody_else_stays(engine: Engine) -> None:
+    """One file with the name in it, in a folder that nobody thought of, and the person was not forgotten."""
+    home = engine.settings.home
+    before = ask(engine, BOB)
+    assert len(traces(home, *GONE)) > 20
+    forget(engine)
+    assert traces(home, *GONE) == []
+    assert ask(engine, BOB) == before != []
+    handed = "select from_agent_id, to_kind, to_id, count(*) from marts.fct_transfers group by all"
+    assert ask(engine, handed) == [("bob", "agent", "forgotten", 2)]
+    # Who must prove it needs a record, and one with the name in it is none.
+    [deed] = Tombstones(engine.lake.root).deeds()
+    assert (deed.source, deed.pages, deed.files, deed.days) == ("cx", 4, 4, 2)
+    assert deed.agent == Tombstones(engine.lake.root).digest("agent", GONE[0])
+
+
+def test_exports_logs_and_dagsters_databases_are_cleaned(tmp_path: Path) -> None:
+    """Check results and run logs repeat rows, reports are made of them."""
+    home = tmp_path
+    for name in ("daily/2026-11-02", "daily/2026-11-03"):
+        (home / "exports" / name).mkdir(parents=True)
+    with zipfile.ZipFile(home / "exports" / "daily" / "2026-11-02" / "daily.xlsx", "w") as book:
+        book.writestr("xl/sharedStrings.xml", f"<t>{GONE[1]}</t>")
+    (home / "exports" / "daily" / "2026-11-03" / "daily.csv").write_text("bob,1\n")
+    (home / "dagster" / "history").mkdir(parents=True)
+    (home / "dagster" / "stdout.log").write_text(f"row of {GONE[0]}\n")
+    database = home / "dagster" / "history" / "runs.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("create table event_logs (id integer, event text)")
+        connection.execute("insert into event_logs values (1, ?), (2, 'bob')", [f'{{"sample": "{GONE[0]}"}}'])
+    leaves = Leaves(home, GONE[0], [GONE[1]])
+    assert (leaves.remove_exports(), leaves.clean_texts()) == (1, 2)
+    assert traces(home, *GONE) == []
+    assert [path.name for path in (home / "exports" / "daily").iterdir()] == ["2026-11-03"]
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("select event from event_logs order by id").fetchall() == [
+            ('{"sample": "forgotten"}',),
+            ("bob",),
+        ]
+
+
+def test_a_later_capture_does_not_bring_them_back(engine: Engine) -> None:
+    """The vendor still has them, and a backfill asks for what it has; an identical reply writes nothing."""
+    forget(engine)
+    files = sorted(engine.lake.root.glob("raw/**/*.parquet"))
+    for number in range(2):
+        land(engine, day(number), rows(number))
+    assert sorted(engine.lake.root.glob("raw/**/*.parquet")) == files
+    land(engine, day(2), rows(2))
+    assert traces(engine.settings.home, *GONE) == []
+
+
+@pytest.mark.parametrize("step", ["cut", "build"])
+def test_who_is_killed_amid_it_does_it_again(engine: Engine, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a forgetting that cannot be finished leaves the other half for good."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "orchestration.rawcut.RawPartition._put" if step == "cut" else "orchestration.forget.rebuild", killed
+        )
+        with pytest.raises(KeyboardInterrupt):
+            forget(engine)
+    forget(engine)
+    assert traces(engine.settings.home, *GONE) == []
+
+
+def test_merged_segments_are_cut_within(engine: Engine) -> None:
+    """A closed day's segments lie in one file, which names them."""
+    later(engine)
+    assert compact_closed_days(engine.builder, engine.feeds) == 2
+    before = ask(engine, BOB)
+    forget(engine)
+    assert traces(engine.settings.home, *GONE) == []
+    assert ask(engine, BOB) == before
+    assert len(list(engine.lake.root.glob("raw/**/*-merged.parquet"))) == 2
+
+
+def test_without_yes_nothing_changes(engine: Engine) -> None:
+    """A look that removes is no look."""
+    home = engine.settings.home
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*.parquet")}
+    survey = Forgetting(engine, GONE[0]).survey()
+    assert (survey.pages, survey.names) == (4, {GONE[1]})
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*.parquet")} == before
+    assert not (engine.lake.root / ".forgotten" / "log.jsonl").exists()
+
+
+def test_the_users_own_roster_comes_first(engine: Engine, tmp_path: Path) -> None:
+    """What the roster names, each build would bring back."""
+    roster = tmp_path / "roster.csv"
+    roster.write_text(f"source,agent_id,person_id,display_name,team\ncx,bob,1,Bob,A\ncx,{GONE[0]},2,{GONE[1]},A\n")
+    with pytest.raises(ForgetError, match=r"roster\.csv, line 3"):
+        Forgetting(engine_at(engine.settings.home, roster=str(roster)), GONE[0])
+
+
+def test_who_is_unknown_is_refused(engine: Engine) -> None:
+    """A slip of the finger must not read as if somebody had been forgotten."""
+    with pytest.raises(ForgetError, match="--source"):
+        Forgetting(engine, "nobody")
+    with pytest.raises(ForgetError, match="there are: cx"):
+        Forgetting(engine, GONE[0], "cy")
