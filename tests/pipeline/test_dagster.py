@@ -1,5 +1,6 @@
 """The product through Dagster and its command line, on one home that the tests share in order."""
 
+import dataclasses
 import json
 import os
 import socket
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import msgspec
 import pytest
 
 from orchestration.backfill import Runner, recorded
@@ -78,7 +78,7 @@ def test_days_that_a_new_model_made_out_of_date_are_found_and_built(full: Site) 
         builds = engine.builder.builds
         manifest = builds.manifest(model.table, day(number))
         assert manifest is not None
-        builds.put(model.table, day(number), msgspec.structs.replace(manifest, inputs="by the model as it was"))
+        builds.put(model.table, day(number), dataclasses.replace(manifest, inputs="by the model as it was"))
     assert engine.out_of_date_days() == [day(0), day(2)]
     checked = nothing_is_out_of_date(engine)
     assert isinstance(checked, dg.AssetCheckResult)
