@@ -85,23 +85,39 @@ def fail(message: str) -> Never:
 
 
 @main.command()
-@click.option("--from", "first", type=DAY, required=True, help="First UTC day.")
-@click.option("--to", "last", type=DAY, required=True, help="Last UTC day, inclusive.")
+@click.option("--from", "first", type=DAY, help="First UTC day.")
+@click.option("--to", "last", type=DAY, help="Last UTC day, inclusive.")
+@click.option("--stale", is_flag=True, help="Instead: just the days built before a model, map or segment changed.")
 @click.option("--source", "sources", multiple=True, help="Only this source; may be given several times.")
 @click.option("--select", help="Only these assets, as in Dagster's selection syntax: 'marts/fct_transfers+'.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def backfill(
-    context: click.Context, first: datetime, last: datetime, sources: tuple[str, ...], select: str | None, as_json: bool
+    context: click.Context,
+    first: datetime | None,
+    last: datetime | None,
+    sources: tuple[str, ...],
+    select: str | None,
+    *,
+    stale: bool,
+    as_json: bool,
 ) -> None:
     """Capture what is missing and build those days. Can be stopped and run again at any time."""
-    from orchestration.backfill import BackfillError, Runner
+    from orchestration.backfill import BackfillError, Report, Runner
 
+    if stale and (first or last or sources or select):
+        raise click.UsageError("--stale finds the days by itself and builds all of them; give it alone")
+    if not stale and (first is None or last is None):
+        raise click.UsageError("say which days by --from and --to, or --stale for those that are out of date")
     engine = engine_of(context)
     try:
         with progress_bar("backfill", None, quiet=as_json) as engine.progress:
-            runner = Runner(engine, first.date(), last.date())
-            report = runner.backfill(first.date(), last.date(), sources, select)
+            if first and last:
+                runner = Runner(engine, first.date(), last.date())
+                report = runner.backfill(first.date(), last.date(), sources, select)
+            else:
+                days = engine.out_of_date_days()
+                report = Runner(engine, days[0], days[-1]).rebuild(days) if days else Report()
     except BackfillError as error:
         fail(str(error))
     rows = [

@@ -15,6 +15,7 @@ from orchestration.alarm_sensor import alarms
 from orchestration.freshness import freshness, freshness_asset, freshness_check
 from orchestration.guard import capture_before_loss, retention_guard
 from orchestration.model_assets import OWNERS, model_assets
+from orchestration.outdated import every_morning, look_for_outdated_days, nothing_is_out_of_date
 from orchestration.partitions import utc_days
 from orchestration.raw_assets import raw_metadata, recorded_asset
 from orchestration.report_assets import report_definitions
@@ -69,12 +70,13 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)
         models = model_assets(engine, days, lineage=lineage)
     enabled = [source for source in engine.settings.sources if source.enabled and watched]
+    jobs = [capture_and_build, build_what_came, capture_before_loss, housekeeping]
     feeds = [(source, feed) for source in enabled for feed in feeds_of(source)]
     built = dg.Definitions(
         assets=[*raw, *kept, *models, *starmap(freshness_asset, feeds)],
-        asset_checks=list(starmap(freshness_check, feeds)),
-        jobs=[capture_and_build, build_what_came, capture_before_loss, housekeeping],
-        schedules=[every_quarter_hour, every_night],
+        asset_checks=[*starmap(freshness_check, feeds), *([nothing_is_out_of_date] if watched else [])],
+        jobs=[*jobs, look_for_outdated_days] if watched else jobs,
+        schedules=[every_quarter_hour, every_night, *([every_morning] if watched else [])],
         sensors=[new_segments, freshness, retention_guard, alarms],
         resources={"engine": engine},
         executor=dg.in_process_executor,

@@ -18,8 +18,10 @@ from orchestration.models import Check, Model
 from orchestration.overview import write_overview
 from orchestration.partitions import days_of, days_of_run, window_mapping
 from orchestration.resources import Engine
+from orchestration.story import figures, picture
 
 OWNERS = ["team:operations"]
+_PICTURED = "marts.fct_agent_timeline"
 
 
 def model_assets(
@@ -62,7 +64,9 @@ def _asset(engine: Engine, model: Model, days: dg.PartitionsDefinition[str], *, 
             outcomes = engine.build(model.table, wanted)
             for outcome in outcomes:
                 context.add_asset_metadata(
-                    _metadata([outcome]), asset_key=key_of(model.table), partition_key=str(outcome.day)
+                    {**_metadata([outcome]), **_story(engine, outcome)},
+                    asset_key=key_of(model.table),
+                    partition_key=str(outcome.day),
                 )
         else:
             wanted, outcomes = [], [engine.builder.build(model, None)]
@@ -222,9 +226,20 @@ def _result(verdict: Verdict) -> dg.AssetCheckResult:
         check_name=check.name,
         passed=verdict.failing == 0,
         severity=dg.AssetCheckSeverity.WARN if check.warn else dg.AssetCheckSeverity.ERROR,
-        description=None if verdict.failing == 0 else f"{verdict.failing} rows break this",
+        description=None if verdict.failing == 0 else _broken(verdict),
         metadata={"failing_rows": verdict.failing, **_sample(verdict)},
     )
+
+
+def _broken(verdict: Verdict) -> str:
+    """Which rows, with the first of them in words, and what to do."""
+    first = ", ".join(f"{name} {value}" for name, value in verdict.sample[0].items()) if verdict.sample else ""
+    todo = (
+        "look at it when you can: the figures stand"
+        if verdict.check.warn
+        else "do not pass on these figures; compare with the source's own screen, and report the rows below"
+    )
+    return f"{verdict.failing} rows break this{f'; the first: {first}' if first else ''}. To do: {todo}."
 
 
 def _sample(verdict: Verdict) -> dict[str, dg.MetadataValue[Any]]:
@@ -236,6 +251,17 @@ def _sample(verdict: Verdict) -> dict[str, dg.MetadataValue[Any]]:
     return {
         "sample": dg.MetadataValue.md("\n".join(["| " + " | ".join(names) + " |", "|---" * len(names) + "|", *rows]))
     }
+
+
+def _story(engine: Engine, outcome: Outcome) -> dict[str, Any]:
+    """What a day looks like: figures for plots over days, and a picture."""
+    if not isinstance(outcome.day, date):
+        return {}
+    told: dict[str, Any] = dict(figures(engine.builder, outcome.table, outcome.day))
+    if outcome.table == _PICTURED:
+        drawn = picture(engine.builder, outcome)
+        told |= {"picture": dg.MetadataValue.md(drawn)} if drawn else {}
+    return told
 
 
 def _metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -103,6 +103,21 @@ class Engine:
         near = sorted(day for day in days if after < day <= after + timedelta(days=DELIVERED_AFTER))
         return [day for day in near if not self.is_current(day)]
 
+    def out_of_date_days(self) -> list[date]:
+        """All days that were built or delivered and are not as a build would make them now, oldest first.
+
+        Takes 0.1 s a day: for people and for the night. Where staging changed, days that only their neighbours touch
+        are found out when those are built.
+        """
+        held = {day for feed in self.feeds for day in self.lake.days(feed["vendor"], feed["feed"])}
+        built = {
+            day
+            for model in self.models.values()
+            if model.kind == "day"
+            for day in self.builder.builds.days(model.table)
+        }
+        return [day for day in sorted(held | built) if not self.is_current(day)]
+
     def judge_all(self, days: Sequence[date]) -> list[Verdict]:
         """Run every check over some days."""
         return [self.builder.judge(check, days) for checks in self.checks.values() for check in checks]

@@ -12,6 +12,7 @@ import msgspec
 
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import logs_in, segments_of
+from orchestration.outdated import NOT_EACH_TIME
 from orchestration.partitions import LOCAL_DAYS
 from orchestration.resources import Engine
 
@@ -26,7 +27,10 @@ UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 build_what_came = dg.define_asset_job(
     "build_what_came",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw") - dg.AssetSelection.tag(*LOCAL_DAYS),
+    selection=dg.AssetSelection.all()
+    - dg.AssetSelection.key_prefixes("raw")
+    - dg.AssetSelection.tag(*LOCAL_DAYS)
+    - NOT_EACH_TIME,
     description="Builds the days that new segments touch; asks no vendor.",
 )
 

@@ -1,5 +1,6 @@
 """The product through Dagster and its command line, on one home that the tests share in order."""
 
+import dataclasses
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ import pytest
 
 from orchestration.backfill import Runner, recorded
 from orchestration.inputs import midnight
+from orchestration.outdated import nothing_is_out_of_date
 from orchestration.resources import Engine
 from orchestration.settings import load_settings
 from simulator.centre import Centre
@@ -49,6 +51,43 @@ def test_each_day_has_its_own_row_count_in_dagster(full: Site) -> None:
             assert found["seconds"] > 0
             assert found["bytes"] > 0
             assert found["result"] == "built"
+            assert found["picture"].startswith("![What each agent did on ")
+            assert 1_000 < len(found["picture"]) < 100_000
+
+
+def test_each_day_has_figures_that_the_pages_plot(full: Site) -> None:
+    """If this fails, the pages show no occupancy and coverage over time, or other than the tables hold."""
+    with recorded(full.engine) as instance:
+        asked = dg.AssetRecordsFilter(dg.AssetKey(["marts", "agg_agent_days"]), asset_partitions=[str(day(1))])
+        [record] = instance.fetch_materializations(asked, limit=1).records
+    assert record.asset_materialization is not None
+    found = {name: value.value for name, value in record.asset_materialization.metadata.items()}
+    occupancy = "occupancy(sum(handling_seconds), sum(wrap_up_seconds), sum(available_seconds))"
+    query = f"select round(100 * {occupancy}, 2), count(distinct agent_id) from marts.agg_agent_days where date = ?"
+    [[expected, agents]] = full.ask(query, day(1))
+    assert (found["occupancy_percent"], found["agents"]) == (expected, agents)
+    assert 0 < found["observed_percent"] <= 100
+
+
+def test_days_that_a_new_model_made_out_of_date_are_found_and_built(full: Site) -> None:
+    """If this fails, figures by an old definition stand beside those by the new one, and nobody can tell which."""
+    engine = Engine(load_settings(full.home, full.config, full.environ))
+    assert engine.out_of_date_days() == []
+    model = engine.models["marts.agg_not_ready_reasons"]
+    for number in (0, 2):
+        builds = engine.builder.builds
+        manifest = builds.manifest(model.table, day(number))
+        assert manifest is not None
+        builds.put(model.table, day(number), dataclasses.replace(manifest, inputs="by the model as it was"))
+    assert engine.out_of_date_days() == [day(0), day(2)]
+    checked = nothing_is_out_of_date(engine)
+    assert isinstance(checked, dg.AssetCheckResult)
+    assert not checked.passed
+    assert "shiftbook backfill --stale" in (checked.description or "")
+    done = full.run("backfill", "--stale")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 days built" in done.stderr
+    assert engine.out_of_date_days() == []
 
 
 def test_a_second_run_asks_for_nothing_and_builds_nothing(full: Site) -> None:
