@@ -18,7 +18,8 @@ LOOK_BACK = timedelta(days=3)
 
 capture_and_build = dg.define_asset_job(
     "capture_and_build",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("reports"),
+    # The overview is made by the step that publishes; a part of a step cannot be run.
+    selection=(dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("reports")).required_multi_asset_neighbors(),
     description="Fetches what is missing or unsettled of some days and builds them.",
 )
 

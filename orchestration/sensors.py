@@ -25,7 +25,10 @@ UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 build_what_came = dg.define_asset_job(
     "build_what_came",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports"),
+    # The overview is made by the step that publishes; a part of a step cannot be run.
+    selection=(
+        dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports")
+    ).required_multi_asset_neighbors(),
     description="Builds the days that new segments touch; asks no vendor.",
 )
 
