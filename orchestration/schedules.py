@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from orchestration.housekeeping import housekeep
+from orchestration.partitions import LOCAL_DAYS
 from orchestration.resources import Engine
 from orchestration.sensors import UNDER_WAY
 
@@ -18,8 +19,7 @@ LOOK_BACK = timedelta(days=3)
 
 capture_and_build = dg.define_asset_job(
     "capture_and_build",
-    # The overview is made by the step that publishes; a part of a step cannot be run.
-    selection=(dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("reports")).required_multi_asset_neighbors(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.tag(*LOCAL_DAYS),
     description="Fetches what is missing or unsettled of some days and builds them.",
 )
 

@@ -12,6 +12,7 @@ import msgspec
 
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import logs_in, segments_of
+from orchestration.partitions import LOCAL_DAYS
 from orchestration.resources import Engine
 
 BUILD_EVERY = timedelta(minutes=5)
@@ -25,10 +26,7 @@ UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 build_what_came = dg.define_asset_job(
     "build_what_came",
-    # The overview is made by the step that publishes; a part of a step cannot be run.
-    selection=(
-        dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports")
-    ).required_multi_asset_neighbors(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw") - dg.AssetSelection.tag(*LOCAL_DAYS),
     description="Builds the days that new segments touch; asks no vendor.",
 )
 
