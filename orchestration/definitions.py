@@ -70,12 +70,13 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)
         models = model_assets(engine, days, lineage=lineage)
     enabled = [source for source in engine.settings.sources if source.enabled and watched]
-    jobs = [capture_and_build, build_what_came, capture_before_loss, housekeeping]
+    nightly = [look_for_outdated_days] if watched else []
+    jobs = [capture_and_build, build_what_came, capture_before_loss, *nightly]
     feeds = [(source, feed) for source in enabled for feed in feeds_of(source)]
     built = dg.Definitions(
         assets=[*raw, *kept, *models, *starmap(freshness_asset, feeds)],
         asset_checks=[*starmap(freshness_check, feeds), *([nothing_is_out_of_date] if watched else [])],
-        jobs=[*jobs, look_for_outdated_days] if watched else jobs,
+        jobs=[*jobs, housekeeping],
         schedules=[every_quarter_hour, every_night, *([every_morning] if watched else [])],
         sensors=[new_segments, freshness, retention_guard, alarms],
         resources={"engine": engine},
