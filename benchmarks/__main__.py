@@ -2,16 +2,16 @@
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import capture, pipeline, recorder, refresh, timeline
+from benchmarks import capture, pipeline, recorder, refresh, timeline, year
 from benchmarks import data as made
 from benchmarks.measure import Bar, show_bars
 
-_PARTS = ("capture", "timeline", "intervals", "end-to-end", "refresh", "many-days", "overhead", "recorder")
+_PARTS = ("capture", "timeline", "intervals", "end-to-end", "refresh", "many-days", "overhead", "questions", "recorder")
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     show_bars(bars)
 
 
-def _run(data: Path, parts: list[str] | tuple[str, ...], rounds: int, *, quick: bool) -> list[Bar]:
+def _run(data: Path, parts: Sequence[str], rounds: int, *, quick: bool) -> list[Bar]:
     agents, days, history = (1_000, 3, 30) if quick else (10_000, 25, 365)
     data.mkdir(parents=True, exist_ok=True)
     bars: list[Bar] = []
@@ -50,14 +50,25 @@ def _run(data: Path, parts: list[str] | tuple[str, ...], rounds: int, *, quick: 
         _once(data / "centre", lambda folder: made.make_day(folder, 1_000, captured=False))
     if "end-to-end" in parts:
         bars += timeline.run_all(data, rounds)
-    if "refresh" in parts:
-        _once(data / "refresh", lambda folder: refresh.make_history(data, folder, 7, history))
-        bars += refresh.run(data, rounds)
+    bars += _with_history(data, parts, history, rounds)
     if "many-days" in parts:
         _once(data / "many", lambda folder: _days(data, folder, days))
         bars += timeline.run_many_days(data, days)
     if "overhead" in parts:
         bars += timeline.run_overhead(rounds)
+    return bars
+
+
+def _with_history(data: Path, parts: Sequence[str], history: int, rounds: int) -> list[Bar]:
+    bars: list[Bar] = []
+    if "refresh" in parts:
+        _once(data / "refresh", lambda folder: refresh.make_history(data, folder, 7, history))
+        bars += refresh.run(data, rounds)
+    if "questions" in parts:
+        _once(data / "questions", year.make_template)
+        _once(data / "week", lambda folder: year.make_year(data / "questions", folder, 7))
+        _once(data / "year", lambda folder: year.make_year(data / "questions", folder, history))
+        bars += year.run(data, rounds)
     return bars
 
 

@@ -39,14 +39,18 @@ _ASKED = {
 }
 
 
-def make_year(folder: Path, days: int) -> None:
-    """A home with so many days, the last of them yesterday."""
-    template = folder / "template"
-    made.make_day(template, AGENTS)
-    source = made.open_builder(template)
-    for table, model in source.models.items():
+def make_template(folder: Path) -> None:
+    """The day, with all tables built."""
+    made.make_day(folder, AGENTS)
+    builder = made.open_builder(folder)
+    for table, model in builder.models.items():
         if model.kind == "day":
-            source.build_days(table, [made.DAY])
+            builder.build_days(table, [made.DAY])
+
+
+def make_year(template: Path, folder: Path, days: int) -> None:
+    """A home with so many days, the last of them yesterday."""
+    source = made.open_builder(template)
     builder = made.open_builder(folder)
     builder.build(builder.models["intermediate.int_source_signals"], None)
     today = datetime.now(UTC).date()
@@ -74,7 +78,7 @@ def _move(connection: duckdb.DuckDBPyConnection, source: Builder, builder: Build
     else:
         kinds = builder.types[table]
         moved = [
-            f'"{name}" + interval {(day - made.DAY).days} day as "{name}"'
+            f'"{name}" + to_days({(day - made.DAY).days}) as "{name}"'
             for name, kind in kinds.items()
             if kind == "TIMESTAMP WITH TIME ZONE"
         ]
@@ -116,9 +120,9 @@ def run(data: Path, rounds: int) -> list[Bar]:
             "a question about days or hours, a year over a week behind it (median of all)",
             statistics.median(ratios[::2]),
             statistics.median(ratios[1::2]),
-            2.0,
+            3.0,
         ),
-        Bar("Y2", "seconds of the slowest question over a year of a hundred agents", slowest[0], slowest[1], 3.0),
+        Bar("Y2", "seconds of the slowest question over a year of a hundred agents", slowest[0], slowest[1], 1.0),
     ]
 
 

@@ -15,6 +15,7 @@ import dagster as dg
 from orchestration.definitions import build_defs
 from orchestration.inputs import DELIVERED_AFTER
 from orchestration.leftovers import PROCESS_TAG, this_process
+from orchestration.partitions import LOCAL_DAYS
 from orchestration.resources import Engine
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -105,7 +106,7 @@ class Runner:
         wanted = dg.AssetSelection.from_string(select) if select else dg.AssetSelection.all()
         raw = raw_keys(engine, sources or sorted(known))
         # Reports have days of their own zones, and an asset each that is run by itself.
-        others = dg.AssetSelection.key_prefixes("raw", "reports")
+        others = dg.AssetSelection.key_prefixes("raw") | dg.AssetSelection.tag(*LOCAL_DAYS)
         models = (wanted - others).required_multi_asset_neighbors()
         with recorded(engine) as instance:
             if raw:

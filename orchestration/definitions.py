@@ -7,6 +7,7 @@ import warnings
 from datetime import date
 from importlib import import_module
 from itertools import starmap
+from typing import Any
 
 import dagster as dg
 from assets.config import SourceConfig
@@ -70,13 +71,12 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)
         models = model_assets(engine, days, lineage=lineage)
     enabled = [source for source in engine.settings.sources if source.enabled and watched]
-    nightly = [look_for_outdated_days] if watched else []
-    jobs = [capture_and_build, build_what_came, capture_before_loss, *nightly]
+    jobs: list[Any] = [capture_and_build, build_what_came, capture_before_loss, housekeeping]
     feeds = [(source, feed) for source in enabled for feed in feeds_of(source)]
     built = dg.Definitions(
         assets=[*raw, *kept, *models, *starmap(freshness_asset, feeds)],
         asset_checks=[*starmap(freshness_check, feeds), *([nothing_is_out_of_date] if watched else [])],
-        jobs=[*jobs, housekeeping],
+        jobs=[*jobs, look_for_outdated_days] if watched else jobs,
         schedules=[every_quarter_hour, every_night, *([every_morning] if watched else [])],
         sensors=[new_segments, freshness, retention_guard, alarms],
         resources={"engine": engine},

@@ -14,12 +14,14 @@ import duckdb
 from assets.erasure import Person
 
 from orchestration.leaves import Leaves
+from orchestration.models import Model
 from orchestration.overview import write_overview
 from orchestration.rawcut import RawPartition, partitions
-from orchestration.removed import removed_days
+from orchestration.removed import feed_of, removed_days
 from orchestration.resources import Engine
 from orchestration.sealing import recover
 from orchestration.spool import SUFFIX
+from orchestration.stagedcut import Whom, count_staged, cut_staged, outdate
 from orchestration.tombstones import Cutting, Deed, Tombstone, Tombstones
 
 
@@ -32,7 +34,7 @@ class Survey:
     """Where somebody was found.
 
     Attributes:
-        pages: Replies that name them.
+        pages: Replies that name them; rows, of days whose replies were removed.
         days: UTC days of these, by feed.
         names: Their names, as their own records gave them, which no other agent of the source bears.
         exports: Folders of reports that name them.
@@ -77,7 +79,6 @@ class Forgetting:
             raise ForgetError(f"there is no source {self.source}; there are: {', '.join(vendors) or 'none'}")
         self._vendor = vendors[self.source]
         self._refuse_named()
-        self._refuse_removed()
 
     def survey(self) -> Survey:
         """Look everywhere, change nothing."""
@@ -87,6 +88,11 @@ class Forgetting:
             if pages := partition.count(person, [self.agent_id]):
                 found.pages += pages
                 found.days.add((partition.feed, partition.day))
+        whom = Whom(self.source, person, [self.agent_id])
+        for model, day in self._kept_days():
+            if rows := count_staged(self.engine.builder.builds, model, day, whom):
+                found.pages += rows
+                found.days.add((feed_of(model)[1], day))
         others = self._others(person.names)
         found.names = person.names - {name for source, _, name in others if source == self.source}
         found.aliases = sorted((source, agent) for source, agent, _ in others if source != self.source)
@@ -107,6 +113,7 @@ class Forgetting:
         leaves = self._leaves(found.names - others)
         exports, texts = leaves.remove_exports(), leaves.clean_texts()
         pages, files, stone = self._cut(stone, found.names)
+        pages += self._cut_staged(stone, found.names)
         self._build(stone)
         days = len({day for *_, day in stone.pending})
         self.stones.put(replace(stone, pending=frozenset()))
@@ -127,15 +134,31 @@ class Forgetting:
             self.engine.progress(f"{partition.feed} {partition.day}")
         return cutting.touched, files, stone
 
+    def _cut_staged(self, stone: Tombstone, names: Collection[str]) -> int:
+        """Cut them out of what is left of raw segments that were removed; returns how many rows they were in."""
+        builder = self.engine.builder
+        whom = Whom(self.source, self.stones.person(stone), [self.agent_id, *names])
+        return sum(
+            cut_staged(builder.builds, model, day, builder.types[model.table], whom) for model, day in self._kept_days()
+        )
+
+    def _kept_days(self) -> list[tuple[Model, date]]:
+        """Days of which raw segments were removed, so that what was staged of them counts for good."""
+        lake = self.engine.lake
+        return [(model, day) for model in self._staging() for day in sorted(removed_days(lake, *feed_of(model)))]
+
+    def _staging(self) -> list[Model]:
+        """The models that parse this vendor's feeds."""
+        models = self.engine.models.values()
+        return [model for model in models if model.kind == "segment" and feed_of(model)[0] == self._vendor]
+
     def _build(self, stone: Tombstone) -> None:
         """Build all that was made of what was cut, publish it, and leave nothing of what was before."""
         engine = self.engine
         builds = engine.builder.builds
-        for model in engine.models.values():
-            if model.kind == "segment":
-                vendor, feed = model.parents[0].removeprefix("raw.").split("_", 1)
-                for day in (day for *whose, day in stone.pending if whose == [vendor, feed]):
-                    (builds.folder(model.table, day) / "current.json").unlink(missing_ok=True)
+        for model in self._staging():
+            for day in (day for *whose, day in stone.pending if tuple(whose) == feed_of(model)):
+                outdate(builds, model, day)
         days = {day for table in engine.models for day in builds.days(table)} | {day for *_, day in stone.pending}
         rebuild(engine, sorted(days))
         engine.warehouse.clean(grace=timedelta(0))
@@ -178,18 +201,6 @@ class Forgetting:
                 cells = [cell.strip().strip('"') for cell in line.split(",")]
                 if self.agent_id in cells and (self.source in cells or "source" not in lines[0].split(",")):
                     raise ForgetError(f"{path}, line {number} names this agent; remove such lines first")
-
-    def _refuse_removed(self) -> None:
-        """Of days whose raw segments were removed only staged rows are left, which are not cut here."""
-        lake = self.engine.lake
-        feeds = {feed["feed"] for feed in self.engine.feeds if feed["vendor"] == self._vendor}
-        days = {day for feed in feeds for day in removed_days(lake, self._vendor, feed)}
-        if days:
-            raise ForgetError(
-                f"raw segments of {len(days)} days, {min(days)} to {max(days)}, were removed by retain_raw_days, and "
-                "what was staged of them cannot be cut. Put these segments back from a backup first, or remove these "
-                "days whole: their ledgers below lake/.capture and their folders below lake/.builds"
-            )
 
 
 def rebuild(engine: Engine, days: Sequence[date], done: Callable[[str], None] | None = None) -> None:

@@ -11,6 +11,9 @@ import dagster as dg
 
 from orchestration.models import Model
 
+LOCAL_DAYS = ("shiftbook/days", "local")
+"""The tag of assets whose partitions are days of a report's zone: no run over UTC days can hold them."""
+
 
 def utc_days(first: date, last: date | None = None) -> dg.DailyPartitionsDefinition:
     """UTC days from ``first`` on; up to ``last``, or to the running day, which is open like the others."""

@@ -11,6 +11,7 @@ from assets.reports.catalogue import REPORTS
 from assets.reports.config import ReportConfig
 
 from orchestration.model_assets import OWNERS
+from orchestration.partitions import LOCAL_DAYS
 from orchestration.report_dues import Requested, dues, yesterday
 from orchestration.reporting import Issued, issue, zone_of
 from orchestration.resources import Engine
@@ -51,6 +52,7 @@ def _asset(engine: Engine, config: ReportConfig, first_day: date) -> dg.AssetsDe
         owners=OWNERS,
         kinds={"duckdb", *config.formats[:2]},
         deps=["warehouse"],
+        tags=dict([LOCAL_DAYS]),
         partitions_def=dg.DailyPartitionsDefinition(start_date=first_day.isoformat(), timezone=zone),
         metadata={
             "tables": ", ".join(kind.tables),
@@ -92,7 +94,7 @@ def _schedule(engine: Engine, config: ReportConfig) -> dg.ScheduleDefinition:
 def _sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name="changed_reports",
-        asset_selection=dg.AssetSelection.key_prefixes(GROUP),
+        asset_selection=dg.AssetSelection.tag(*LOCAL_DAYS),
         minimum_interval_seconds=_LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Protects against stale reports: one whose day has completed or changed is issued again, and one "

@@ -18,6 +18,7 @@ import duckdb
 from assets.reports.compose import Asked, compose
 from assets.reports.config import ReportConfig
 from assets.reports.model import EXTENSIONS
+from assets.reports.pseudonyms import Pseudonyms, open_pseudonymous
 
 from orchestration.delivery import deliver
 from orchestration.editions import Edition, Exports, content_of, edition_of, following, write
@@ -26,6 +27,7 @@ from orchestration.settings import Settings, sql_dir
 
 MEMORY = "1GB"
 Files = Mapping[str, Sequence[tuple[date | None, str]]]
+_CATALOGUE = "warehouse"  # the name of the file without its ending
 _FILE = re.compile(r"/(date=(\d{4}-\d\d-\d\d)/)?([^/']+\.parquet)'")
 
 
@@ -73,10 +75,16 @@ def narrowed(config: ReportConfig, formats: Sequence[str], agents: Sequence[str]
     if formats:
         changes["formats"] = tuple(name for name in EXTENSIONS if name in formats)
     if agents:
-        whose = hashlib.sha256(json.dumps(sorted(agents)).encode()).hexdigest()[:8]
-        plain = "_".join(re.sub(r"\W+", "-", agent, flags=re.ASCII) for agent in sorted(agents))[:40]
+        named = json.dumps(sorted(agents))
+        names = _pseudonyms(config)
+        whose = names.of("agents", "", named) if names else hashlib.sha256(named.encode()).hexdigest()[:8]
+        plain = "" if names else "_".join(re.sub(r"\W+", "-", agent, flags=re.ASCII) for agent in sorted(agents))[:40]
         # Who gets the whole report does not wait for one agent's.
-        changes |= {"agents": tuple(agents), "name": f"{config.name}_{plain}_{whose}", "folder": None}
+        changes |= {
+            "agents": tuple(agents),
+            "name": "_".join(filter(None, [config.name, plain, whose])),
+            "folder": None,
+        }
     return config.model_copy(update=changes)
 
 
@@ -114,14 +122,14 @@ def issue(settings: Settings, config: ReportConfig, day: date, *, patient: bool 
 def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date, *, patient: bool) -> Issued:
     before = exports.newest(config.name, day)
     retired = [source.name for source in settings.sources if not source.enabled]
-    asked = Asked(config, day, zone_of(settings, config), sql_dir() / "reports", retired)
+    asked = Asked(_hidden(settings, config), day, zone_of(settings, config), sql_dir() / "reports", retired)
     with exports.workshop() as work:
         rows = work / "rows"
         rows.mkdir()
-        with snapshot(settings) as connection:
+        with snapshot(settings, config) as connection:
             report = compose(connection, asked, rows)
             inputs = inputs_of(listed(connection), [*days_of(asked.period), None])
-        choice = config.model_dump(mode="json", include={"teams", "agents", "sources", "grain_minutes"})
+        choice = asked.config.model_dump(mode="json", include={"teams", "agents", "sources", "grain_minutes"})
         content = content_of(report, choice, rows)
         # What an edition was once there in, it stays in.
         formats = [*config.formats, *sorted((before.formats if before else set()) - set(config.formats))]
@@ -137,18 +145,36 @@ def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date
 
 
 @contextmanager
-def snapshot(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, read-only, in UTC, for one report.
+def snapshot(settings: Settings, config: ReportConfig | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, read-only, in UTC, for one report; with pseudonyms in place of people where it asks for them.
 
     Raises:
         ReportError: There is none yet.
     """
     if not settings.warehouse_path.exists():
         raise ReportError(f"{settings.warehouse_path} is not there yet; run 'shiftbook backfill' first")
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    names = _pseudonyms(config) if config else None
+    path = settings.warehouse_path
+    with (
+        open_pseudonymous(path, sql_dir() / "macros", names) if names else duckdb.connect(str(path), read_only=True)
+    ) as connection:
         connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
         connection.execute(f"set memory_limit = '{MEMORY}'")
         yield connection
+
+
+def _pseudonyms(config: ReportConfig) -> Pseudonyms | None:
+    return Pseudonyms(config.pseudonym_key.reveal()) if config.pseudonymise and config.pseudonym_key else None
+
+
+def _hidden(settings: Settings, config: ReportConfig) -> ReportConfig:
+    """The report with the pseudonyms of the agents that it names, of whatever source."""
+    names = _pseudonyms(config)
+    if names is None or config.agents is None:
+        return config
+    sources = [source.name for source in settings.sources]
+    hidden = tuple(names.agent(source, agent) for agent in config.agents for source in sources)
+    return config.model_copy(update={"agents": hidden})
 
 
 def days_of(period: tuple[datetime, datetime]) -> list[date]:
@@ -160,7 +186,8 @@ def days_of(period: tuple[datetime, datetime]) -> list[date]:
 def listed(connection: duckdb.DuckDBPyConnection) -> Files:
     """The build files that a snapshot lists, by table: the UTC day of each, and its place in the table's folder."""
     rows: list[Any] = connection.execute(
-        "select schema_name, view_name, sql from duckdb_views() where schema_name in ('marts', 'ops') order by all"
+        "select schema_name, view_name, sql from duckdb_views() "
+        f"where database_name = '{_CATALOGUE}' and schema_name in ('marts', 'ops') order by all"
     ).fetchall()
     return {
         f"{schema}.{table}": [

@@ -9,6 +9,7 @@ import dagster as dg
 
 from orchestration.housekeeping import housekeep
 from orchestration.outdated import NOT_EACH_TIME
+from orchestration.partitions import LOCAL_DAYS
 from orchestration.resources import Engine
 from orchestration.sensors import UNDER_WAY
 
@@ -19,9 +20,7 @@ LOOK_BACK = timedelta(days=3)
 
 capture_and_build = dg.define_asset_job(
     "capture_and_build",
-    # The overview is a report that is written with the warehouse.
-    selection=(dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("reports")).required_multi_asset_neighbors()
-    - NOT_EACH_TIME,
+    selection=dg.AssetSelection.all() - dg.AssetSelection.tag(*LOCAL_DAYS) - NOT_EACH_TIME,
     description="Fetches what is missing or unsettled of some days and builds them.",
 )
 

@@ -13,6 +13,7 @@ import msgspec
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import logs_in, segments_of
 from orchestration.outdated import NOT_EACH_TIME
+from orchestration.partitions import LOCAL_DAYS
 from orchestration.resources import Engine
 
 BUILD_EVERY = timedelta(minutes=5)
@@ -26,10 +27,9 @@ UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 build_what_came = dg.define_asset_job(
     "build_what_came",
-    # The overview is a report that is written with the warehouse.
-    selection=(
-        dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw", "reports")
-    ).required_multi_asset_neighbors()
+    selection=dg.AssetSelection.all()
+    - dg.AssetSelection.key_prefixes("raw")
+    - dg.AssetSelection.tag(*LOCAL_DAYS)
     - NOT_EACH_TIME,
     description="Builds the days that new segments touch; asks no vendor.",
 )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import pytz
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from assets.config import NAME_LENGTH, SOURCE_NAME, Section, origin_of
+from assets.config import NAME_LENGTH, SOURCE_NAME, Secret, Section, origin_of
 from assets.reports.catalogue import REPORTS
 from assets.reports.model import EXTENSIONS
 
@@ -70,6 +70,8 @@ class ReportConfig(Section):
         grain_minutes: Length of its intervals.
         hold_minutes: How long after the end of the day it is held back for late data.
         reissue_days: For how many days it is issued again when something changes.
+        pseudonymise: Whether pseudonyms stand for ids and names of agents.
+        pseudonym_key: The secret that they are made with.
         folder: Where each new edition is copied to: a folder, or the prefix of an object store as ``s3://bucket/reports``.
     """
 
@@ -85,6 +87,8 @@ class ReportConfig(Section):
     hold_minutes: Annotated[int, Field(ge=0, lt=1440)] = 60
     reissue_days: Annotated[int, Field(ge=0, le=35)] = 7
     folder: str | None = None
+    pseudonymise: bool = False
+    pseudonym_key: Annotated[Secret | None, Field(validate_default=True)] = None
 
     @field_validator("report")
     @classmethod
@@ -94,6 +98,13 @@ class ReportConfig(Section):
         if kind not in REPORTS:
             raise ValueError(f"there is no report {kind}; set report: to one of {', '.join(REPORTS)}")
         return kind
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _keyed(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        if value is None and info.data.get("pseudonymise"):
+            raise ValueError("is required with pseudonymise: true; write ${NAME} and set the environment variable NAME")
+        return value
 
     @field_validator("folder")
     @classmethod

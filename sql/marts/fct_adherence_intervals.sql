@@ -2,7 +2,7 @@
 -- A row for each quarter in which something was planned or the agent was signed in, up to the observed-until time.
 -- grain: source, agent_id, person_id, interval_start
 -- window: 0 days .. 0 days
--- check at_most_a_bucket: adherent_seconds + out_of_adherence_seconds + neutral_seconds between 0 and 900 and observed_seconds <= 900
+-- check at_most_a_bucket: round(adherent_seconds + out_of_adherence_seconds + neutral_seconds, 6) between 0 and 900 and observed_seconds <= 900
 -- check work_within_the_plan: scheduled_work_seconds <= scheduled_seconds
 with spans as (
     select *, epoch_us(started_at) as s, epoch_us(ended_at) as e,

@@ -61,7 +61,7 @@ def test_each_day_has_figures_that_the_pages_plot(full: Site) -> None:
         asked = dg.AssetRecordsFilter(dg.AssetKey(["marts", "agg_agent_days"]), asset_partitions=[str(day(1))])
         [record] = instance.fetch_materializations(asked, limit=1).records
     assert record.asset_materialization is not None
-    found: dict[str, Any] = {name: v.value for name, v in record.asset_materialization.metadata.items()}
+    found: dict[str, Any] = {name: value.value for name, value in record.asset_materialization.metadata.items()}
     occupancy = "occupancy(sum(handling_seconds), sum(wrap_up_seconds), sum(available_seconds))"
     query = f"select round(100 * {occupancy}, 2), count(distinct agent_id) from marts.agg_agent_days where date = ?"
     [[expected, agents]] = full.ask(query, day(1))

@@ -116,7 +116,7 @@ def test_an_overview_that_nobody_writes_anew_says_that_it_is_stale(browser: Brow
     visit = Visit(browser, tmp_path / "index.html")
     banner = visit.page.locator("#stale")
     assert not banner.is_visible()
-    visit.page.clock.install(time=now + timedelta(minutes=20))
+    visit.page.clock.set_fixed_time(now + timedelta(minutes=20, seconds=30))
     visit.page.reload()
     assert banner.is_visible()
     assert "nothing new from cx" in banner.inner_text()

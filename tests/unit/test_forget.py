@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from orchestration.compaction import compact_closed_days
 from orchestration.forget import ForgetError, Forgetting
+from orchestration.lake import segments_of
 from orchestration.leaves import Leaves
+from orchestration.removed import note
 from orchestration.resources import Engine
 from orchestration.tombstones import Tombstones
 from tests.pipeline.site import day, opened
@@ -144,6 +147,18 @@ def test_merged_segments_are_cut_within(engine: Engine) -> None:
     assert traces(engine.settings.home, *GONE) == []
     assert ask(engine, BOB) == before
     assert len(list(engine.lake.root.glob("raw/**/*-merged.parquet"))) == 2
+
+
+def test_what_was_staged_of_removed_segments_is_cut_too(engine: Engine) -> None:
+    """With ``retain_raw_days`` staged rows are all there is of a day, and keep whoever is not cut out of them."""
+    for folder in engine.lake.root.glob("raw/cxengage/agent_states/source=cx/date=*"):
+        note(engine.lake, "cxengage", "agent_states", "cx", date.fromisoformat(folder.name[5:]), segments_of(folder))
+        shutil.rmtree(folder)
+    before = ask(engine, BOB)
+    forget(engine)
+    assert traces(engine.settings.home, *GONE) == []
+    assert ask(engine, BOB) == before
+    assert ask(engine, "select to_id, count(*) from marts.fct_transfers group by all") == [("forgotten", 2)]
 
 
 def test_without_yes_nothing_changes(engine: Engine) -> None:

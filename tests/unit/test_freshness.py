@@ -134,13 +134,18 @@ def test_a_change_is_told_at_once_and_the_same_answer_every_five_minutes(
     [(5, True, None), (30, False, dg.AssetCheckSeverity.WARN), (90, False, dg.AssetCheckSeverity.ERROR)],
 )
 def test_the_check_can_be_run_in_the_ui(
-    engine: Engine, now: datetime, lag: int, *, passed: bool, severity: dg.AssetCheckSeverity | None
+    engine: Engine,
+    instance: dg.DagsterInstance,
+    now: datetime,
+    lag: int,
+    *,
+    passed: bool,
+    severity: dg.AssetCheckSeverity | None,
 ) -> None:
     """If this fails, nobody can ask again after mending something, or a warning is an error."""
     watched(engine, now - 5 * HOUR, now - lag * MINUTE)
     job = graph(engine).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.ephemeral() as instance:
-        [found] = job.execute_in_process(instance=instance).get_asset_check_evaluations()
+    [found] = job.execute_in_process(instance=instance).get_asset_check_evaluations()
     assert found.passed is passed
     assert severity in {None, found.severity}
     assert ("'shiftbook record' runs" in str(found.description)) is not passed

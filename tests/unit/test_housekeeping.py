@@ -18,7 +18,6 @@ from click.testing import CliRunner
 from orchestration import cli, housekeeping
 from orchestration.backfill import recorded
 from orchestration.compaction import compact_closed_days
-from orchestration.forget import ForgetError, Forgetting
 from orchestration.housekeeping import Chore, forget_raw, housekeep, remove_locks, remove_remains
 from orchestration.lake import Lake
 from orchestration.pruning import prune
@@ -81,14 +80,6 @@ def test_old_raw_segments_go_and_every_figure_stays(engine: Engine) -> None:
     assert {engine.builder.judge(check, [day(0)]).failing for check in checks} == {0}
     assert engine.first_day() <= day(0)
     assert compact_closed_days(engine.builder, engine.feeds) == 0
-
-
-def test_nobody_is_forgotten_by_halves(engine: Engine) -> None:
-    """If this fails, a person is reported as removed of whom staged rows are left, or staged rows are lost."""
-    Forgetting(engine, "ann", "cx")
-    forget_raw(engine, NOW)
-    with pytest.raises(ForgetError, match="1 days"):
-        Forgetting(engine, "ann", "cx")
 
 
 def test_days_that_may_still_change_keep_their_raw_segments(engine: Engine) -> None:

@@ -57,6 +57,7 @@ reports:
             "report wfm: report: there is no report wfm; set report: to one of daily_operations",
         ),
         ("reports: [{name: Bad Name}]", "report 1: name: must be a-z, 0-9 and _"),
+        ("reports: [{name: overview, report: interval}]", "report overview: name: is taken by the page that every"),
         ("reports: [{name: interval, formats: [pdf]}]", "report interval: formats: must be some of csv, parquet"),
         ("reports: [{name: interval, timezone: Mars}]", "report interval: timezone: must be an IANA time zone"),
         ("reports: [{name: interval, grain_minutes: 20}]", "report interval: grain_minutes: must be 15, 30 or 60"),

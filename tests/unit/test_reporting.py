@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import json
+import os
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from assets.config import Secret
 from assets.reports.config import ReportConfig
 from orchestration import editions, reporting
 from orchestration.delivery import DeliveryError
@@ -217,6 +220,22 @@ def test_one_agents_report_has_a_folder_of_its_own(settings: Settings, tmp_path:
         assert {line["agent_id"] for line in csv.DictReader(file)} == {"ann"}
     hostile = issue(settings, one, day(1))
     assert hostile.folder.parent.parent == settings.exports_dir
+
+
+def test_with_pseudonyms_nobody_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a report that was to hide people hands out their names."""
+    monkeypatch.setenv("PSEUDONYM_KEY", "0123456789abcdef0123456789abcdef")
+    key = Secret("PSEUDONYM_KEY", os.environ)
+    hidden = config("agent_timeline").model_copy(update={"pseudonymise": True, "pseudonym_key": key})
+    one = narrowed(hidden, [], ["ann"])
+    issued, narrow = issue(settings, hidden, day(1)), issue(settings, one, day(1))
+    assert {file.rows for file in issued.edition.files if file.table == "sessions"} == {2}
+    assert {file.rows for file in narrow.edition.files if file.table == "sessions"} == {1}
+    assert issued.edition.inputs
+    said = [
+        json.dumps(sheets(named(found, ".xlsx"))) + str(found.edition) + str(found.folder) for found in (issued, narrow)
+    ]
+    assert [re.findall(r"(?i)\b(?:ann|bob)\b", text) for text in said] == [[], []]
 
 
 def test_what_is_due_is_what_was_never_issued_or_whose_builds_changed(settings: Settings) -> None:
