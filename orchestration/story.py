@@ -38,7 +38,10 @@ FIGURES: Final = {
 """Figures of one day by table. NULL is left out: no point in the plot is better than a wrong one."""
 
 _STRETCHES = """
-select t.source, t.agent_id, d.agent_name, t.started_at, t.ended_at, t.state
+select t.source, t.agent_id, coalesce(d.agent_name, t.agent_id)
+        -- One person may be an agent of several sources.
+        || if((select count(distinct source) from marts.fct_agent_timeline) > 1, ' · ' || t.source, ''),
+    t.started_at, t.ended_at, t.state
 from marts.fct_agent_timeline as t
 left join marts.dim_agents as d using (source, agent_id)
 -- Who signed in that day comes first: where there are too many agents, those who did nothing are left out.

@@ -36,9 +36,9 @@ LOOKS: Final = {
 }
 _UNKNOWN = Look("a state that has no picture", "var(--picture-text,#1a1a1a)", 3)
 
-_LEFT, _TOP, _PLOT, _LANE, _RIGHT = 176, 58, 1000, 18, 24
+_LEFT, _TOP, _PLOT, _LANE, _RIGHT = 196, 58, 900, 18, 24  # as wide as Dagster's dialogue leaves room for
 _UNIT = 0.5  # px; whole numbers of it keep the text short, and no screen shows less
-_LONGEST_NAME = 24
+_LONGEST_NAME = 28
 _TICKS = (1, 2, 3, 4, 6, 12, 24)  # hours
 _QUARTER = timedelta(minutes=15)
 
@@ -67,7 +67,7 @@ def timeline_svg(
         name: Prefix of the ids within, unique on its page.
 
     Returns:
-        An ``<svg>`` element, 1,200 px wide, to stand in a page or alone in a file. The same stretches give the same
+        An ``<svg>`` element, 1,120 px wide, to stand in a page or alone in a file. The same stretches give the same
         text. Without stretches it says that there are none.
 
     Raises:
@@ -198,7 +198,7 @@ def _hours(plot: _Plot, rows: int) -> list[str]:
             x = _LEFT + plot.units(moment) * _UNIT
             parts.append(
                 f'<path d="M{x:g} {_TOP - 4}V{bottom + 4}" stroke="var(--picture-line,#d0d0d0)"/>'
-                f'<text x="{x:g}" y="{bottom + 18}" text-anchor="middle">{local:%H:%M}</text>'
+                f'<text x="{x:g}" y="{bottom + 18}" font-size="11" text-anchor="middle">{local:%H:%M}</text>'
             )
         moment += _QUARTER
     return parts

@@ -28,7 +28,7 @@ def drawn(svg: str) -> Element:
 
 
 def lengths(svg: str) -> dict[str, int]:
-    """How far the pen goes in each state, in units of 43.2 s; the legend aside."""
+    """How far the pen goes in each state, in units of 48 s; the legend aside."""
     found: dict[str, int] = {}
     for group in drawn(svg).iter(f"{SVG}g"):
         title, paths = group.findtext(f"{SVG}title"), group.findall(f"{SVG}path")
@@ -48,7 +48,7 @@ def test_each_state_is_as_long_as_it_lasted() -> None:
     svg = timeline_svg(
         [stretch(8, 9, "available"), stretch(9, 9.5), stretch(9.5, 10), stretch(20, 26, "unobserved")], START, END
     )
-    hour = 2000 / 24
+    hour = 1800 / 24
     assert lengths(svg) == {
         "available": round(hour),
         "handling": round(hour),
@@ -100,7 +100,7 @@ def test_a_pointer_and_a_screen_reader_are_told_the_figures() -> None:
 
 def test_a_state_without_a_picture_is_drawn_all_the_same() -> None:
     """If this fails, a word that no map knows vanishes from the picture."""
-    assert lengths(timeline_svg([stretch(8, 9, "asleep")], START, END)) == {"a state that has no picture": 83}
+    assert lengths(timeline_svg([stretch(8, 9, "asleep")], START, END)) == {"a state that has no picture": 75}
 
 
 def test_a_thousand_busy_agents_fit_into_a_page() -> None:
