@@ -49,11 +49,13 @@ class Seen(msgspec.Struct):
         folders: Raw partitions and logs by their place below the lake; of days that a new segment may still touch.
         waiting: Days with new segments or attempts that no build was requested for yet.
         requested_at: When the last build was requested.
+        requested: The days that it was requested for, until it has ended.
     """
 
     folders: dict[str, Folder] = {}
     waiting: set[date] = set()
     requested_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    requested: set[date] = set()
 
 
 @dg.sensor(
@@ -72,12 +74,17 @@ def new_segments(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[E
     found = {place: count for place, count in new.items() if count > 0}
     # What was there before the sensor first looked was built by whoever captured it, or is by the schedule.
     waiting = seen.waiting | {_day(place) for place in found} if seen else set()
-    after = Seen(folders, waiting, seen.requested_at if seen else now)
-    requests = []
+    requested = seen.requested if seen else set()
     filters = dg.RunsFilter(job_name=build_what_came.name, statuses=UNDER_WAY)
-    if waiting and now - after.requested_at >= BUILD_EVERY and not context.instance.get_runs_count(filters):
+    is_free = not context.instance.get_runs_count(filters)
+    if requested and is_free:
+        waiting |= set() if _went_well(context.instance) else requested
+        requested = set()
+    after = Seen(folders, waiting, seen.requested_at if seen else now, requested)
+    requests = []
+    if waiting and now - after.requested_at >= BUILD_EVERY and is_free:
         requests.append(build_request(waiting, now))
-        after = Seen(folders, set(), now)
+        after = Seen(folders, set(), now, waiting)
     return dg.SensorResult(
         run_requests=requests,
         asset_events=[
@@ -87,6 +94,12 @@ def new_segments(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[E
         ],
         cursor=msgspec.json.encode(after).decode(),
     )
+
+
+def _went_well(instance: dg.DagsterInstance) -> bool:
+    """Whether the last build did: what one that failed should have built is requested anew."""
+    last = instance.get_runs(dg.RunsFilter(job_name=build_what_came.name), limit=1)
+    return bool(last) and last[0].status is dg.DagsterRunStatus.SUCCESS
 
 
 def look(engine: Engine, today: date, before: Mapping[str, Folder]) -> dict[str, Folder]:

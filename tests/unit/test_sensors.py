@@ -91,7 +91,22 @@ def test_one_build_every_few_minutes_for_all_days_that_came(engine: Engine) -> N
     [request] = late.run_requests or []
     assert request.tags["dagster/asset_partition_range_start"] == str(TODAY - timedelta(days=3))
     assert request.tags["dagster/asset_partition_range_end"] == str(TODAY)
-    assert tick(engine, overdue(late.cursor)).run_requests == []
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_run(dg.DagsterRun(build_what_came.name, status=dg.DagsterRunStatus.SUCCESS))
+        assert tick(engine, overdue(late.cursor), instance).run_requests == []
+
+
+def test_days_of_a_build_that_failed_are_requested_anew(engine: Engine) -> None:
+    """If this fails, a build that a full disk stopped leaves older days stale until somebody notices."""
+    cursor = tick(engine, None).cursor
+    land(engine, TODAY - timedelta(days=9))
+    first = tick(engine, overdue(cursor))
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_run(dg.DagsterRun(build_what_came.name, status=dg.DagsterRunStatus.FAILURE))
+        soon = tick(engine, first.cursor, instance)
+        assert soon.run_requests == []
+        [again] = tick(engine, overdue(soon.cursor), instance).run_requests or []
+    assert again.tags == (first.run_requests or [again])[0].tags
 
 
 def test_a_gap_alone_is_built_too(engine: Engine) -> None:
