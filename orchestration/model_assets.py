@@ -233,7 +233,8 @@ def _result(verdict: Verdict) -> dg.AssetCheckResult:
 
 def _broken(verdict: Verdict) -> str:
     """Which rows, with the first of them in words, and what to do."""
-    first = ", ".join(f"{name} {value}" for name, value in verdict.sample[0].items()) if verdict.sample else ""
+    row = verdict.sample[0] if verdict.sample else {}
+    first = ", ".join(f"{name} {value}" for name, value in row.items() if value is not None)
     todo = (
         "look at it when you can: the figures stand"
         if verdict.check.warn
