@@ -64,8 +64,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, up: Up) -> Iterator[Page]:
-    """A tab with the address of the pages."""
+def page(up: Up, browser: Browser) -> Iterator[Page]:
+    """A tab with the address of the pages.
+
+    The browser comes last: it has an event loop of this thread, in which no run of Dagster's is started.
+    """
     context = browser.new_context(base_url=up.address, viewport={"width": 1500, "height": 950})
     context.set_default_timeout(SOON)
     expect.set_options(timeout=SOON)
@@ -87,8 +90,8 @@ def test_a_mart_says_where_it_comes_from_and_how_its_days_were(page: Page) -> No
     for words in ("Seconds in each state per agent and UTC day", "agg_agent_days.sql", "operations"):
         expect(page.get_by_text(words).first).to_be_visible()
     page.goto(f"{PAGE}?view=lineage&lineageScope=upstream&lineageDepth=20")
-    for asset in ("fct_agent_intervals", "stg_cxengage__agent_states", "agent_states"):
-        expect(page.locator("foreignObject").filter(has_text=asset).first).to_be_visible()
+    for asset in ("fct_agent_timeline", "int_agent_records", "agent_states"):
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible()
     page.goto(f"{PAGE}?view=partitions&partition={day(1)}")
     # Each of two agents handles for one hour; one waits for eight hours beside that, the other for ten.
     for name, value in {"dagster/row_count": "2", "agents": "2", "occupancy_percent": "10"}.items():
@@ -124,7 +127,7 @@ def test_a_backfill_from_the_pages_runs_to_its_end(page: Page, built: Engine) ->
     asked = dialogue.locator("input[type=text]").first
     asked.fill(f"[{days[0]}...{days[1]}]")
     asked.press("Enter")
-    expect(dialogue.get_by_text("2 partitions")).to_be_visible()
+    expect(dialogue.get_by_text("2 partitions", exact=True)).to_be_visible()
     expect(dialogue.get_by_text("Backfills all partitions in a single run.")).to_be_visible()
     dialogue.get_by_role("button", name="Launch backfill").click()
     expect(page.get_by_text("Created backfill")).to_be_visible()
