@@ -4,7 +4,7 @@ What can be known is worked out by plain Python over the simulator's truth (``we
 hour that nobody could fetch included; what is unobserved there must be unobserved here, and nothing else.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestration.inputs import midnight
+from tests.pipeline import week_seen
 from tests.pipeline.site import build, opened
 from tests.pipeline.truth import DAY, differences, micros
 from tests.pipeline.week_days import DAYS, OUTAGE, UNTIL
@@ -31,9 +32,10 @@ from tests.pipeline.week_figures import (
     sums,
     unbroken,
 )
-from tests.pipeline.week_ours import Read
+from tests.pipeline.week_ours import HEALTH, Read
 from tests.pipeline.week_people import FIGURES, NIGHT, PLAN, PLANNED, WORKER, adherence, persons
 from tests.pipeline.week_pieces import Piece, day_of, merged, unknown
+from tests.pipeline.week_sessions import compare_sessions
 from tests.pipeline.week_site import FEEDS, FORGET, week_site
 from tests.pipeline.week_truth import GAP, OBSERVED, SINCE, outside, read
 from tests.pipeline.week_work import ambiguous, moves, parts
@@ -103,37 +105,35 @@ def test_reasons_are_told_by_seconds_and_stretches(week: Read, source: str) -> N
 @pytest.mark.parametrize("source", SOURCES)
 def test_sessions_begin_and_end_as_people_signed_in_and_out(week: Read, source: str) -> None:
     """If this fails, a shift over midnight is two, or one that nobody saw end is given an end."""
-    grain = 1 if source == "cx" else 1_000_000
-    ids, until = week.week.ids[source], OBSERVED[source]
-    sql = (
-        "select agent_id, epoch_us(logged_in_at), epoch_us(logged_out_at), round(seconds * 1e6)::bigint, is_open, "
-        "ended_by from marts.fct_agent_sessions where source = $source"
+    compare_sessions(week, source)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_sign_ins_are_counted_when_they_were(week: Read, source: str) -> None:
+    """If this fails, somebody came twice who came once, or left on another day than they left on."""
+    ours, true = week.logins(source), week_seen.sign_ins(week.week, source)
+    assert not differences(
+        *({key: n for key, n in told.items() if not week_seen.unseen(key[1])} for told in (ours, true))
     )
-    ours = {tuple(row[:2]): tuple(row[2:]) for row in week.ask(sql, source=source)}
-    reported, begun = "derived" if source == "cx" else "reported", set(ours)
-    for one in week.week.real.sessions:
-        if one["agent_id"] not in ids or micros(one["logged_in_at"]) >= until:
-            continue
-        start, end = (at and micros(at) // grain * grain for at in (one["logged_in_at"], one["logged_out_at"]))
-        end = end if end and end < until else None
-        if start < GAP[1] and (end or until) > GAP[0]:
-            # The end of what was going on then may have been missed, never invented.
-            found = ours.pop((ids[one["agent_id"]], start), (None, None, None, None))
-            assert found[0] in {None, end}
-            continue
-        # Who signs in again within the second has replaced the session, as far as whole seconds tell.
-        words = {"replaced", reported} if (ids[one["agent_id"]], end) in begun else {reported}
-        found = ours.pop((ids[one["agent_id"]], start))
-        if end:
-            assert found[:3] == (end, end - start, False)
-            assert found[3] in words
-        elif week.known[source][ids[one["agent_id"]]][-1].known:
-            assert found == (None, until - start, True, "open")
-        else:
-            # Huawei writes an operation when it ends: of what goes on nobody knows, unless a later one was told.
-            assert found in {(None, None, False, "unknown"), (None, until - start, True, "open")}
-    # Who came while nobody looked has a session from then on when they were seen first.
-    assert all(GAP[1] <= start < GAP[1] + 3600 * 1_000_000 for _, start in ours)
+    assert all(n <= true.get(key, 0) for key, n in ours.items())
+    days = week.first_and_last(source)
+    assert not week_seen.strange(days, week_seen.first_and_last(week.week, source))
+    per_day = Counter({key: told[2] for key, told in days.items()})
+    assert per_day == Counter((agent, day_of(at)) for (agent, at), n in ours.items() for _ in range(n))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_who_was_seen_first_and_last_when(week: Read, source: str) -> None:
+    """If this fails, the list of agents has somebody too many or too few, or seen when they were not."""
+    assert not differences(week.seen(source), week_seen.seen_between(week.week, source, week.known[source]))
+
+
+@pytest.mark.parametrize("source", ["aicc", "support"])
+def test_in_which_part_and_by_which_channel(week: Read, source: str) -> None:
+    """If this fails, who helped counts as who had the work, or a chat is taken for something else."""
+    ours, true = week.roles(source), week_seen.roles(week.week, source)
+    assert not differences(ours, {key: told for key, told in true.items() if key in ours})
+    assert len(set(ours.values())) == {"aicc": 1, "support": 6}[source]
 
 
 @pytest.mark.parametrize("source", ["cx", "aicc", "support"])
@@ -155,21 +155,8 @@ def test_transfers_are_those_that_were_made(week: Read, source: str) -> None:
     assert max(hop for hop, _ in ours.values()) >= 3
 
     pairs, counts = counted(ours, set(week.week.ids[source].values()))
-    sql = (
-        "select date, from_agent_id, to_kind, to_id, transfers, completed, round(seconds * 1e6)::bigint, returns "
-        "from marts.agg_transfer_pairs where source = $source"
-    )
-    assert {tuple(row[:4]): row[4:] for row in week.ask(sql, source=source)} == pairs
-    sql = (
-        "select agent_id, epoch_us(interval_start), transfers_out, transfers_in from marts.fct_agent_intervals "
-        "where source = $source and transfers_out + transfers_in > 0"
-    )
-    per_quarter = {
-        (agent, at, way): n
-        for agent, at, *both in week.ask(sql, source=source)
-        for way, n in zip(("out", "in"), both, strict=True)
-    }
-    assert not differences({key: n for key, n in per_quarter.items() if n}, counts)
+    assert week.pairs(source) == pairs
+    assert not differences(week.handed(source), counts)
 
 
 @pytest.mark.parametrize("source", ["aicc", "support"])
@@ -217,6 +204,18 @@ def test_coverage_says_what_was_looked_at_and_why_not(week: Read) -> None:
     assert week.ask("select (select count(*) from ops.broken_chains), (select count(*) from ops.rejects)") == [(0, 0)]
     until = "select source, max(epoch_us(observed_until)) from ops.feed_clock where state_bearing group by source"
     assert dict(week.ask(until)) == OBSERVED
+
+
+def test_health_reckons_with_the_outage(week: Read) -> None:
+    """If this fails, an hour that can be fetched no longer looks as if there were time, or one that can as if not."""
+    rows = {(source, feed): told for source, feed, *told in week.ask(HEALTH)}
+    assert rows.keys() == {*((source, feed.name) for source, feed in FEEDS.items()), ("support", "sessions")}
+    for (source, feed), (until, lag, gap, hours, rejects, error) in rows.items():
+        # Since the last look the clock has gone on; the vendor's still stands there.
+        passed = lag - (micros(UNTIL) - until) / 1e6
+        assert 0 <= passed < 3600
+        assert (gap, rejects, error) == ((GAP[1] - GAP[0]) / 1e6, 0, None)
+        assert hours == pytest.approx(week_seen.hours_to_loss(source, feed, until) - passed / 3600, abs=1e-6)
 
 
 @pytest.mark.parametrize("source", ["cx", "aicc", "support"])
@@ -380,6 +379,7 @@ def test_a_person_on_several_platforms_is_one(week: Read) -> None:
         {(person, one.start): one for person, found in true.items() for one in found},
     )
     assert max(one.items or 0 for found in true.values() for one in found) == len(SOURCES)
+    assert not differences(week.person_days(), week_seen.person_days(true, week.tiles, week.week))
 
 
 def test_who_kept_to_the_plan(week: Read) -> None:

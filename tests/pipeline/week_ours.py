@@ -12,6 +12,7 @@ import duckdb
 from tests.pipeline.site import Rows
 from tests.pipeline.truth import DAY
 from tests.pipeline.week_figures import COLUMNS, Key, on_days, seen_days
+from tests.pipeline.week_people import PERSON
 from tests.pipeline.week_pieces import Moved, Piece, day_of, merged
 from tests.pipeline.week_truth import Week
 
@@ -25,6 +26,11 @@ left join marts.fct_agent_sessions as s using (source, session_id, agent_id)
 where source = $source order by agent_id, t.started_at
 """
 FIGURES = ", ".join(f"round({name}_seconds * 1e6)::bigint" for name in COLUMNS)
+
+HEALTH = """
+select source, feed, epoch_us(observed_until), lag_seconds, gap_seconds_7d, hours_to_loss, rejects_7d, last_error
+from ops.source_health
+"""
 
 
 @dataclass
@@ -91,6 +97,68 @@ class Read:
             source=source,
         )
         return {Moved(*row[:6]): (row[6], row[7]) for row in rows}
+
+    def pairs(self, source: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """Transfers between pairs by day: how many, how many arrived, microseconds, returns."""
+        rows = self.ask(
+            "select date, from_agent_id, to_kind, to_id, transfers, completed, round(seconds * 1e6)::bigint, returns "
+            "from marts.agg_transfer_pairs where source = $source",
+            source=source,
+        )
+        return {tuple(row[:4]): tuple(row[4:]) for row in rows}
+
+    def handed(self, source: str) -> dict[tuple[str, int, str], int]:
+        """Transfers out and in by agent and quarter of an hour."""
+        rows = self.ask(
+            "select agent_id, epoch_us(interval_start), transfers_out, transfers_in from marts.fct_agent_intervals "
+            "where source = $source",
+            source=source,
+        )
+        return {
+            (agent, at, way): n for agent, at, *both in rows for way, n in zip(("out", "in"), both, strict=True) if n
+        }
+
+    def logins(self, source: str) -> dict[Key, int]:
+        """Sign-ins by agent and quarter of an hour."""
+        rows = self.ask(
+            "select agent_id, epoch_us(interval_start), logins from marts.fct_agent_intervals "
+            "where source = $source and logins > 0",
+            source=source,
+        )
+        return {(agent, at): n for agent, at, n in rows}
+
+    def first_and_last(self, source: str) -> dict[tuple[str, date], tuple[Any, ...]]:
+        """First sign-in, last sign-out and sign-ins by agent and UTC day."""
+        rows = self.ask(
+            "select agent_id, date, epoch_us(first_login_at), epoch_us(last_logout_at), logins "
+            "from marts.agg_agent_days where source = $source",
+            source=source,
+        )
+        return {(agent, day): tuple(told) for agent, day, *told in rows}
+
+    def seen(self, source: str) -> dict[str, tuple[int, int]]:
+        """When each agent was seen first and last."""
+        rows = self.ask(
+            "select agent_id, epoch_us(first_seen_at), epoch_us(last_seen_at) from marts.dim_agents "
+            "where source = $source",
+            source=source,
+        )
+        return {agent: (first, last) for agent, first, last in rows}
+
+    def roles(self, source: str) -> dict[tuple[str, str, int], tuple[str | None, ...]]:
+        """Role and channel by interaction, agent and joining."""
+        rows = self.ask(
+            "select interaction_id, agent_id, epoch_us(joined_at), role, channel from marts.fct_participation "
+            "where source = $source",
+            source=source,
+        )
+        return {tuple(row[:3]): tuple(row[3:]) for row in rows}
+
+    def person_days(self) -> dict[tuple[str, date], tuple[int | None, ...]]:
+        """Agents, and sums of ``PERSON`` in microseconds, by person and UTC day."""
+        sums = ", ".join(f"round({name}_seconds * 1e6)::bigint" for name in PERSON)
+        rows = self.ask(f"select person_id, date, agents, {sums} from marts.agg_person_days")
+        return {(person, day): tuple(told) for person, day, *told in rows}
 
     def _days(self, source: str) -> Mapping[str, set[date]]:
         """Days with rows, by agent: all that must have them, and those on which the agent is told to be offline."""

@@ -18,6 +18,8 @@ from tests.pipeline.week_pieces import Piece, day_of, merged
 
 RANK = ("handling", "wrap_up", "not_ready", "available", "unobserved", "offline")
 """Of a person's agents the first of these counts."""
+PERSON = (*RANK, "overlap", "staffed", "observed")
+"""What is summed of a person's day."""
 PLAN = ((9, 12, "On Queue"), (12, 12.5, "Lunch"), (12.5, 17, "On Queue"))
 """Hours of each day, UTC, as planned for the first agents."""
 NIGHT = ((22, 30, "On Queue"),)

@@ -145,7 +145,7 @@ class Week:
         told = merged(told)
         if not told:
             return []
-        edges = sorted(self._operations(true_id, told))
+        edges = sorted(one for one in self._operations(true_id, told) if arrives(one[1]))
         found = []
         # Before the first sign-in nobody was there: that is looked for on the day before.
         first = Piece(max(SINCE, (told[0].start // DAY - 1) * DAY), told[0].start, "offline", word="0")
@@ -161,7 +161,7 @@ class Week:
         return filled(found, OBSERVED["aicc"])
 
     def _operations(self, true_id: str, told: list[Piece]) -> set[tuple[int, int]]:
-        """Begin and end of all operations that were delivered."""
+        """Begin and end of all operations."""
         found = {(one.start, one.end) for one in told if one.state in {"not_ready", "wrap_up"}}
         for row in self.real.sessions:
             if row["agent_id"] == true_id:
@@ -172,7 +172,14 @@ class Week:
             begin, end = micros(row["joined_at"]), micros(row["left_at"] or UNTIL)
             marks = [begin, *range((begin // MARK + 1) * MARK, end, MARK), *([end] if row["left_at"] else [])]
             found |= {(start // SECOND * SECOND, stop // SECOND * SECOND) for start, stop in pairwise(marks)}
-        return {one for one in found if arrives(one[1])}
+        return found
+
+    def operations_ended(self, true_id: str) -> list[int]:
+        """When each of an agent's operations at Huawei ended, up to the last look, that of the outage left out."""
+        rows = [row for row in self.real.states if row["agent_id"] == true_id]
+        told = merged(self._pieces(rows, by_huawei, SECOND))
+        ends = sorted(end for _, end in self._operations(true_id, told))
+        return [end for end in ends if end < micros(UNTIL) and not GAP[0] <= end < GAP[1]]
 
     def truly(self, source: str, true_id: str) -> list[Piece]:
         """What an agent did, all of it, as the vendor would tell it."""

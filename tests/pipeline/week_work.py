@@ -17,7 +17,7 @@ def parts(week: Week, source: str) -> set[tuple[str, str, int, int | None]]:
     ids = week.ids[source]
     return {
         (
-            _interaction(week, source, row["interaction_id"]),
+            interaction(week, source, row["interaction_id"]),
             ids[row["agent_id"]],
             whole(row["joined_at"]),
             row["left_at"] and whole(row["left_at"]),
@@ -40,12 +40,12 @@ def ambiguous(week: Week, source: str) -> set[str]:
     """
     ids, moment = week.ids[source], 3 * SECOND
     left = {
-        (_interaction(week, source, row["interaction_id"]), row["left_at"] and whole(row["left_at"]))
+        (interaction(week, source, row["interaction_id"]), row["left_at"] and whole(row["left_at"]))
         for row in week.interactions
         if row["agent_id"] in ids
     }
     rows = [row for row in week.real.transfers if row["from_agent_id"] not in ids and row["to_agent_id"] in ids]
-    handed = {(_interaction(week, source, row["interaction_id"]), whole(row["started_at"])) for row in rows}
+    handed = {(interaction(week, source, row["interaction_id"]), whole(row["started_at"])) for row in rows}
     return {
         name
         for name, at in handed
@@ -68,11 +68,12 @@ def _moved(week: Week, source: str, row: dict[str, Any]) -> Moved:
     elif source == "aicc" and share(row["interaction_id"]) < HuaweiDialect().release_transfers:
         # Of a call that was released nobody says to whom.
         kind, receiver = "unknown", None
-    name = _interaction(week, source, row["interaction_id"])
+    name = interaction(week, source, row["interaction_id"])
     return Moved(name, week.ids[source][row["from_agent_id"]], kind, receiver, start, end)
 
 
-def _interaction(week: Week, source: str, name: str) -> str:
+def interaction(week: Week, source: str, name: str) -> str:
+    """A vendor's id of what was one piece of work."""
     if source == "aicc":
         return week.call_ids[name]
     return name.replace("-", "") if source == "support" else name

@@ -136,8 +136,10 @@ def test_the_run_is_of_the_feed_and_its_days(engine: Engine) -> None:
 
 def test_the_schedule_does_not_pile_up_after_a_downtime(tmp_path: Path) -> None:
     """If this fails, ticks that were missed make five runs of the same, and the live day waits for all of them."""
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        context = dg.build_schedule_context(instance, scheduled_execution_time=NOW)
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        dg.build_schedule_context(instance, scheduled_execution_time=NOW) as context,
+    ):
         request = every_quarter_hour(context)
         assert isinstance(request, dg.RunRequest)
         assert request.tags["dagster/asset_partition_range_start"] == "2026-11-17"
