@@ -198,8 +198,15 @@ class PullFeed:
         self._logged_at = asyncio.get_running_loop().time()
         if not batch:
             return
+        writing = asyncio.ensure_future(self.disk.write(partial(self.lake.log, self.vendor, batch, self.feed.delay)))
         try:
-            await self.disk.write(partial(self.lake.log, self.vendor, batch, self.feed.delay))
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # Asked to end meanwhile: what is being written is waited for, what could not be is written at the end.
+            await asyncio.wait([writing])
+            if not writing.cancelled() and writing.exception():
+                self._unlogged = batch + self._unlogged
+            raise
         except OSError as error:
             self._unlogged = batch + self._unlogged
             LOGGER.warning("%s: attempts cannot be logged yet: %s", self.name, error)
