@@ -69,12 +69,16 @@ mapped as (
 delivered as not materialized (
     select e.* replace (
             case when e.ended_at is null then e.segment end as segment,
-            -- A vendor without ids of sign-ins may still say when they were.
-            coalesce(e.session_id, case
-                when m.state = 'offline' then 'offline'
+            -- A vendor without ids of sign-ins may still say when they were. A sign-out is part of none, whatever it names.
+            case
+                when m.state = 'offline' and not coalesce(e.is_handling, false) then 'offline'
+                when e.session_id is not null then e.session_id
                 when e.logged_in_at is not null then
                     e.agent_id || '|' || replace(strftime(e.logged_in_at, '%Y-%m-%dT%H:%M:%S.%fZ'), '.000000Z', 'Z')
-            end) as session_id
+            end as session_id,
+            case
+                when m.state is distinct from 'offline' or coalesce(e.is_handling, false) then e.logged_in_at
+            end as logged_in_at
         ),
         m.state as mapped_state, n.record_id is not null as is_nothing
     from everything as e
