@@ -223,6 +223,36 @@ def test_a_broken_chain_beyond_the_vendors_memory_is_lost(bench: Workbench) -> N
     assert rows.pick("window_start", "status") == [("09:00", "lost")]
 
 
+def test_a_chain_that_broke_before_midnight_is_missing_until_it_is_taken_up(bench: Workbench) -> None:
+    """If this fails, the windows after midnight count as observed while the agent does not, and are not asked again."""
+    staged = [
+        record("-1d 20:00", "-1d 23:50", next_event_id="lost"),
+        record("00:20", "02:00", logged_in_at="-1d 20:00"),
+    ]
+    days = [DAY - timedelta(days=1), DAY]
+    seen = [got("-1d 00:00", "00:00"), got("00:00", "24:00")]
+    chain = bench.chain(days, "", [clock(since="-1d 00:00")], attempts=seen, staged=staged)
+    rows = chain.rows("ops.broken_chains")
+    assert rows.pick("missing_from", "missing_until", "missing_id") == [
+        ("-1d 23:50", None, "lost"),
+        ("00:00", "00:20", "lost"),
+    ]
+    assert [row["date"] for row in rows] == days
+    marked = chain.rows("ops.feed_coverage", "reason = 'broken_chain'")
+    assert marked.pick("window_start") == ["-1d 23:50", "00:00", "00:10"]
+    unseen = chain.rows("marts.fct_agent_timeline", "state = 'unobserved'").pick("started_at", "ended_at")
+    assert unseen[1:] == [("-1d 23:50", "00:00"), ("00:00", "00:20")]
+
+
+def test_a_chain_that_broke_in_a_gap_before_midnight_is_not_listed_after_it(bench: Workbench) -> None:
+    """If this fails, an outage over midnight is reported once per agent."""
+    staged = [record("-1d 20:00", "-1d 23:50", next_event_id="unfetched"), record("00:20", logged_in_at="-1d 20:00")]
+    seen = [got("-1d 00:00", "-1d 23:40"), got("00:00", "24:00")]
+    clocks = [clock(since="-1d 00:00")]
+    chain = bench.chain([DAY - timedelta(days=1), DAY], "", clocks, attempts=seen, staged=staged)
+    assert chain.rows("ops.broken_chains") == []
+
+
 def test_open_segments_reach_to_the_last_reply_that_showed_them(bench: Workbench) -> None:
     """If this fails, an open state ends at its first delivery, or runs past its last."""
     log = [

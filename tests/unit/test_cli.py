@@ -109,6 +109,16 @@ def test_json_can_be_read_and_has_times_in_iso(engine: Engine) -> None:
     assert (rows[0]["nothing"], rows[0]["x"]) == (None, 1.5)
 
 
+def test_json_is_one_document_that_every_parser_reads(engine: Engine) -> None:
+    """Bare NaN, decimals in quotes or two documents in a row break the scripts that read them."""
+    numbers = "'nan'::double as n, [1.5::double, 'infinity'] as l, 0.25::decimal(9, 2) as d"
+    rows = f"select {numbers}, map {{date '2026-11-02': 7::decimal(9, 2)}} as m"
+    whole = run(engine, "sql", "--json", f"set timezone = 'Asia/Kolkata'; {rows}").stdout
+    found = json.loads(whole, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert found[1] == [{"n": None, "l": [1.5, None], "d": 0.25, "m": {"2026-11-02": 7}}]
+    assert len(found) == 2
+
+
 def test_a_table_is_printed_whole(engine: Engine) -> None:
     """Columns cut off in a pipe cannot be searched."""
     result = run(engine, "sql", "select * from marts.dim_agents")
