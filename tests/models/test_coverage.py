@@ -1,7 +1,7 @@
 """What was looked at: windows, gaps, broken chains and coverage, and the feeds' own log and health."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -287,6 +287,19 @@ def test_health_lists_every_feed_also_one_that_never_answered(bench: Workbench) 
         ("cx", "24:00", 0.0, 0, 2.0),
         ("dead", None, 0.0, 0, None),
     ]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_health_counts_rejects_of_utc_days_whatever_the_readers_zone(bench: Workbench, zone: str) -> None:
+    """If this fails, two readers of one warehouse see different figures."""
+    today = datetime.now(UTC).date()
+    given = [{"source": "cx", "feed": "agent_states", "date": today - timedelta(days=n)} for n in range(12)]
+    counts = []
+    for reader in ("UTC", zone):
+        bench.connection.execute(f"set timezone = '{reader}'")
+        counts += bench.run("ops.source_health", None, rejects=given).pick("rejects_7d")
+    bench.connection.execute("set timezone = 'UTC'")
+    assert counts[0] == counts[1]
 
 
 def test_health_tells_the_last_error_only_while_it_lasts(bench: Workbench) -> None:
