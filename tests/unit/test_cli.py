@@ -100,6 +100,17 @@ def test_a_wrong_query_is_told_without_a_trace(engine: Engine) -> None:
     assert isinstance(result.exception, SystemExit)
 
 
+@pytest.mark.parametrize("command", ["publish", "housekeeping", "sources", "compact", "up"])
+def test_a_file_that_forgets_a_source_is_told_without_a_trace(engine: Engine, tmp_path: Path, command: str) -> None:
+    """If this fails, a wrong --sources empties tables with exit code 0, or shows a traceback."""
+    empty = tmp_path / "sources.yaml"
+    empty.write_text("sources: []\n")
+    words = ["--home", str(engine.settings.home), "--sources", str(empty), command]
+    result = CliRunner().invoke(cli.main, words)
+    assert (result.exit_code, "holds source cx of cxengage" in said(result)) == (1, True)
+    assert isinstance(result.exception, SystemExit)
+
+
 def test_json_can_be_read_and_has_times_in_iso(engine: Engine) -> None:
     """Scripts read what people do not."""
     query = "select agent_id, first_seen_at, null as nothing, 1.5::double as x from marts.dim_agents order by 1"
