@@ -164,6 +164,25 @@ def test_one_bad_page_leaves_the_others_of_its_segment(bench: Workbench) -> None
 
 
 @pytest.mark.parametrize(
+    ("entries", "state", "items"),
+    [
+        ([{}], "handling", None),
+        ([{"channels": None}, {"channels": {}}], "handling", None),
+        ([{"channels": {"sms": 0}}, {}], "available", 0),
+        ([{"channels": {"voice": 1}}, {"channels": {"email": 2}}], "handling", 3),
+    ],
+)
+def test_entries_without_counts_hide_no_handling(
+    bench: Workbench, entries: list[dict[str, Any]], state: str, items: int | None
+) -> None:
+    """If this fails, who is allocated shows as waiting where the tenant's entries count no interactions."""
+    capacity = [{"allocation": "allocated", "load": 0.0, "capacity": 1, **entry} for entry in entries]
+    staged = stage(bench, reply(vendor_record(presence="ready", allocation="allocated", capacity=capacity)))
+    found = bench.run("intermediate.int_agent_records", stg_cxengage__agent_states=staged)
+    assert found.pick("state", "work_items") == [(state, items)]
+
+
+@pytest.mark.parametrize(
     ("sent", "name"),
     [
         (r"Ann \ud83d", "Ann \ufffd"),
