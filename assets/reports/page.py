@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from assets.reports.safe import visible
+from assets.reports.safe import shortened, visible
 
 UNKNOWN = "\N{EN DASH}"
 CLIPPED_AT = 60
@@ -72,21 +72,20 @@ def escape(text: str) -> str:
 def isolated(text: str) -> str:
     """A name as somebody typed it: right-to-left writing does not turn its surroundings; the whole of a long one opens.
 
-    A ``<bdi>``, or for more than 60 characters ``<details>`` with it.
+    A ``<bdi>``, or for more than 60 columns ``<details>`` with it.
     """
     shown = visible(text)
-    if len(shown) <= CLIPPED_AT:
+    if shortened(shown, CLIPPED_AT) == shown:
         return f"<bdi>{html.escape(shown)}</bdi>"
     return (
-        f"<details><summary><bdi>{html.escape(shown[: CLIPPED_AT - 1])}…</bdi></summary>"
+        f"<details><summary><bdi>{html.escape(shortened(shown, CLIPPED_AT))}</bdi></summary>"
         f"<div><bdi>{html.escape(shown)}</bdi></div></details>"
     )
 
 
 def clipped(text: str, most: int) -> str:
-    """A name for a place where nothing opens, safe; at most so many characters."""
-    shown = visible(text)
-    return html.escape(shown if len(shown) <= most else f"{shown[: most - 1]}…")
+    """A name for a place where nothing opens, safe; at most so many columns."""
+    return html.escape(shortened(visible(text), most))
 
 
 def is_known(value: object) -> bool:

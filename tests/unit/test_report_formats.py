@@ -53,6 +53,8 @@ def test_hostile_names_do_nothing_in_a_csv(tmp_path: Path) -> None:
     assert names[13:15] == ["👩🏽\u200d💻 émoji", "محمد"]
     assert names[15:17] == ["⟨U+D800⟩lone", "⟨U+FFFE⟩⟨U+FFFF⟩"]
     assert names[17] == "x" * 10_000
+    assert names[18:20] == ["x;'=cmd|'/c calc'!A0", "x, '\uff0b1;-5;'@SUM(A1)"]
+    assert names[20] == "zero⟨U+200B⟩width soft⟨U+00AD⟩hyphen word⟨U+2060⟩joiner"
 
 
 def test_hostile_names_are_text_cells_in_a_workbook(tmp_path: Path) -> None:
