@@ -51,11 +51,16 @@ def document(
     if refresh_seconds:
         yield f'<meta http-equiv="refresh" content="{refresh_seconds}">\n'
     yield from (f"<style>{read(name)}</style>\n" for name in styles)
-    yield "</head>\n<body>\n"
+    yield f'<style>@page {{ @bottom-left {{ content: "{_quoted(title)}"; }} }}</style>\n</head>\n<body>\n'
     yield from body
     yield '<p class="sr" id="said" aria-live="polite"></p>\n'
     yield from (f"<script>{code}</script>\n" for code in codes)
     yield "</body>\n</html>\n"
+
+
+def _quoted(text: str) -> str:
+    """Text within quotes of a style sheet, where nothing but letters and figures can end anything."""
+    return "".join(c if c.isalnum() and c.isascii() else f"\\{ord(c):x} " for c in visible(text))
 
 
 @cache

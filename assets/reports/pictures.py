@@ -147,9 +147,10 @@ def _pairs(_: Report, table: Table) -> Iterator[Picture]:
     shown: Counter[tuple[_Side, _Side]] = Counter()
     for (sender, receiver), count in counts.items():
         shown[sender if sender in senders else _OTHERS, receiver if receiver in receivers else _OTHERS] += count
+    called = _told_apart(names[1] | names[0])
     sides = [
-        _told_apart({side: called[side] for side in [*busiest, _OTHERS] if any(pair[n] == side for pair in shown)})
-        for n, (busiest, called) in enumerate(zip((senders, receivers), names, strict=True))
+        {side: called[side] for side in [*busiest, _OTHERS] if any(pair[n] == side for pair in shown)}
+        for n, busiest in enumerate((senders, receivers))
     ]
     yield Picture(
         "Who hands over to whom",

@@ -101,14 +101,16 @@ def test_the_matrix_tells_people_of_one_name_apart() -> None:
         ("cx", "a2", "all others", "agent", "b2", "Bob", 4),
         *(("cx", f"c{n}", f"Cid {n}", "agent", "b1", "Bob", 10) for n in range(11)),
         ("cx", "z", "Zed", "agent", "b1", "Bob", 1),
+        ("cx", "b1", "Bob", "agent", "b1", "Bob", 5),
     ]
     [picture] = drawn(report(table("pairs", PAIRS, rows)), "pairs")
     lines = [re.findall(r"<t[hd][^>]*>(?:<bdi>)?([^<]*)", line) for line in picture.html.split("<tr>")[1:]]
     assert lines[0] == ["from \\ to", "Bob · cx · b1", "Bob · cx · b2", "Bob · kore", "all"]
     told = {name: counts for name, *counts in lines[1:]}
-    assert (told["Ann · cx"], told["Ann · kore"]) == (["1", "·", "·", "1"], ["·", "·", "2", "2"])
-    assert (told["all others · cx"], told["all others"]) == (["·", "4", "·", "4"], ["1", "·", "·", "1"])
-    assert told["all"] == ["112", "4", "2", "118"]
+    assert told["Ann · kore"] == ["·", "·", "2", "2"]
+    assert (told["all others · cx"], told["all others"]) == (["·", "4", "·", "4"], ["2", "·", "·", "2"])
+    assert told["Bob · cx · b1"] == ["5", "·", "·", "5"]
+    assert told["all"] == ["117", "4", "2", "123"]
 
 
 def test_reasons_of_several_sources_name_theirs() -> None:
