@@ -16,9 +16,9 @@ from typing import Any
 
 import duckdb
 from assets.reports.compose import Asked, compose
-from assets.reports.config import ReportConfig
+from assets.reports.config import Hiding, ReportConfig
 from assets.reports.model import EXTENSIONS
-from assets.reports.pseudonyms import Pseudonyms, open_pseudonymous
+from assets.reports.pseudonyms import open_pseudonymous
 
 from orchestration.delivery import deliver
 from orchestration.editions import Edition, Exports, content_of, edition_of, following, write
@@ -76,15 +76,11 @@ def narrowed(config: ReportConfig, formats: Sequence[str], agents: Sequence[str]
         changes["formats"] = tuple(name for name in EXTENSIONS if name in formats)
     if agents:
         named = json.dumps(sorted(agents))
-        names = _pseudonyms(config)
-        whose = names.of("agents", "", named) if names else hashlib.sha256(named.encode()).hexdigest()[:8]
-        plain = "" if names else "_".join(re.sub(r"\W+", "-", agent, flags=re.ASCII) for agent in sorted(agents))[:40]
+        names = config.pseudonyms
+        # No id: the name is that of a folder and of a lock, which outlive who is forgotten.
+        whose = names.of("agents", "", named) if names else hashlib.sha256(named.encode()).hexdigest()[:16]
         # Who gets the whole report does not wait for one agent's.
-        changes |= {
-            "agents": tuple(agents),
-            "name": "_".join(filter(None, [config.name, plain, whose])),
-            "folder": None,
-        }
+        changes |= {"agents": tuple(agents), "name": f"{config.name}_{whose}", "folder": None}
     return config.model_copy(update=changes)
 
 
@@ -145,15 +141,15 @@ def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date
 
 
 @contextmanager
-def snapshot(settings: Settings, config: ReportConfig | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, read-only, in UTC, for one report; with pseudonyms in place of people where it asks for them.
+def snapshot(settings: Settings, config: Hiding | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, read-only, in UTC, for one report or the overview; with pseudonyms in place of people where it asks for them.
 
     Raises:
         ReportError: There is none yet.
     """
     if not settings.warehouse_path.exists():
         raise ReportError(f"{settings.warehouse_path} is not there yet; run 'shiftbook backfill' first")
-    names = _pseudonyms(config) if config else None
+    names = config.pseudonyms if config else None
     path = settings.warehouse_path
     with (
         open_pseudonymous(path, sql_dir() / "macros", names) if names else duckdb.connect(str(path), read_only=True)
@@ -163,13 +159,9 @@ def snapshot(settings: Settings, config: ReportConfig | None = None) -> Iterator
         yield connection
 
 
-def _pseudonyms(config: ReportConfig) -> Pseudonyms | None:
-    return Pseudonyms(config.pseudonym_key.reveal()) if config.pseudonymise and config.pseudonym_key else None
-
-
 def _hidden(settings: Settings, config: ReportConfig) -> ReportConfig:
     """The report with the pseudonyms of the agents that it names, of whatever source."""
-    names = _pseudonyms(config)
+    names = config.pseudonyms
     if names is None or config.agents is None:
         return config
     sources = [source.name for source in settings.sources]

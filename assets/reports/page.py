@@ -34,8 +34,8 @@ def document(
         title: Of the window; made safe here.
         body: What stands in it; safe already.
         styles: Names of style sheets beside this module.
-        scripts: Names of scripts beside this module; each may stand alone.
-        refresh_seconds: After how many seconds the browser reads the file again; never unless given.
+        scripts: Names of scripts beside this module, which share their functions.
+        refresh_seconds: After how many seconds a browser without scripts reads the file again; never unless given.
     """
     codes = [read(name) for name in scripts]
     digests = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in codes]
@@ -49,7 +49,8 @@ def document(
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">\n'
     if refresh_seconds:
-        yield f'<meta http-equiv="refresh" content="{refresh_seconds}">\n'
+        # It would drop what somebody sorted and where their focus was: with scripts, ``overview.js`` does it.
+        yield f'<noscript><meta http-equiv="refresh" content="{refresh_seconds}"></noscript>\n'
     yield from (f"<style>{read(name)}</style>\n" for name in styles)
     yield f'<style>@page {{ @bottom-left {{ content: "{_quoted(title)}"; }} }}</style>\n</head>\n<body>\n'
     yield from body

@@ -171,6 +171,24 @@ def test_an_overview_that_nobody_writes_anew_says_that_it_is_stale(browser: Brow
     assert visit.page.locator("td .age").first.inner_text() == "stale: 23 minutes ago"
 
 
+def test_reading_the_overview_again_keeps_order_and_focus(browser: Browser, pages: Path) -> None:
+    """If this fails, who compares teams, or goes through them by keyboard, begins anew each minute."""
+    visit = Visit(browser, pages / "overview-plain.html")
+    heads = visit.page.locator("section[aria-labelledby=agents] thead button")
+    heads.nth(0).click()
+    heads.nth(0).click()
+    before = visit.column("section[aria-labelledby=agents] table", 1)
+    heads.nth(2).focus()
+    with visit.page.expect_navigation():
+        visit.page.evaluate("again()")
+    assert before == sorted(before, reverse=True)
+    assert visit.column("section[aria-labelledby=agents] table", 1) == before
+    assert visit.page.evaluate("document.activeElement.textContent") == "Source"
+    assert visit.page.locator("[aria-sort]").get_attribute("aria-sort") == "descending"
+    assert visit.page.locator("#said").inner_text() == ""
+    assert visit.said == []
+
+
 def test_the_browser_says_ages_as_the_page_does(browser: Browser, pages: Path) -> None:
     """Words that change when the script starts."""
     page = Visit(browser, pages / "overview-plain.html").page
