@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from assets.reports.compose import Asked, compose
+from assets.reports.compose import Asked, compose, period_of
 from assets.reports.config import Hiding, ReportConfig
 from assets.reports.model import EXTENSIONS
 from assets.reports.pseudonyms import open_pseudonymous
 
-from orchestration.delivery import deliver
+from orchestration.delivery import DeliveryError, deliver, deliver_failure
 from orchestration.editions import Edition, Exports, content_of, edition_of, following, write
 from orchestration.lake import Lake
 from orchestration.settings import Settings, sql_dir
@@ -99,20 +99,35 @@ def issue(settings: Settings, config: ReportConfig, day: date, *, patient: bool 
         patient: A second edition waits until the day is complete.
 
     Raises:
-        ReportError: It could not be made; a note in the day's folder says so, too.
+        ReportError: It could not be made; a note in the day's folder says so, too, also where its readers look. Or
+            the day has not begun.
         DeliveryError: It was made, but could not be copied.
     """
     exports = Exports(settings.exports_dir)
+    zone = zone_of(settings, config)
+    if period_of(day, zone)[0] > datetime.now(UTC):
+        raise ReportError(f"{day} has not begun in {zone}; ask for a day that has")
     try:
         with Lake(settings.lake_dir).lock(f"report-{config.name}"):
             found = _issue(settings, exports, config, day, patient=patient)
             exports.clear_failure(config.name, day)
     except Exception as error:
-        exports.note_failure(config.name, day, str(error), datetime.now(UTC))
-        raise ReportError(f"{config.name} of {day} could not run: {error}") from error
+        note = exports.note_failure(config.name, day, str(error), datetime.now(UTC))
+        untold = _tell_readers(config, day, note)
+        raise ReportError(f"{config.name} of {day} could not run: {error}{untold}") from error
     if config.folder:
         return replace(found, delivered=deliver(config.folder, found.edition, found.folder))
     return found
+
+
+def _tell_readers(config: ReportConfig, day: date, note: Path) -> str:
+    """Have the note where the report would be read; why it is not there, if so."""
+    if config.folder:
+        try:
+            deliver_failure(config.folder, config.name, day, note)
+        except DeliveryError as error:
+            return f"; {error}"
+    return ""
 
 
 def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date, *, patient: bool) -> Issued:
