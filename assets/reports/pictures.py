@@ -138,15 +138,15 @@ def _pairs(_: Report, table: Table) -> Iterator[Picture]:
     counts: Counter[tuple[_Side, _Side]] = Counter()
     names: list[dict[_Side, str]] = [{_OTHERS: "all others"}, {_OTHERS: "all others"}]
     for row in _each(table):
-        sender = (row["source"], "agent", row["from_agent_id"] or "")
-        receiver = (row["source"], row["to_kind"], row["to_id"] or "")
+        sender: _Side = (row["source"], "agent", row["from_agent_id"] or "")
+        receiver: _Side = (row["source"], row["to_kind"], row["to_id"] or "")
         names[0][sender] = row["from_agent_name"] or row["from_agent_id"] or "unknown"
         names[1][receiver] = row["to_agent_name"] or f"{row['to_kind']} {row['to_id'] or ''}".strip()
         counts[sender, receiver] += row["transfers"]
     senders, receivers = (_busiest(counts, side, called) for side, called in enumerate(names))
     shown: Counter[tuple[_Side, _Side]] = Counter()
-    for (sender, receiver), count in counts.items():
-        shown[sender if sender in senders else _OTHERS, receiver if receiver in receivers else _OTHERS] += count
+    for pair, count in counts.items():
+        shown[pair[0] if pair[0] in senders else _OTHERS, pair[1] if pair[1] in receivers else _OTHERS] += count
     called = _told_apart(names[1] | names[0])
     sides = [
         {side: called[side] for side in [*busiest, _OTHERS] if any(pair[n] == side for pair in shown)}
@@ -225,7 +225,9 @@ def _timelines(report: Report, timeline: Callable[[], Iterator[Stretch]]) -> Ite
             timeline_svg(
                 page, report.period_start, report.period_end, report.zone, title=title, name=f"agents-{number}"
             ),
-            "The thicker, the busier; hatched is what nobody observed." + _left_out(agents - drawn, "agents")
+            "The thicker, the busier; hatched is what nobody observed."
+            + "".join(f" Available of {source} is ready, working or not." for source in report.ready)
+            + _left_out(agents - drawn, "agents")
             if number == len(pages)
             else "",
             says_title=True,

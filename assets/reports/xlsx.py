@@ -55,7 +55,7 @@ def render(report: Report, path: Path) -> None:
     """Write the workbook; the same report gives the same bytes."""
     with xlsxwriter.Workbook(str(path), _OPTIONS) as book:
         # Without it the file says when it was written.
-        book.set_properties({"title": report.title, "created": datetime(report.day.year, 1, 1, tzinfo=UTC)})
+        book.set_properties({"title": visible(report.title), "created": datetime(report.day.year, 1, 1, tzinfo=UTC)})
         formats = _Formats(book)
         _about(book, formats, report)
         for number, table in enumerate(report.tables, 1):

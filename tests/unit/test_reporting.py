@@ -246,6 +246,7 @@ def test_one_agents_report_has_a_folder_of_its_own(settings: Settings, tmp_path:
     assert (one.formats, one.folder) == (("csv",), None)
     issued = issue(settings, narrowed(whole, ["csv"], ["ann"]), day(1))
     assert re.fullmatch("agent_timeline_[0-9a-f]{16}", issued.folder.parts[-2])
+    assert issued.edition.title == f"Agent timeline of Ann {day(1)}"
     with named(issued, "states.csv").open(encoding="utf-8", newline="") as file:
         assert {line["agent_id"] for line in csv.DictReader(file)} == {"ann"}
     hostile = issue(settings, one, day(1))

@@ -98,6 +98,7 @@ def test_the_overview_can_hide_people_or_be_left_out(engine: Engine) -> None:
     hiding = OverviewConfig().model_copy(update={"pseudonymise": True, "pseudonym_key": key})
     noon = midnight(day(1)) + timedelta(hours=12, minutes=10)
     page = write_overview(replace(engine.settings, overview=hiding), engine.lake, noon)
+    assert page is not None
     text = page.read_text(encoding="utf-8")
     assert not re.findall(r"(?i)\b(?:ann|bob)\b", text)
     assert len(set(re.findall(r"agent-[0-9a-f]{16}", text))) == 2
