@@ -11,7 +11,18 @@ from benchmarks import capture, pipeline, recorder, refresh, reports, timeline, 
 from benchmarks import data as made
 from benchmarks.measure import Bar, show_bars
 
-_PARTS = ("capture", "timeline", "intervals", "end-to-end", "refresh", "many-days", "overhead", "questions", "reports", "recorder")
+_PARTS = (
+    "capture",
+    "timeline",
+    "intervals",
+    "end-to-end",
+    "refresh",
+    "many-days",
+    "overhead",
+    "questions",
+    "reports",
+    "recorder",
+)
 
 
 def main() -> None:

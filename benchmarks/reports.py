@@ -1,4 +1,4 @@
-"""A report as large as they come: each agent of a centre by quarters of an hour, in each format, with the memory it takes.
+"""A report as large as they come: each agent of a centre by quarters of an hour, in each format, and its memory.
 
 A day is written straight into a file with the warehouse's tables and macros; nothing is captured or built.
 """

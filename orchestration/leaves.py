@@ -31,9 +31,7 @@ class Leaves:
         pseudonyms: What stands for them in exports that hide people.
     """
 
-    def __init__(
-        self, home: Path, agent_id: str, names: Collection[str], pseudonyms: Collection[str] = ()
-    ) -> None:
+    def __init__(self, home: Path, agent_id: str, names: Collection[str], pseudonyms: Collection[str] = ()) -> None:
         self.home = home
         self._pseudonyms = sorted(pseudonyms)
         told = len(agent_id) >= _SHORT and not agent_id.isdigit()
@@ -116,7 +114,9 @@ class Leaves:
         if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
             return False
         whole = pc.any(pc.is_in(column, value_set=pa.array(sorted(self._cells), column.type))).as_py()
-        return bool(whole) or any(pc.any(pc.match_substring(column, text)).as_py() for text in [*self._texts, *self._pseudonyms])
+        return bool(whole) or any(
+            pc.any(pc.match_substring(column, text)).as_py() for text in [*self._texts, *self._pseudonyms]
+        )
 
 
 def _forms(text: str) -> set[str]:

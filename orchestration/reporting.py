@@ -157,7 +157,7 @@ def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date
 
 @contextmanager
 def snapshot(settings: Settings, config: Hiding | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, read-only, in UTC, for one report or the overview; with pseudonyms in place of people where it asks for them.
+    """The warehouse, read-only, in UTC, for a report or the overview; with pseudonyms in place of people if asked for.
 
     Raises:
         ReportError: There is none yet.

@@ -73,7 +73,7 @@ class Settings:
     alarms: Alarms | None = None
     sources: tuple[SourceConfig, ...] = ()
     reports: tuple[ReportConfig, ...] = field(default_factory=all_reports)
-    overview: OverviewConfig = OverviewConfig()
+    overview: OverviewConfig = field(default_factory=OverviewConfig)
 
     @property
     def lake_dir(self) -> Path:

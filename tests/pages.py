@@ -108,9 +108,20 @@ def full(names: Sequence[str] = ("Ann", "Bob")) -> Report:
     return report(
         table("teams", TEAMS, [("Sales", "cx", 0.6428, 0.58, 0.7, 3725.4, 12), ("Sales", "kore", *[None] * 5)]),
         table("agents", AGENTS, [(f"a{n}", name, at(8), 28_800.0 + n) for n, name in enumerate(names)]),
-        table("reasons", REASONS, [("cx", "Lunch", 3600.0, 2), ("cx", "(none)", 60.5, 1), *(("cx", name, 5.0, 1) for name in names)]),
+        table(
+            "reasons",
+            REASONS,
+            [("cx", "Lunch", 3600.0, 2), ("cx", "(none)", 60.5, 1), *(("cx", name, 5.0, 1) for name in names)],
+        ),
         table("intervals", INTERVALS, quarters),
-        table("pairs", PAIRS, [("cx", f"a{n}", name, "agent", f"a{len(names) - n - 1}", names[-n - 1], n + 1) for n, name in enumerate(names)]),
+        table(
+            "pairs",
+            PAIRS,
+            [
+                ("cx", f"a{n}", name, "agent", f"a{len(names) - n - 1}", names[-n - 1], n + 1)
+                for n, name in enumerate(names)
+            ],
+        ),
         table("feeds", FEEDS, [("cx", "agent_states", 0.9, at(22)), ("kore", "agent_activity", None, None)]),
         table(
             "gaps",

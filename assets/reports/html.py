@@ -34,7 +34,8 @@ _REASONS = {
 }
 _NOTE = (
     f"{UNKNOWN} is not known, which is not 0. Durations are h:mm:ss. Rows sort by the head of a column; what is not "
-    "known comes last. On paper ids and codes are cut off, and sign-ins' ids and the local start with its offset are left out."
+    "known comes last. On paper ids and codes are cut off, and the ids of sign-ins and the local start with its offset are "
+    "left out."
 )
 
 
@@ -145,9 +146,8 @@ def _joined(cells: Sequence[Callable[[Any], str]], row: Row) -> str:
 def _cell(report: Report, column: Column, tag: str) -> Callable[[Any], str]:
     """How the cells of a column are written; ``data-v`` is the exact figure, by which rows are sorted."""
     opening = '<th scope="row"' if tag == "th" else "<td"
-    unknown = (
-        f'{opening} class="{"n " if column.kind in _NUMERIC else ""}u{_off_paper(column.name)}" title="{_reason(column)}">{UNKNOWN}</{tag}>'
-    )
+    kind = f"{'n ' if column.kind in _NUMERIC else ''}u{_off_paper(column.name)}"
+    unknown = f'{opening} class="{kind}" title="{_reason(column)}">{UNKNOWN}</{tag}>'
     write = partial(_text, column.name) if column.kind == "text" else partial(_WRITERS[column.kind], report)
     return lambda value: f"{opening}{write(value)}</{tag}>" if is_known(value) else unknown
 

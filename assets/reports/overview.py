@@ -272,7 +272,9 @@ def _word(agent: AgentNow) -> str:
 
 def _agent(board: Board, agent: AgentNow) -> str:
     name, word = isolated(agent.agent_name or agent.agent_id), isolated(_word(agent))
-    state = _READY.capitalize() if agent.state == "available" and agent.source in _ready(board) else _STATES[agent.state]
+    state = (
+        _READY.capitalize() if agent.state == "available" and agent.source in _ready(board) else _STATES[agent.state]
+    )
     return (
         f'<tr><th scope="row" class="s">{name}</th><td class="s">{isolated(agent.team)}</td>'
         f'<td class="s">{isolated(agent.source)}</td><td class="s">{state}</td><td class="s">{word}</td>'

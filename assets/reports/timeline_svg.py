@@ -230,15 +230,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=pytz.UTC)
 
 def _heading(row: int, group: str) -> str:
     y = _TOP + row * _LANE + 13
-    return f'<text x="8" y="{y}" font-weight="600" unicode-bidi="isolate">{_cut(group, _LONGEST_HEADING)}</text>'
+    shown = _cut(group, _LONGEST_HEADING)
+    return f'<text x="8" y="{y}" font-weight="600" unicode-bidi="isolate">{shown}</text>'
 
 
 def _name(row: int, called: str, stretches: Sequence[Stretch], plot: _Plot) -> str:
     y = _TOP + row * _LANE
     whose = ", ".join(part for part in (called, stretches[0].team, stretches[0].source) if part)
+    shown = _cut(called, _LONGEST_NAME)
     return (
         f"<g><title>{_text(whose)}: {_totals(plot, stretches)}</title>"
-        f'<text x="{_LEFT - 8}" y="{y + 13}" text-anchor="end" unicode-bidi="isolate">{_cut(called, _LONGEST_NAME)}</text></g>'
+        f'<text x="{_LEFT - 8}" y="{y + 13}" text-anchor="end" unicode-bidi="isolate">{shown}</text></g>'
         f'<path d="M{_LEFT} {y + _LANE - 0.5}h{_PLOT}" stroke="var(--picture-line,#d0d0d0)" stroke-width=".5"/>'
     )
 

@@ -73,7 +73,9 @@ class _Formats:
             {"bold": True, "bg_color": "#E7ECEF", "bottom": 1, "text_wrap": True, "valign": "top", "align": "right"}
         )
         self.title: Format = book.add_format({"bold": True, "font_size": 16})
-        self.section: Format = book.add_format({"bold": True, "bg_color": "#E7ECEF", "text_wrap": True, "valign": "top"})
+        self.section: Format = book.add_format(
+            {"bold": True, "bg_color": "#E7ECEF", "text_wrap": True, "valign": "top"}
+        )
         self.key: Format = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         self.text: Format = book.add_format({"text_wrap": True, "valign": "top"})
         self.warning: Format = book.add_format(
@@ -115,7 +117,7 @@ def _about(book: xlsxwriter.Workbook, formats: _Formats, report: Report) -> None
 
 
 def _said(sheet: Worksheet, row: int, texts: tuple[str, str], styles: tuple[Format, Format]) -> None:
-    """Two cells, and a row as high as their texts: no program but Excel finds out by itself, and it on opening alone."""
+    """Two cells, and a row as high as their texts: not every program finds that out by itself."""
     lines = max(len(wrap(visible(text), width)) for text, width in zip(texts, _ABOUT_WIDTHS, strict=True))
     sheet.set_row(row, _LINE * min(max(lines, 1), _MOST_LINES))
     for number, (text, style) in enumerate(zip(texts, styles, strict=True)):

@@ -136,7 +136,9 @@ def test_the_tables_of_every_report_fit_on_a4(browser: Browser, tmp_path: Path, 
     for query in read_queries(sql_dir() / "reports", kind, REPORTS[kind].tables):
         rows = [
             [
-                at(hour + (c.name == "interval_end")) if c.kind == "time" else values.get(c.kind, WIDE.get(c.name, WIDE_ID))
+                at(hour + (c.name == "interval_end"))
+                if c.kind == "time"
+                else values.get(c.kind, WIDE.get(c.name, WIDE_ID))
                 for c in query.columns
             ]
             for hour in (-1, 9)
@@ -151,7 +153,9 @@ def test_the_tables_of_every_report_fit_on_a4(browser: Browser, tmp_path: Path, 
     assert set(page.evaluate(lines)) <= {0, 1}
     spaces = "Array.from(document.querySelectorAll('td.id'), e => getComputedStyle(e).whiteSpace)"
     assert set(page.evaluate(spaces)) <= {"nowrap"}
-    margins = page.evaluate("Array.from(document.styleSheets, s => Array.from(s.cssRules, r => r.cssText)).flat().join()")
+    margins = page.evaluate(
+        "Array.from(document.styleSheets, s => Array.from(s.cssRules, r => r.cssText)).flat().join()"
+    )
     assert 'content: "Ann\'s day"' in margins
     assert "counter(page)" in margins
 

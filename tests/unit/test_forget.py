@@ -137,7 +137,7 @@ def test_neither_a_report_of_them_nor_a_pseudonym_is_left(engine: Engine) -> Non
 def test_without_the_key_of_pseudonyms_nobody_is_forgotten_by_half(engine: Engine) -> None:
     """If this fails, a row of theirs stays in a pseudonymised export, and the command says that all is gone."""
     hidden = OverviewConfig().model_copy(update={"pseudonymise": True, "pseudonym_key": Secret("KEY", {})})
-    with pytest.raises(ForgetError, match="KEY is not set.*exports with pseudonyms cannot be searched"):
+    with pytest.raises(ForgetError, match=r"KEY is not set.*exports with pseudonyms cannot be searched"):
         Forgetting(Engine(replace(engine.settings, overview=hidden)), GONE[0])
 
 

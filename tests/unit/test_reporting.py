@@ -160,9 +160,10 @@ def test_readers_elsewhere_are_told_that_a_report_could_not_run(
     note = tmp_path / "share" / "transfers" / str(day(1)) / FAILURE
 
     def fail() -> None:
-        with monkeypatch.context() as patch, pytest.raises(ReportError, match="division by zero$"):
+        with monkeypatch.context() as patch:
             patch.setattr(reporting, "compose", lambda *_: 1 / 0)
-            issue(settings, asked, day(1))
+            with pytest.raises(ReportError, match=r"division by zero$"):
+                issue(settings, asked, day(1))
 
     for _ in range(2):  # before the first edition, and where the next says what that said
         fail()
