@@ -34,8 +34,7 @@ _REASONS = {
 }
 _NOTE = (
     f"{UNKNOWN} is not known, which is not 0. Durations are h:mm:ss. Rows sort by the head of a column; what is not "
-    "known comes last. On paper ids and codes are cut off, and the ids of sign-ins and the local start with its offset are "
-    "left out."
+    "known comes last. On paper ids and codes are cut off, and ids of sign-ins and the local start are left out."
 )
 
 
