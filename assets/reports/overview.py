@@ -114,7 +114,7 @@ def _banner(board: Board) -> str:
     return (
         f'<p id="stale" role="alert"{"" if stale else " hidden"}>Stale: nothing new from '
         f'<span id="stale-sources">{escape(", ".join(stale))}</span>'
-        f"<small>What its agents do now is not known; its day is shown up to then.</small>{never}</p>\n"
+        f"<small>What its agents do now is not known; what is shown of it was last seen then.</small>{never}</p>\n"
     )
 
 
