@@ -130,11 +130,6 @@ def _tiles(board: Board) -> str:
     return f'<ul class="tiles" aria-label="Agents by state">{tiles}</ul>\n'
 
 
-def _ready(board: Board) -> list[str]:
-    """Sources of whose agents it is known that they are ready, and not whether they work."""
-    return [source.source for source in board.sources if "handling" not in source.told]
-
-
 def _figures(board: Board) -> str:
     today, before = board.part("today"), board.part("last_week")
     weekday = f"{board.made_at - timedelta(days=7):%A %-d %B}"
@@ -262,6 +257,11 @@ def _how_many(many: int) -> str:
     if many > _MOST_AGENTS:
         return f"The first {_MOST_AGENTS:,} of {many:,} agents."
     return f"{many:,} {'agent' if many == 1 else 'agents'}." if many else "Nobody."
+
+
+def _ready(board: Board) -> list[str]:
+    """Sources of whose agents it is known that they are ready, and not whether they work."""
+    return [source.source for source in board.sources if "handling" not in source.told]
 
 
 def _word(agent: AgentNow) -> str:

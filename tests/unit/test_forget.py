@@ -5,7 +5,7 @@ import sqlite3
 import zipfile
 from contextlib import closing
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from assets.reports.config import OverviewConfig, ReportConfig
 from assets.reports.pseudonyms import Pseudonyms
 from orchestration.compaction import compact_closed_days
 from orchestration.forget import ForgetError, Forgetting
+from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leaves import Leaves
 from orchestration.removed import note
@@ -23,7 +24,7 @@ from orchestration.reporting import issue, narrowed
 from orchestration.resources import Engine
 from orchestration.tombstones import Tombstones
 from tests.pipeline.site import day, opened
-from tests.pipeline.toy import built, engine_at, land, later, shift
+from tests.pipeline.toy import DELAY, built, engine_at, land, later, shift
 from tests.traces import traces
 
 GONE = ("annabel-1", "Annabel-1")
@@ -139,6 +140,23 @@ def test_without_the_key_of_pseudonyms_nobody_is_forgotten_by_half(engine: Engin
     hidden = OverviewConfig().model_copy(update={"pseudonymise": True, "pseudonym_key": Secret("KEY", {})})
     with pytest.raises(ForgetError, match=r"KEY is not set.*exports with pseudonyms cannot be searched"):
         Forgetting(Engine(replace(engine.settings, overview=hidden)), GONE[0])
+
+
+def test_who_is_still_at_work_is_so_afterwards(engine: Engine) -> None:
+    """If this fails, nobody knows any more that a colleague's state was seen open: their time ends unobserved."""
+    on = day(2)
+    said = shift(GONE[0], on, (8, 12, 13, 14)) + shift("bob", on, (9, 11, 12, 20))
+    said[-1] |= {"end": None, "transfers": []}
+    land(engine, on, said, heard=midnight(on) + timedelta(hours=15))
+    built(engine, 3)
+    before = ask(engine, BOB)
+    forget(engine)
+    assert ask(engine, BOB) == before
+    # What lands now is cut, too, and its attempt names what landed.
+    land(engine, on, said, heard=midnight(on) + timedelta(hours=16))
+    built(engine, 3)
+    [(until,)] = ask(engine, f"select max(ended_at) from marts.fct_agent_timeline where date = '{on}' and is_open")
+    assert until == midnight(on) + timedelta(hours=16) - DELAY
 
 
 def test_a_later_capture_does_not_bring_them_back(engine: Engine) -> None:
