@@ -115,7 +115,7 @@ def _of_page(column: Column, attributes: str, inside: str) -> object:
 def compared(found: Rows, truth: Rows, columns: Sequence[Column], text: Callable[[str], str]) -> list[object]:
     """The cells that differ: texts as the format shows them, times to a millisecond, figures to a millionth."""
     assert len(found) == len(truth)
-    differences = []
+    differences: list[object] = []
     for line, right in zip(found, truth, strict=True):
         for column, value, wanted in zip(columns, line, right, strict=True):
             if isinstance(wanted, str):
