@@ -212,7 +212,8 @@ create macro participation_of_agents(at_least, hours, as_of) as table
 
     nearest as (
         select source, agent_id, joined_at, max(left_at) over (
-            partition by source, agent_id order by joined_at, left_at rows unbounded preceding
+            -- By range: stays cut at from_time share one joined_at, and the join may take any of them.
+            partition by source, agent_id order by joined_at range unbounded preceding
         ) as left_at
         from stays
     ),

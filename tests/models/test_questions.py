@@ -140,6 +140,20 @@ def test_work_that_no_feed_names_makes_the_count_unknown(bench: Workbench) -> No
         assert rows.pick("seconds") == [seconds]
 
 
+def test_stays_that_are_cut_at_the_same_instant_all_vouch_for_the_work(bench: Workbench) -> None:
+    """If this fails, a count is unknown only because the shorter of two interactions was looked at."""
+    day = told("08:00", "09:01", "handling"), told("09:01", "09:05"), told("09:05", "09:10", "handling")
+    day = *day, told("09:10", "10:00")
+    for stays in (
+        [stay("i", "08:00", "09:10"), stay("j", "08:30", "09:01")],
+        [stay("i", "08:30", "09:01"), stay("j", "08:00", "09:10")],
+    ):
+        rows = answer(bench, "sessions_participated(1, {at})", "10:00:00", *day, stays=stays)
+        assert rows.pick("sessions") == [2]
+        rows = answer(bench, "time_with_sessions(1, 1, {at})", "10:00:00", *day, stays=stays, lacks=NO_COUNTS)
+        assert rows.pick("seconds") == [600]
+
+
 def test_time_in_sessions_at_once_follows_the_work_items(bench: Workbench) -> None:
     """Two chats at once are more than one; a supervisor asks for those who had at least so many."""
     day = (
