@@ -22,7 +22,7 @@ def test_a_state_holds_until_the_sample_that_shows_another(bench: Workbench) -> 
     ]
 
 
-def test_a_boundary_is_uncertain_by_half_the_distance_to_the_sample_before(bench: Workbench) -> None:
+def test_a_boundary_is_uncertain_by_the_distance_to_the_sample_before(bench: Workbench) -> None:
     """If this fails, a figure seems more certain than it is."""
     found = polled(bench, [poll("08:00"), poll("08:00:08", 7)])
     assert found.pick("uncertainty_us", "is_derived") == [(2_500_000, True), (8_000_000, False)]
