@@ -32,6 +32,7 @@ TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
 DAYS = "marts.agg_agent_days"
+UNTIL = "intermediate.int_observed_until"
 STAYS = "marts.fct_participation"
 PERSONS = "marts.fct_person_timeline"
 PERSON_DAYS = "marts.agg_person_days"
@@ -57,12 +58,28 @@ def told(start: str, end: str, **fields: Any) -> dict[str, Any]:
     return {**WHO, **sound, "started_at": at(start), "ended_at": at(end), **fields}
 
 
-def bucket(**fields: Any) -> dict[str, Any]:
+def bucket(start: str = "08:00", **fields: Any) -> dict[str, Any]:
     """A full bucket of available time, and these fields."""
     names = ("handling_us", "wrap_up_us", "not_ready_us", "offline_us", "unobserved_us", "uncertainty_us")
     empty = dict.fromkeys(names, 0)
-    return {**WHO, **empty, "interval_start": at("08:00"), "available_us": 900_000_000, "work_item_us": 0,
+    return {**WHO, **empty, "interval_start": at(start), "available_us": 900_000_000, "work_item_us": 0,
             "most_work_items": 0, **fields}  # fmt: skip
+
+
+def buckets(end: str) -> list[dict[str, Any]]:
+    """Full buckets from midnight to a quarter of an hour."""
+    count = (at(end) - at("00:00")) // timedelta(minutes=15)
+    return [bucket(interval_start=at("00:00") + n * timedelta(minutes=15)) for n in range(count)]
+
+
+def until(end: str) -> Tables:
+    """A source that was observed until then."""
+    return {UNTIL: [{"source": "cx", "date": DAY, "observed_until": at(end)}]}
+
+
+def there(end: str) -> Tables:
+    """The same, and an agent of it who was there from midnight on."""
+    return {TIMELINE: [told("00:00", end)], **until(end)}
 
 
 def seconds(**fields: Any) -> dict[str, Any]:
@@ -187,8 +204,12 @@ BROKEN: dict[str, list[Tables]] = LOST | {
         {BUCKETS: [bucket()], TIMELINE: []},
     ],
     f"{BUCKETS}.fills_the_bucket": [
-        {BUCKETS: [bucket(available_us=899_999_999)], TIMELINE: [told("00:00", "24:00")]},
-        {BUCKETS: [bucket()], TIMELINE: [told("00:00", "08:10")]},
+        {BUCKETS: [*buckets("12:00"), bucket("12:00", available_us=899_999_999)], **there("12:15")},
+        {BUCKETS: buckets("12:15"), **there("12:10")},
+        {BUCKETS: buckets("12:00"), **there("24:00")},
+        {BUCKETS: buckets("24:00")[1:], **there("24:00")},
+        {BUCKETS: [*buckets("24:00"), bucket(agent_id="bob")], **there("24:00")},
+        {BUCKETS: buckets("24:00"), TIMELINE: [told("00:00", "24:00")]},
     ],
     f"{BUCKETS}.sum_within_concurrency": [
         {BUCKETS: [bucket(available_us=0, handling_us=900_000_000, work_item_us=899_999_999, most_work_items=1)]},
@@ -243,10 +264,14 @@ BROKEN: dict[str, list[Tables]] = LOST | {
     f"{TIMELINE}.session_known": [{TIMELINE: [told("08:00", "09:00", session_id=None)]}],
     f"{TIMELINE}.not_stuck": [{TIMELINE: [told("08:00", "09:00", state_started_at=at("-1d 08:59:59.999999"))]}],
     f"{TIMELINE}.tiles_the_day": [
-        {TIMELINE: [told("00:00", "08:00"), told("08:00:00.000001", "24:00")]},
-        {TIMELINE: [told("00:00", "08:00"), told("07:59:59.999999", "24:00")]},
-        {TIMELINE: [told("00:00:01", "24:00")]},
-        {TIMELINE: [told("00:00", "23:59"), told("00:00", "24:00", agent_id="bob")]},
+        {**until("24:00"), TIMELINE: [told("00:00", "08:00"), told("08:00:00.000001", "24:00")]},
+        {**until("24:00"), TIMELINE: [told("00:00", "08:00"), told("07:59:59.999999", "24:00")]},
+        {**until("24:00"), TIMELINE: [told("00:00:01", "24:00")]},
+        {**until("24:00"), TIMELINE: [told("00:00", "23:59"), told("00:00", "24:00", agent_id="bob")]},
+        # The only agent of a source.
+        {**until("24:00"), TIMELINE: [told("00:00", "12:00")]},
+        {**until("12:00"), TIMELINE: [told("00:00", "12:00:00.000001")]},
+        {TIMELINE: [told("00:00", "24:00")]},
     ],
     f"{DAYS}.equals_its_intervals": [
         {DAYS: [seconds()], INTERVALS: []},
@@ -261,7 +286,12 @@ BROKEN: dict[str, list[Tables]] = LOST | {
         ),
         {DAYS: [seconds(load_seconds=0.0)], INTERVALS: [seconds(), seconds(load_seconds=None)]},
     ],
-    f"{DAYS}.fills_the_day": [{DAYS: [seconds()], TIMELINE: [told("00:00", "00:14:59.99999")]}],
+    f"{DAYS}.fills_the_day": [
+        {DAYS: [seconds()], **until("00:14:59.99999")},
+        {DAYS: [seconds()], **until("24:00")},
+        {DAYS: [seconds(unobserved_seconds=None)], **until("00:15")},
+        {DAYS: [seconds()]},
+    ],
     "ops.day_volumes.not_collapsed": [
         {"ops.day_volumes": [volumes(**fields)]} for fields in ({"agents": 4}, {"staffed_seconds": 9e4})
     ],
