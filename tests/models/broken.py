@@ -84,8 +84,11 @@ BROKEN: dict[str, list[Tables]] = LOST | {
         {"intermediate.int_agent_records": [moment(load=1, work_items=2)]}
     ],
     "intermediate.int_agent_records.words_are_mapped": [{"intermediate.int_agent_records": [moment(is_unmapped=True)]}],
-    "intermediate.int_agent_records.not_clipped": [
-        {"intermediate.int_agent_records": [moment(following_started_at=at("08:59:59.999999"))]}
+    "intermediate.int_agent_day_open.not_clipped": [
+        {"intermediate.int_agent_records": [moment(following_started_at=at("08:59:59.999999"))]},
+        {"intermediate.int_agent_day_open": [
+            {**WHO, "started_at": at("-1d 22:00"), "ended_at": at("08:00:00.000001"), "following_started_at": at("08:00")}
+        ]},
     ],
     f"{BEYONDTRUST}_rows.representatives_are_users": [
         {f"{BEYONDTRUST}_rows": [{"table_name": "representative", "kind": "update", "user_id": None}]}

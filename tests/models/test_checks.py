@@ -87,3 +87,20 @@ def test_good_days_pass_every_check(bench: Workbench) -> None:
     for table in bench.types:
         bench.connection.execute(f'create or replace view {table} as select * from given."{table}"')
     assert {name: found for name, check in ALL.items() if (found := bench.query(check.sql))} == {}
+
+
+def test_what_is_clipped_over_midnight_is_counted_in_seconds(bench: Workbench) -> None:
+    """If this fails, a record that was cut short by the next morning's is told by nobody, or nobody says by how much."""
+    staged = [
+        *shift("-1d 22:00 ready", "-1d 23:00 not-ready", end="08:00"),
+        *shift("07:30 ready", end="09:00", session_id="t"),
+    ]
+    attempts = [attempt("-1d 00:00", "24:00", "+1d 00:01")]
+    days = [DAY - timedelta(days=1), DAY]
+    chain = bench.chain(days, TIMELINE, [clock("24:00", "-1d 00:00")], staged=staged, attempts=attempts)
+    check = ALL["intermediate.int_agent_day_open.not_clipped"]
+    for table in check.tables:
+        bench.connection.execute(f'create or replace view {table} as select * from given."{table}"')
+    found = bench.query(check.sql)
+    assert chain.rows(TIMELINE, "state = 'not_ready'").pick("ended_at") == ["00:00", "07:30"]
+    assert found.pick("agent_id", "started_at", "clipped_seconds") == [("ann", "-1d 23:00", 1800.0)]
