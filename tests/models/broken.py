@@ -212,7 +212,11 @@ BROKEN: dict[str, list[Tables]] = LOST | {
         {PERSON_DAYS: [lived()], PERSONS: [human("00:00", "12:00"), human("11:00", "23:00")]},
     ],
     "marts.dim_agents.in_the_roster": [
-        {"marts.dim_agents": [WHO_IS], "staging.roster": [{**WHO_IS, "agent_id": "bob"}]}
+        {"marts.dim_agents": [{**WHO_IS, "last_seen_at": at(seen)}], "staging.roster": [{**WHO_IS, **fields}]}
+        for seen, fields in (
+            ("12:00", {"agent_id": "bob"}), ("12:00", {"valid_from": DAY + timedelta(days=1)}),
+            ("00:00:00.000001", {"valid_to": DAY}),
+        )
     ],
     "marts.dim_agent_roster.ends_after_start": [
         {"marts.dim_agent_roster": [{**WHO_IS, "origin": "roster", "valid_from": DAY, "valid_to": DAY}]}

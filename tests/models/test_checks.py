@@ -9,7 +9,7 @@ from orchestration.models import Check, read_checks
 from orchestration.settings import sql_dir
 from tests.models.broken import BROKEN
 from tests.models.lost import Tables
-from tests.models.sound import TIMELINE
+from tests.models.sound import TIMELINE, WHO_IS
 from tests.models.workbench import (
     DAY,
     Workbench,
@@ -87,6 +87,15 @@ def test_good_days_pass_every_check(bench: Workbench) -> None:
     for table in bench.types:
         bench.connection.execute(f'create or replace view {table} as select * from given."{table}"')
     assert {name: found for name, check in ALL.items() if (found := bench.query(check.sql))} == {}
+
+
+def test_who_left_at_the_end_of_their_row_is_in_the_roster(bench: Workbench) -> None:
+    """If this fails, everybody who worked to the last minute before they left is a warning for good."""
+    check = ALL["marts.dim_agents.in_the_roster"]
+    row = {**WHO_IS, "valid_from": DAY - timedelta(days=9), "valid_to": DAY}
+    seen = {"marts.dim_agents": [{**WHO_IS, "last_seen_at": at("00:00")}]}
+    assert failing(bench, check, {**seen, "staging.roster": [row]}) == 0
+    assert failing(bench, check, {**seen, "staging.roster": [{**row, "valid_from": DAY, "valid_to": None}]}) == 0
 
 
 def test_what_is_clipped_over_midnight_is_counted_in_seconds(bench: Workbench) -> None:
