@@ -41,7 +41,7 @@ from tests.models.sound import (
     until,
     volumes,
 )
-from tests.models.workbench import DAY, at
+from tests.models.workbench import DAY, at, clock
 
 BROKEN: dict[str, list[Tables]] = LOST | {
     "ops.capture_log.known_status": [{"ops.capture_log": [{"status": word}]} for word in ("fine", None)],
@@ -87,7 +87,7 @@ BROKEN: dict[str, list[Tables]] = LOST | {
     "intermediate.int_agent_day_open.not_clipped": [
         {"intermediate.int_agent_records": [moment(following_started_at=at("08:59:59.999999"))]},
         {"intermediate.int_agent_day_open": [
-            {**WHO, "started_at": at("-1d 22:00"), "ended_at": at("08:00:00.000001"), "following_started_at": at("08:00")}
+            {**WHO, "started_at": at("-1d 22:00"), "ended_at": at("08:00:00.01"), "following_started_at": at("08:00")}
         ]},
     ],
     f"{BEYONDTRUST}_rows.representatives_are_users": [
@@ -181,6 +181,11 @@ BROKEN: dict[str, list[Tables]] = LOST | {
             seconds(interval_start=at(f"{n:+d}d 08:00"), date=DAY + timedelta(days=n), transfers_in=1 if n == 0 else 0)
             for n in (-3, -2, -1, 0)
         ]},
+    ],
+    f"{INTERVALS}.counts_every_sign_in": [
+        {INTERVALS: found, **until("24:00"), "ops.feed_clock": [clock()], "intermediate.int_session_days": [
+            {**WHO, "session_id": "s", "logged_in_at": at("23:59:59")}
+        ]} for found in ([], [seconds(interval_start=at("23:45"))], [seconds(interval_start=at("23:30"), logins=1)])
     ],
     f"{INTERVALS}.senders_are_known": [
         {INTERVALS: [seconds(interval_start=bucket_start, agent_id=agent)], **until("24:00"), TRANSFERS: [

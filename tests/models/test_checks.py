@@ -1,5 +1,6 @@
 """Every check finds what it is there for, and leaves good rows alone. A check without an example fails here."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.models.lost import Tables
 from tests.models.sound import TIMELINE, WHO_IS
 from tests.models.workbench import (
     DAY,
+    Rows,
     Workbench,
     at,
     attempt,
@@ -44,6 +46,18 @@ def failing(bench: Workbench, check: Check, tables: Tables) -> int:
     for table in check.tables:
         bench.give(table, tables.get(table, []))
     return len(bench.query(check.sql))
+
+
+def broken(bench: Workbench, name: str, staged: Sequence[Mapping[str, Any]], since: str = "-1d 00:00") -> Rows:
+    """What a check finds in all that is made of these records of the day and the day before."""
+    check = ALL[name]
+    clocks = [clock("24:00", since)]
+    days = [DAY - timedelta(days=1), DAY]
+    bench.chain(days, check.table, clocks, staged=staged, attempts=[attempt(since, "24:00", "+1d 00:01")])
+    for table in check.tables:
+        bench.connection.execute(f'create or replace view {table} as select * from given."{table}"')
+    bench.give("ops.feed_clock", clocks)
+    return bench.query(check.sql)
 
 
 def test_no_check_is_without_an_example_that_fails_it() -> None:
@@ -98,18 +112,20 @@ def test_who_left_at_the_end_of_their_row_is_in_the_roster(bench: Workbench) -> 
     assert failing(bench, check, {**seen, "staging.roster": [{**row, "valid_from": DAY, "valid_to": None}]}) == 0
 
 
+def test_a_sign_in_just_before_midnight_is_told_of(bench: Workbench) -> None:
+    """If this fails, a sign-in is in no day's logins, and nobody hears of it."""
+    staged = shift("00:00:01 ready", end="09:00", logged_in_at="-1d 23:59:59")
+    found = broken(bench, "marts.fct_agent_intervals.counts_every_sign_in", staged)
+    assert found.pick("agent_id", "session_id", "logged_in_at") == [("ann", "s", "-1d 23:59:59")]
+    # Before anything was asked for nobody could count.
+    assert broken(bench, "marts.fct_agent_intervals.counts_every_sign_in", staged, "00:00") == []
+
+
 def test_what_is_clipped_over_midnight_is_counted_in_seconds(bench: Workbench) -> None:
-    """If this fails, a record that was cut short by the next morning's is told by nobody, or nobody says by how much."""
+    """If this fails, a record that the next morning's cut short is told of by nobody, or not by how much."""
     staged = [
         *shift("-1d 22:00 ready", "-1d 23:00 not-ready", end="08:00"),
         *shift("07:30 ready", end="09:00", session_id="t"),
     ]
-    attempts = [attempt("-1d 00:00", "24:00", "+1d 00:01")]
-    days = [DAY - timedelta(days=1), DAY]
-    chain = bench.chain(days, TIMELINE, [clock("24:00", "-1d 00:00")], staged=staged, attempts=attempts)
-    check = ALL["intermediate.int_agent_day_open.not_clipped"]
-    for table in check.tables:
-        bench.connection.execute(f'create or replace view {table} as select * from given."{table}"')
-    found = bench.query(check.sql)
-    assert chain.rows(TIMELINE, "state = 'not_ready'").pick("ended_at") == ["00:00", "07:30"]
+    found = broken(bench, "intermediate.int_agent_day_open.not_clipped", staged)
     assert found.pick("agent_id", "started_at", "clipped_seconds") == [("ann", "-1d 23:00", 1800.0)]
