@@ -41,7 +41,7 @@ from tests.models.sound import (
     until,
     volumes,
 )
-from tests.models.workbench import DAY, at, clock
+from tests.models.workbench import DAY, STAGED, at, clock, handed, record
 
 BROKEN: dict[str, list[Tables]] = LOST | {
     "ops.capture_log.known_status": [{"ops.capture_log": [{"status": word}]} for word in ("fine", None)],
@@ -89,6 +89,10 @@ BROKEN: dict[str, list[Tables]] = LOST | {
         {"intermediate.int_agent_day_open": [
             {**WHO, "started_at": at("-1d 22:00"), "ended_at": at("08:00:00.01"), "following_started_at": at("08:00")}
         ]},
+    ],
+    f"{STAGED}.transfers_are_whole": [
+        {STAGED: [record("08:00", "08:20", transfers=[handed("bob", "08:10"), {**handed("bob", "08:11"), **fields}])]}
+        for fields in ({"interactionId": None}, {"transferStartTimestamp": None}, {"transferStartTimestamp": "infinity"})
     ],
     f"{BEYONDTRUST}_rows.representatives_are_users": [
         {f"{BEYONDTRUST}_rows": [{"table_name": "representative", "kind": "update", "user_id": None}]}
