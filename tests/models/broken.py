@@ -91,8 +91,10 @@ BROKEN: dict[str, list[Tables]] = LOST | {
         ]},
     ],
     f"{STAGED}.transfers_are_whole": [
-        {STAGED: [record("08:00", "08:20", transfers=[handed("bob", "08:10"), {**handed("bob", "08:11"), **fields}])]}
-        for fields in ({"interactionId": None}, {"transferStartTimestamp": None}, {"transferStartTimestamp": "infinity"})
+        {STAGED: [record("08:00", "08:20", transfers=[handed("bob", "08:10"), {**handed("bob", "08:11"), key: value}])]}
+        for key, value in (
+            ("interactionId", None), ("transferStartTimestamp", None), ("transferStartTimestamp", "infinity"),
+        )
     ],
     f"{BEYONDTRUST}_rows.representatives_are_users": [
         {f"{BEYONDTRUST}_rows": [{"table_name": "representative", "kind": "update", "user_id": None}]}

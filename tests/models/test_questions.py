@@ -189,6 +189,35 @@ def test_time_in_sessions_at_once_follows_participation_where_nothing_is_counted
     assert figures == [[7200], [600 + 1800], [300]]
 
 
+HOURS = ("time_in_state", "idle_time", "sessions_participated", "time_with_sessions")
+
+
+@pytest.mark.parametrize("macro", HOURS)
+@pytest.mark.parametrize(("hours", "word"), [("null", "NULL"), ("-0.5", "-0.5")])
+def test_hours_that_are_none_are_not_a_question(bench: Workbench, macro: str, hours: str, word: str) -> None:
+    """If this fails, a forgotten parameter is answered with zero seconds, which would be believed."""
+    least = "1, " if macro == "time_with_sessions" else ""
+    call = f"{macro}({least}{hours}, {{at}})"
+    with pytest.raises(duckdb.Error, match=f"hours is 0 or more, not {word}"):
+        answer(bench, call, "10:00:00", told("08:00", "09:00"))
+
+
+@pytest.mark.parametrize("macro", HOURS[1:])
+def test_hours_that_are_none_are_not_a_question_where_no_day_is_read(bench: Workbench, macro: str) -> None:
+    """If this fails, the same is answered with zero where the timeline has nothing to look at."""
+    least = "1, " if macro == "time_with_sessions" else ""
+    answer(bench, "idle_time(1, {at})", "10:00:00", told("08:00", "09:00"))
+    bench.give("marts.fct_agent_timeline", [])
+    with pytest.raises(duckdb.Error, match="hours is"):
+        bench.query(f"from {macro}({least}null, now())")
+
+
+def test_the_end_of_time_is_no_instant_to_ask_about(bench: Workbench) -> None:
+    """If this fails, a question without an end is answered with zero seconds."""
+    with pytest.raises(duckdb.Error, match="as_of is an instant, not infinity"):
+        answer(bench, "idle_time(8, timestamptz 'infinity')", "10:00:00", told("08:00", "09:00"))
+
+
 def test_no_sessions_at_once_is_not_a_question(bench: Workbench) -> None:
     """All time is time in at least none: such a figure would be believed."""
     with pytest.raises(duckdb.Error, match="at_least is 1 or more, not 0"):
