@@ -50,13 +50,13 @@ create macro time_in_state(hours, as_of) as table
 
 -- How long agents waited for work in the last hours before as_of, and how long the vendor flagged them as idle, which
 -- is another thing: BeyondTrust may raise its flag amid a session, too. All agents known by then.
--- idle_seconds: available, in seconds; NULL where the source does not tell
+-- idle_seconds: available, in seconds; NULL where the source does not tell, or does not tell waiting from working
 -- vendor_idle_seconds: the vendor's own idle flag was raised, in seconds; NULL where it has none
 -- observed_seconds: of the time asked for, what was observed of this agent, in seconds
 create macro idle_time(hours, as_of) as table
     select
         a.source, a.agent_id, a.agent_name,
-        case when any_value(g.gives_available) then
+        case when any_value(g.gives_available and g.gives_handling) then
             coalesce(sum(t.us) filter (t.state = 'available'), 0)::bigint / 1e6
         end as idle_seconds,
         case when any_value(g.gives_idle_flag) then

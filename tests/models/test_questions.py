@@ -75,8 +75,9 @@ def test_waiting_is_not_the_flag_that_the_vendor_calls_idle(bench: Workbench) ->
 def test_a_signal_that_a_source_does_not_give_is_null_for_each_of_its_agents(bench: Workbench) -> None:
     """Zero seconds and no sessions would look like agents without work."""
     day = told("08:00", "09:00", "offline")
-    rows = answer(bench, "idle_time(8, {at})", "10:00:00", day, lacks=["available", "idle_flag"])
-    assert rows.pick("idle_seconds", "vendor_idle_seconds", "observed_seconds") == [(None, None, 3600)]
+    for lacks in ("available", "handling"):
+        rows = answer(bench, "idle_time(8, {at})", "10:00:00", day, lacks=[lacks, "idle_flag"])
+        assert rows.pick("idle_seconds", "vendor_idle_seconds", "observed_seconds") == [(None, None, 3600)]
     rows = answer(bench, "sessions_participated(8, {at})", "10:00:00", day, lacks=["participation"])
     assert rows.pick("agent_id", "sessions", "observed_seconds") == [("ann", None, 3600)]
     rows = answer(bench, "time_with_sessions(1, 8, {at})", "10:00:00", day, lacks=["participation", *NO_COUNTS])
