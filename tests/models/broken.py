@@ -136,7 +136,13 @@ BROKEN: dict[str, list[Tables]] = LOST | {
         {TIMELINE: [told("08:00", "09:00", state="unobserved")]},
     ],
     f"{TIMELINE}.session_known": [{TIMELINE: [told("08:00", "09:00", session_id=None)]}],
-    f"{TIMELINE}.not_stuck": [{TIMELINE: [told("08:00", "09:00", state_started_at=at("-1d 08:59:59.999999"))]}],
+    f"{TIMELINE}.not_stuck": [
+        {TIMELINE: [told("08:00", "09:00", state_started_at=at("-1d 08:59:59.999999"))]},
+        # Three records that join.
+        {TIMELINE: [told("-1d 09:00", "00:00", state_started_at=at("-1d 08:00")), told("00:00", "08:00"),
+                    told("08:00", "08:00:00.000001")]},
+        {TIMELINE: [told("08:00", "09:00:00.000001")], "ops.limits": [{"source": "cx", "stuck_after_hours": 1.0}]},
+    ],
     f"{TIMELINE}.tiles_the_day": [
         {**until("24:00"), TIMELINE: [told("00:00", "08:00"), told("08:00:00.000001", "24:00")]},
         {**until("24:00"), TIMELINE: [told("00:00", "08:00"), told("07:59:59.999999", "24:00")]},

@@ -10,7 +10,7 @@ from orchestration.models import Check, read_checks
 from orchestration.settings import sql_dir
 from tests.models.broken import BROKEN
 from tests.models.lost import Tables
-from tests.models.sound import TIMELINE, WHO_IS
+from tests.models.sound import TIMELINE, WHO_IS, told
 from tests.models.workbench import (
     DAY,
     Rows,
@@ -101,6 +101,19 @@ def test_good_days_pass_every_check(bench: Workbench) -> None:
     for table in bench.types:
         bench.connection.execute(f'create or replace view {table} as select * from given."{table}"')
     assert {name: found for name, check in ALL.items() if (found := bench.query(check.sql))} == {}
+
+
+@pytest.mark.parametrize("between", ["offline", "unobserved", "handling", None])
+def test_a_state_that_was_interrupted_is_not_stuck(bench: Workbench, between: str | None) -> None:
+    """If this fails, everybody who works today and worked yesterday is a warning."""
+    day = [told("-1d 08:00", "08:00"), told("08:01", "12:00")]
+    day += [told("08:00", "08:01", state=between)] if between else []
+    check = ALL[f"{TIMELINE}.not_stuck"]
+    limits = [{"source": "cx", "stuck_after_hours": 24.0}]
+    assert failing(bench, check, {TIMELINE: day, "ops.limits": limits}) == 0
+    whole = [*day[:2], told("08:00", "08:01")]
+    assert failing(bench, check, {TIMELINE: whole, "ops.limits": limits}) == 1
+    assert failing(bench, check, {TIMELINE: whole, "ops.limits": [{**limits[0], "stuck_after_hours": 28.0}]}) == 0
 
 
 def test_who_left_at_the_end_of_their_row_is_in_the_roster(bench: Workbench) -> None:

@@ -143,8 +143,8 @@ def test_work_that_no_feed_names_makes_the_count_unknown(bench: Workbench) -> No
 
 def test_stays_that_are_cut_at_the_same_instant_all_vouch_for_the_work(bench: Workbench) -> None:
     """If this fails, a count is unknown only because the shorter of two interactions was looked at."""
-    day = told("08:00", "09:01", "handling"), told("09:01", "09:05"), told("09:05", "09:10", "handling")
-    day = *day, told("09:10", "10:00")
+    busy, waiting = told("08:00", "09:01", "handling"), told("09:01", "09:05")
+    day = busy, waiting, told("09:05", "09:10", "handling"), told("09:10", "10:00")
     for stays in (
         [stay("i", "08:00", "09:10"), stay("j", "08:30", "09:01")],
         [stay("i", "08:30", "09:01"), stay("j", "08:00", "09:10")],
