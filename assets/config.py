@@ -271,6 +271,7 @@ class SourceConfig(Section):
         retain_raw_days: How many days of raw segments are kept; none means all.
         feeds: Names of the feeds to capture; none means all that the vendor offers, but those that must be named.
         tolerance_seconds: How far a figure of ours may be from the vendor's own, in seconds.
+        stuck_after_hours: How long a state may last before a check tells of it, in hours.
         freshness: How late its feeds may be before that is a warning, and a failure.
         open_hours: When being late counts, by the wall clock of ``report_timezone``; none means always.
     """
@@ -290,6 +291,7 @@ class SourceConfig(Section):
     retain_raw_days: Annotated[int, Field(gt=0)] | None = None
     feeds: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
     tolerance_seconds: Annotated[FiniteFloat, Field(ge=0)] = 2.0
+    stuck_after_hours: Annotated[FiniteFloat, Field(gt=0)] = 24.0
     freshness: Freshness = Freshness()
     open_hours: Annotated[OpenHours, BeforeValidator(_hours)] = OpenHours()
 
@@ -307,6 +309,10 @@ class SourceConfig(Section):
 
     def sample_seconds(self, _feed: str, /) -> float | None:
         """How far apart the samples of a polled feed are, in seconds; None for a feed that tells of changes."""
+        return None
+
+    def hold_seconds(self, _feed: str, /) -> float | None:
+        """How far apart two samples may be for a state to hold between them, in seconds; None as for the other."""
         return None
 
     @field_validator("base_url")

@@ -234,16 +234,19 @@ class Builder:
 
         Tables that do not agree because another run is in the midst of building them are looked at again.
         """
+        verdict = self._judge(check, days)
         for _ in range(_LOOKS):
+            if verdict.failing == 0:
+                break
             calm = self._agree(check, days)
             verdict = self._judge(check, days)
-            if verdict.failing == 0 or (calm and self._agree(check, days)):
+            if calm and self._agree(check, days):
                 break
             time.sleep(_LOOK_AGAIN_SECONDS)
         return verdict
 
     def _agree(self, check: Check, days: Sequence[date]) -> bool:
-        """Whether each of the check's tables was built from what its parents of the same day are now.
+        """Whether the check's tables, and all that they are made from, were built from what is there of the day now.
 
         Records are made of what several days delivered: beside what is staged, they must be current.
         """
@@ -251,10 +254,21 @@ class Builder:
         staged = {model.table for model in models if model.kind == "segment"}
         made = [model for model in models if model.kind == "day" and staged.intersection(model.parents)]
         return all(self.is_current(model, day) for model in made for day in days) and all(
-            (now := self.builds.manifest(parent, day)) is not None and now.content == content
-            for table in check.tables
-            for day in days
-            if (manifest := self.builds.manifest(table, day))
+            self._stands(day, check.tables) for day in days
+        )
+
+    def _stands(self, day: date, tables: Collection[str]) -> bool:
+        """Whether these tables of a day, their parents and so on are each made from the others as they are now."""
+        found: dict[str, Manifest | None] = {}
+        left = [*tables]
+        while left:
+            if (table := left.pop()) not in found:
+                manifest = found[table] = self.builds.manifest(table, day)
+                left += manifest.same_day if manifest else ()
+        return all(
+            (now := found[parent]) is not None and now.content == content
+            for manifest in found.values()
+            if manifest
             for parent, content in manifest.same_day.items()
         )
 

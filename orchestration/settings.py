@@ -119,8 +119,10 @@ class FeedRow(TypedDict):
     uncertainty_seconds: float
     event_timezone: str
     sample_seconds: float | None
+    hold_seconds: float | None
     tolerance_seconds: float
     sums_unit_seconds: float
+    stuck_after_hours: float
 
 
 def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
@@ -142,8 +144,10 @@ def feed_rows(settings: Settings) -> list[FeedRow]:
             uncertainty_seconds=feed.uncertainty.total_seconds(),
             event_timezone=feed.event_timezone,
             sample_seconds=source.sample_seconds(feed.name),
+            hold_seconds=source.hold_seconds(feed.name),
             tolerance_seconds=source.tolerance_seconds,
             sums_unit_seconds=source.sums_unit_seconds(),
+            stuck_after_hours=source.stuck_after_hours,
         )
         for source in settings.sources
         for feed in feeds_of(source)

@@ -271,6 +271,7 @@ CLOCK_COLUMNS = {
     "uncertainty_seconds": "how far a reported boundary may be from the true one, in seconds",
     "event_timezone": "zone of event times that carry none",
     "sample_seconds": "seconds between the samples of a polled feed; NULL for a feed that tells of changes",
+    "hold_seconds": "how far apart samples may be for a state to hold, in seconds; NULL where there are none",
     "first_requested_at": "the first instant ever asked for",
     "requested_until": "the last instant ever asked for",
     "observed_until": "the latest instant observed",

@@ -74,7 +74,7 @@ class _Polling:
         sink: Sink,
         most_agents: int,
     ) -> None:
-        self.coverage = Coverage(sink, timedelta(seconds=2 * config.poll_seconds))
+        self.coverage = Coverage(sink, timedelta(seconds=config.hold_polls * config.poll_seconds))
         self._config = config
         self._cms = cms
         self._keys = keys

@@ -121,7 +121,7 @@ class _Polling:
         self._places = asyncio.Semaphore(IN_FLIGHT)
         self._throttle = Backoff()
         self._silent = 0
-        self._coverage = Coverage(sink, timedelta(seconds=2 * config.poll_seconds))
+        self._coverage = Coverage(sink, timedelta(seconds=config.hold_polls * config.poll_seconds))
 
     async def until_cancelled(self, *beside: Coroutine[None, None, None]) -> None:
         """Poll, with what runs beside it."""

@@ -7,7 +7,6 @@
 -- window: 0 days .. 0 days
 -- check load_is_what_is_handled: coalesce(load = work_items, true)
 -- warn words_are_mapped: not is_unmapped
--- warn not_clipped: coalesce(ended_at <= following_started_at, true)
 -- Not materialized: writing two million wide rows aside takes longer than reading a few columns of them again.
 with cxengage as not materialized (
     select

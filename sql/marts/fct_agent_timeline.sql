@@ -9,10 +9,7 @@
 -- check known_evidence: evidence in ('reported', 'derived', 'carried', 'none') and (evidence = 'none') = (state = 'unobserved')
 -- check session_known: session_id is not null or state in ('offline', 'unobserved')
 with clock as (
-    select source, max(observed_until) as observed_until, max(uncertainty_seconds) as uncertainty_seconds
-    from ops.feed_clock
-    where state_bearing
-    group by source
+    select source, observed_until, uncertainty_seconds from intermediate.int_observed_until
 ),
 
 gaps as (

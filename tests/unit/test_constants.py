@@ -8,7 +8,8 @@ import pytest
 from orchestration.constants import LakeConstants, read_people
 from orchestration.csv_tables import TableError
 from orchestration.lake import Attempt, Lake
-from orchestration.settings import Settings
+from orchestration.models import read_models
+from orchestration.settings import Settings, sql_dir
 
 DAY = date(2026, 11, 3)
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -124,6 +125,15 @@ def test_the_tolerance_of_a_source_stands_once_however_many_its_feeds(tmp_path: 
         {"source": "cx", "tolerance_seconds": 5.0, "sums_unit_seconds": 0.001},
     )
     assert "tolerance_seconds" not in found.types["ops.feed_clock"]
+
+
+def test_what_checks_alone_allow_is_apart_from_what_tables_are_made_from(tmp_path: Path) -> None:
+    """If this fails, another stuck_after_hours builds every day anew."""
+    found = LakeConstants(
+        Lake(tmp_path), [{**FEED, "stuck_after_hours": 30.0}, {**FEED, "stuck_after_hours": 30.0}], []
+    )
+    assert found.input("ops.limits", None).rows == ({"source": "cx", "stuck_after_hours": 30.0},)
+    assert not [model.table for model in read_models(sql_dir()).values() if "ops.limits" in model.parents]
 
 
 def test_an_unknown_table_says_what_to_do(tmp_path: Path) -> None:
