@@ -5,12 +5,10 @@ Dagster (``model_assets.py``), what the files are called to ``builds.py``, what 
 """
 
 import json
-import shutil
 import threading
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,12 +23,13 @@ import pyarrow.parquet as pq
 
 from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerprint
 from orchestration.cache import Cache
-from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
-from orchestration.files import concatenate
+from orchestration.duck import connect, copy_to, infer_types, open_duckdb, parameters, quote, same_rows, show, show_rows
+from orchestration.files import UnreadableFileError, concatenate, scratch
 from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
-from orchestration.removed import already_staged, feed_of
+from orchestration.removed import already_staged, feed_of, removed_segments
+from orchestration.unreadable import drop_unreadable, set_aside_attempts, set_aside_raw, tables_of
 
 # Read once and rarely again: small. Everything later: fast to scan (v2 snappy was twice as fast as v1 zstd).
 _STAGED = "(format parquet, compression zstd)"
@@ -64,11 +63,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many rows break a check, and a few of them."""
+    """How many rows break a check, a few of them, and what is in their column ``date``: nothing where it has none."""
 
     check: Check
     failing: int
     sample: tuple[Mapping[str, Any], ...]
+    dates: frozenset[Any] = frozenset()
 
 
 class Builder:
@@ -127,7 +127,19 @@ class Builder:
             return list(pool.map(one, days))
 
     def stage(self, model: Model, day: date, threads: int = _WORKERS) -> Outcome:
-        """Parse the raw segments of a day that were not parsed by this version of the model yet, each once."""
+        """Parse the raw segments of a day that were not parsed by this version of the model yet, each once.
+
+        One that is no Parquet file is set aside and does not keep the others, and all that is published, from readers.
+        """
+        try:
+            return self._stage(model, day, threads)
+        except (duckdb.Error, UnreadableFileError):
+            sick = [path for folder in self._folders(model, day) for path in set_aside_raw(self.lake, folder)]
+            if not self._drop(model, day) and not sick:
+                raise
+        return self._stage(model, day, threads)
+
+    def _stage(self, model: Model, day: date, threads: int) -> Outcome:
         started = time.perf_counter()
         with self.lake.lock(f"{model.table}-{day}"):
             old = self.builds.manifest(model.table, day)
@@ -151,9 +163,11 @@ class Builder:
 
     def _raw(self, model: Model, day: date) -> dict[str, Path]:
         """The raw segments of a day that a staging model parses, of all sources, and the files that hold them."""
+        return {name: path for folder in self._folders(model, day) for name, path in segments_of(folder).items()}
+
+    def _folders(self, model: Model, day: date) -> list[Path]:
         vendor, feed = feed_of(model)
-        folders = self.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}")
-        return {name: path for folder in folders for name, path in segments_of(folder).items()}
+        return sorted(self.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}"))
 
     def _stage_some(
         self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, batch: Mapping[str, Path]
@@ -161,8 +175,8 @@ class Builder:
         """Parse segments by one statement into one file; planning it takes longer than one segment does."""
         named = ", ".join(map(quote, batch))
         show(connection, model.parents[0], sorted(set(batch.values())), {}, where=f"segment in ({named})")
-        with self._scratch() as temporary:
-            _copy(connection, model.sql, {}, temporary, _STAGED)
+        with scratch(self.lake.root / ".tmp") as temporary:
+            copy_to(connection, model.sql, {}, temporary, _STAGED)
             bounds = {segment: times for segment, *times in connection.execute(_BOUNDS.format(temporary)).fetchall()}
             rows, size = pq.read_metadata(temporary).num_rows, temporary.stat().st_size
             parts = tuple(Part(name, f"{name}@{model.version}", *bounds.get(name, ())) for name in batch)
@@ -178,7 +192,7 @@ class Builder:
         small = [entry for entry in entries if entry.rows < _SMALL_ROWS]
         if len(small) <= _SMALL_FILES:
             return tuple(entries)
-        with self._scratch() as temporary:
+        with scratch(self.lake.root / ".tmp") as temporary:
             folder = self.builds.folder(model.table, day)
             concatenate([folder / entry.file for entry in small], temporary)
             size = temporary.stat().st_size
@@ -194,6 +208,31 @@ class Builder:
 
         ``parents`` are the builds to make it from: the current ones unless given.
         """
+        try:
+            return self._build(model, day, threads, parents)
+        except duckdb.Error:
+            inputs = find_inputs(parents or self.builds, self.models, self.constants, model, day)
+            paths = [path for item in inputs for path in item.paths]
+            logs = set_aside_attempts(self.lake, paths)
+            # Rows of another moment than the snapshot's would be no snapshot: it is published anew (``warehouse.py``).
+            if not self._drop(model, day) and (parents or not self.mend(paths)) and not logs:
+                raise
+        return self._build(model, day, threads, parents)
+
+    def mend(self, paths: Iterable[Path], *, whole: bool = True) -> set[date | None]:
+        """Make anew those of these builds that cannot be read, as a whole or their footers; returns their days."""
+        broken = tables_of(self.lake, paths, whole=whole)
+        for table, day in sorted(broken, key=str):
+            model = self.models[table]
+            self._drop(model, day)
+            self.stage(model, day) if day and model.kind == "segment" else self.build(model, day)
+        return {day for _, day in broken}
+
+    def _drop(self, model: Model, day: date | None) -> bool:
+        kept = removed_segments(self.lake, *feed_of(model), day) if day and model.kind == "segment" else ()
+        return drop_unreadable(self.builds, model.table, day, kept)
+
+    def _build(self, model: Model, day: date | None, threads: int, parents: Builds | None) -> Outcome:
         started = time.perf_counter()
         with self.lake.lock(f"{model.table}-{day}"):
             old = self.builds.manifest(model.table, day)
@@ -202,10 +241,10 @@ class Builder:
             if old and old.inputs == wanted:
                 self.builds.link(model.table, day, old)
                 return Outcome(model.table, day, "current", old.rows, old.bytes, _since(started))
-            with self._connection(threads) as connection, self._scratch() as temporary:
+            with self._connection(threads) as connection, scratch(self.lake.root / ".tmp") as temporary:
                 for item in inputs:
                     self.show_input(connection, item)
-                _copy(connection, model.sql, parameters(model, day), temporary, _BUILT)
+                copy_to(connection, model.sql, parameters(model, day), temporary, _BUILT)
                 entry = _entry(connection, temporary, old, self.builds.folder(model.table, day))
                 result = "same" if old and old.entries == (entry,) else "built"
                 if result == "built":
@@ -282,7 +321,8 @@ class Builder:
         if not failing:
             for note, passed in unproven.items():
                 self.lake.place(note, partial(Path.write_bytes, data=msgspec.json.encode(passed)))
-        return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]))
+        dates = frozenset(row[names.index("date")] for row in failing) if "date" in names else frozenset()
+        return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]), dates)
 
     def _show_unproven(
         self, connection: duckdb.DuckDBPyConnection, check: Check, model: Model, days: Sequence[date]
@@ -323,22 +363,6 @@ class Builder:
             pool[threads] = open_duckdb(self.lake, threads, self.memory_limit)
         yield pool[threads]
 
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        folder = self.lake.root / ".tmp"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{uuid.uuid4().hex}.tmp"
-        try:
-            yield path
-        finally:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _copy(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], path: Path, options: str
-) -> None:
-    connection.execute(f"copy (\n{sql}\n) to {quote(str(path))} {options}", dict(parameters) or None)
-
 
 def _entry(connection: duckdb.DuckDBPyConnection, path: Path, old: Manifest | None, folder: Path) -> Entry:
     """The new file's entry, or the old one's where both hold the same rows.
@@ -348,18 +372,9 @@ def _entry(connection: duckdb.DuckDBPyConnection, path: Path, old: Manifest | No
     """
     content, rows = digest(path), pq.read_metadata(path).num_rows
     for entry in old.entries if old else ():
-        if entry.content == content or (entry.rows == rows and _same_rows(connection, folder / entry.file, path)):
+        if entry.content == content or (entry.rows == rows and same_rows(connection, folder / entry.file, path)):
             return entry
     return Entry("", "data.parquet", rows, path.stat().st_size, content)
-
-
-def _same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path) -> bool:
-    # The old file lies in a folder named for its day, which must not be taken for a column.
-    one, other = (f"read_parquet({quote(str(path))}, hive_partitioning = false)" for path in (before, after))
-    if connection.execute(f"describe from {one}").fetchall() != connection.execute(f"describe from {other}").fetchall():
-        return False
-    differs = connection.execute(f"select 1 from (from {one} except all from {other}) limit 1").fetchone()
-    return differs is None
 
 
 def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:

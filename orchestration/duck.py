@@ -130,6 +130,23 @@ def show_rows(
         connection.execute(f"create or replace view {table} as select {columns} from ({values})")
 
 
+def copy_to(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], path: Path, options: str
+) -> None:
+    """Write what a query answers to a file."""
+    connection.execute(f"copy (\n{sql}\n) to {quote(str(path))} {options}", dict(parameters) or None)
+
+
+def same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path) -> bool:
+    """Whether two Parquet files have the same columns and, as sets, the same rows."""
+    # The old file lies in a folder named for its day, which must not be taken for a column.
+    one, other = (f"read_parquet({quote(str(path))}, hive_partitioning = false)" for path in (before, after))
+    if connection.execute(f"describe from {one}").fetchall() != connection.execute(f"describe from {other}").fetchall():
+        return False
+    differs = connection.execute(f"select 1 from (from {one} except all from {other}) limit 1").fetchone()
+    return differs is None
+
+
 def parameters(model: Model, day: date | None) -> dict[str, datetime]:
     """What a model may bind, of that what it does bind: the day's start and end."""
     if day is None:
