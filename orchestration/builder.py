@@ -21,9 +21,9 @@ import duckdb
 import msgspec
 import pyarrow.parquet as pq
 
-from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerprint
+from orchestration.builds import Builds, Entry, Manifest, Part, fingerprint
 from orchestration.cache import Cache
-from orchestration.duck import connect, copy_to, infer_types, open_duckdb, parameters, quote, same_rows, show, show_rows
+from orchestration.duck import connect, copy_to, infer_types, new_entry, open_duckdb, parameters, quote, show, show_rows
 from orchestration.files import UnreadableFileError, concatenate, scratch
 from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
@@ -131,13 +131,26 @@ class Builder:
 
         One that is no Parquet file is set aside and does not keep the others, and all that is published, from readers.
         """
+        if not self.builds.is_whole(model.table, day):
+            self._drop(model, day)
         try:
             return self._stage(model, day, threads)
         except (duckdb.Error, UnreadableFileError):
             sick = [path for folder in self._folders(model, day) for path in set_aside_raw(self.lake, folder)]
             if not self._drop(model, day) and not sick:
                 raise
+            # What was observed may have been built before this was noticed.
+            for table in self._told_by_logs() if sick else ():
+                self.build(self.models[table], day)
         return self._stage(model, day, threads)
+
+    def _told_by_logs(self) -> list[str]:
+        """Tables of days that are made of the log of attempts and of nothing that is staged, in order."""
+        found: list[str] = []
+        for table, model in self.models.items():
+            if model.kind == "day" and all(p in found or p in self.constants.types for p in model.parents):
+                found.append(table)
+        return found
 
     def _stage(self, model: Model, day: date, threads: int) -> Outcome:
         started = time.perf_counter()
@@ -208,6 +221,8 @@ class Builder:
 
         ``parents`` are the builds to make it from: the current ones unless given.
         """
+        if not self.builds.is_whole(model.table, day):
+            self._drop(model, day)
         try:
             return self._build(model, day, threads, parents)
         except duckdb.Error:
@@ -245,7 +260,7 @@ class Builder:
                 for item in inputs:
                     self.show_input(connection, item)
                 copy_to(connection, model.sql, parameters(model, day), temporary, _BUILT)
-                entry = _entry(connection, temporary, old, self.builds.folder(model.table, day))
+                entry = new_entry(connection, temporary, old, self.builds.folder(model.table, day))
                 result = "same" if old and old.entries == (entry,) else "built"
                 if result == "built":
                     file = self.builds.keep(temporary, model.table, day)
@@ -260,7 +275,7 @@ class Builder:
         old = self.builds.manifest(model.table, day)
         inputs = find_inputs(self.builds, self.models, self.constants, model, day)
         wanted = fingerprint([model.version, *(f"{i.table}:{part}" for i in inputs for part in i.identity)])
-        return old is not None and old.inputs == wanted
+        return old is not None and old.inputs == wanted and self.builds.is_whole(model.table, day)
 
     def is_staged(self, model: Model, day: date) -> bool:
         """Whether every raw segment of a day was parsed by the model as it is now."""
@@ -362,19 +377,6 @@ class Builder:
         if threads not in pool:
             pool[threads] = open_duckdb(self.lake, threads, self.memory_limit)
         yield pool[threads]
-
-
-def _entry(connection: duckdb.DuckDBPyConnection, path: Path, old: Manifest | None, folder: Path) -> Entry:
-    """The new file's entry, or the old one's where both hold the same rows.
-
-    Equal bytes are equal rows. Unequal bytes may be, too (another number of threads, another DuckDB), so only
-    then the rows are compared.
-    """
-    content, rows = digest(path), pq.read_metadata(path).num_rows
-    for entry in old.entries if old else ():
-        if entry.content == content or (entry.rows == rows and same_rows(connection, folder / entry.file, path)):
-            return entry
-    return Entry("", "data.parquet", rows, path.stat().st_size, content)
 
 
 def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:

@@ -56,7 +56,7 @@ def failed_runs(instance: dg.DagsterInstance, jobs: Collection[str], now: dateti
 
 def _name(run: dg.DagsterRun) -> str:
     """Runs of one job over different assets, such as all that are started by hand, say nothing of each other."""
-    if run.asset_selection is None:
+    if not run.asset_selection:
         return run.job_name
     names = "\n".join(sorted(key.to_user_string() for key in run.asset_selection))
     return f"{run.job_name}:{hashlib.sha256(names.encode()).hexdigest()[:12]}"
@@ -91,7 +91,7 @@ def _covers(success: dg.DagsterRun, failed: dg.DagsterRun) -> bool:
     if failed.run_id in {success.root_run_id, success.parent_run_id}:
         return True
     wanted = failed.asset_selection
-    if success.asset_selection is not None and (wanted is None or not success.asset_selection >= wanted):
+    if success.asset_selection and not (wanted and success.asset_selection >= wanted):
         return False
     if not failed.job_name.startswith("__"):
         return True  # what runs by itself goes on with other days

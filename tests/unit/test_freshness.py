@@ -129,7 +129,9 @@ def test_a_change_is_told_at_once_and_the_same_answer_every_five_minutes(
     assert len(tick(engine, instance, old).asset_events) == 2
 
 
-def test_the_lag_is_plotted_while_a_feed_stands_still(engine: Engine, instance: dg.DagsterInstance, now: datetime) -> None:
+def test_the_lag_is_plotted_while_a_feed_stands_still(
+    engine: Engine, instance: dg.DagsterInstance, now: datetime
+) -> None:
     """If this fails, the plot of the lag has a hole just where somebody looks for it."""
     watched(engine, now - 5 * HOUR, now - 3 * HOUR)
     [seen] = [event for event in tick(engine, instance).asset_events if isinstance(event, dg.AssetObservation)]
