@@ -12,7 +12,7 @@ import dagster as dg
 import msgspec
 
 from orchestration.alarms import Seen, ring
-from orchestration.check_watch import Known, check_incidents, take_in
+from orchestration.check_watch import Told, check_incidents, take_in
 from orchestration.incidents import Incident, incidents_of, unreadable_files
 from orchestration.resources import Engine
 from orchestration.run_watch import failed_runs, failing_ticks, long_runs
@@ -41,7 +41,8 @@ _OF_FEEDS = frozenset(
 def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]) -> dg.SensorResult:
     """Tell what began to be wrong and what is over; the reason of the tick is what goes on."""
     settings, now = engine.settings, datetime.now(UTC)
-    known = msgspec.json.decode(context.cursor, type=dict[str, Known]) if context.cursor else {}
+    before = msgspec.json.decode(context.cursor, type=Told) if context.cursor else Told()
+    after = [before]
     look = _Look()
     repository = context.repository_def
     jobs = repository.job_names if repository else []
@@ -50,8 +51,8 @@ def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
 
     def of_checks() -> Iterator[Incident]:
         checks = [check for some in engine.checks.values() for check in some if not check.warn]
-        known.update(taken := take_in(context.instance, checks, known))
-        yield from check_incidents(checks, taken)
+        after.append(take_in(context.instance, checks, before, now))
+        yield from check_incidents(checks, after[-1])
 
     look.at("feeds", _OF_FEEDS, lambda: feed_incidents(engine, now))
     look.at("builds", {"built_late"}, lambda: late_builds(engine, engine.watch.look(now)))
@@ -75,7 +76,7 @@ def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
     ]
     waiting = f"; {len(book.outbox)} messages wait to be delivered" if book.outbox else ""
     return dg.SensorResult(
-        skip_reason=("; ".join(told) or "all is well") + waiting, cursor=msgspec.json.encode(known).decode()
+        skip_reason=("; ".join(told) or "all is well") + waiting, cursor=msgspec.json.encode(after[-1]).decode()
     )
 
 

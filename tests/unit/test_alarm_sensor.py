@@ -75,9 +75,11 @@ def test_the_sensor_tells_once_and_shows_what_goes_on(engine: Engine, instance: 
     hard = next(check for checks in engine.checks.values() for check in checks if not check.warn)
     soft = next(check for checks in engine.checks.values() for check in checks if check.warn)
     for check in (hard, soft):
-        instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(asset_key=key_of(check.table), check_name=check.name, passed=False, metadata={})
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=key_of(check.table), check_name=check.name, passed=False, metadata={}
         )
+        event = dg.DagsterEvent(dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "x", event_specific_data=evaluation)
+        instance.report_dagster_event(event, instance.get_runs()[0].run_id)
     first = tick(engine, instance)
     assert "run_failed capture_and_build" in said(first)
     assert hard.name in said(first)

@@ -1,7 +1,7 @@
 """Which checks fail on which days, by what runs over different days said one after the other."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from orchestration.builder import Verdict
-from orchestration.check_watch import Known, check_incidents, name_of, take_in
+from orchestration.check_watch import Told, check_incidents, name_of, take_in
 from orchestration.incidents import Incident
 from orchestration.model_assets import FAILING_DAYS, JUDGED_DAYS, key_of, result_of
 from orchestration.models import Check
@@ -34,25 +34,33 @@ class Course:
         self.instance = instance
         self.cursor = b"{}"
 
-    def judged(self, days: Sequence[date], failing: Sequence[date] = (), *, bad: bool = False) -> None:
+    def begin(self) -> str:
+        """Let a run begin."""
+        return self.instance.add_run(dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED)).run_id
+
+    def judged(
+        self, days: Sequence[date], failing: Sequence[date] = (), *, bad: bool = False, run: str | None = None
+    ) -> None:
         """Let a run have judged these days; rows that fail say of which day they are, unless there is just ``bad``."""
-        verdict = Verdict(CHECK, len(failing) or int(bad), (), frozenset(failing))
-        result = result_of(verdict, days)
-        self.instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                asset_key=key_of(CHECK.table),
-                check_name=CHECK.name,
-                passed=result.passed,
-                metadata=result.metadata,
-                description=result.description,
-            )
+        result = result_of(Verdict(CHECK, len(failing) or int(bad), (), frozenset(failing)), days)
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=key_of(CHECK.table),
+            check_name=CHECK.name,
+            passed=result.passed,
+            metadata=result.metadata,
+            description=result.description,
         )
+        run = run or self.begin()
+        kinds = dg.DagsterEventType
+        event = dg.DagsterEvent(kinds.ASSET_CHECK_EVALUATION.value, "job", event_specific_data=evaluation)
+        self.instance.report_dagster_event(event, run)
+        self.instance.report_dagster_event(dg.DagsterEvent(kinds.RUN_SUCCESS.value, "job"), run)
 
     def look(self) -> list[Incident]:
         """What is wrong by now."""
-        known = take_in(self.instance, [CHECK], msgspec.json.decode(self.cursor, type=dict[str, Known]))
-        self.cursor = msgspec.json.encode(known)
-        return list(check_incidents([CHECK], known))
+        told = take_in(self.instance, [CHECK], msgspec.json.decode(self.cursor, type=Told), datetime.now(UTC))
+        self.cursor = msgspec.json.encode(told)
+        return list(check_incidents([CHECK], told))
 
     def wrong(self) -> bool:
         """Whether something is."""
@@ -102,6 +110,18 @@ def test_nothing_between_two_looks_is_missed(instance: dg.DagsterInstance) -> No
     course.judged(DAYS[:2], [DAYS[0]])
     for _ in range(25):
         course.judged(DAYS[1:3])
+    assert course.wrong()
+
+
+def test_a_long_run_is_heard_though_later_ones_were_before_it(instance: dg.DagsterInstance) -> None:
+    """If this fails, what a backfill of hours finds wrong is hidden by the runs that began after it."""
+    course = Course(instance)
+    long = course.begin()
+    for _ in range(12):
+        course.judged(DAYS[4:])
+    assert not course.wrong()
+    course.judged(DAYS[:4], [DAYS[1]], run=long)
+    course.judged(DAYS[4:])
     assert course.wrong()
 
 
