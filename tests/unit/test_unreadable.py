@@ -10,13 +10,15 @@ import pytest
 
 from orchestration.aside import unreadable
 from orchestration.compaction import merge_raw
+from orchestration.health import feed_health
 from orchestration.incidents import unreadable_files
+from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.resources import Engine
 from orchestration.sensors import look as sensed
 from tests.pipeline.site import day
 from tests.pipeline.toy import built, engine_at, filled, land, shift, site_of
-from tests.watching import MINUTE, NOW, home_with, look, watched
+from tests.watching import HOUR, MINUTE, NOW, home_with, look, watched
 
 STAGED = "staging.stg_cxengage__agent_states"
 GARBAGE = b"\0" * 500
@@ -170,6 +172,16 @@ def test_a_log_that_cannot_be_read_counts_as_nothing_fetched(tmp_path: Path) -> 
     assert [path.name for path in unreadable(engine.lake.root)] == [second.name]
     assert [stretch.start for stretch in now.missing][:1] == [NOW + MINUTE]
     assert len(engine.lake.attempts("cxengage", "cx", "agent_states", NOW.date())) == 2
+
+
+def test_sources_are_told_of_in_spite_of_a_bad_log(engine: Engine) -> None:
+    """If this fails, 'shiftbook sources' says nothing at all because of one minute of one feed."""
+    folder = engine.lake.capture_dir("cxengage", "agent_states", "cx") / f"date={day(1)}"
+    [bad, *_] = sorted(folder.glob("*.parquet"))
+    bad.write_bytes(GARBAGE)
+    [row] = feed_health(engine, midnight(day(1)) + HOUR)
+    assert row["source"] == "cx"
+    assert [path.name for path in unreadable(engine.lake.root)] == [bad.name]
 
 
 @pytest.mark.parametrize("data", [b"", b'{"first', b"[]"])
