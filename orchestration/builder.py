@@ -228,9 +228,9 @@ class Builder:
         except duckdb.Error:
             inputs = find_inputs(parents or self.builds, self.models, self.constants, model, day)
             paths = [path for item in inputs for path in item.paths]
-            logs = set_aside_attempts(self.lake, paths)
             # Rows of another moment than the snapshot's would be no snapshot: it is published anew (``warehouse.py``).
-            if not self._drop(model, day) and (parents or not self.mend(paths)) and not logs:
+            mended = [set_aside_attempts(self.lake, paths), self._drop(model, day), not parents and self.mend(paths)]
+            if not any(mended):
                 raise
         return self._build(model, day, threads, parents)
 
