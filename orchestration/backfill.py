@@ -230,12 +230,16 @@ def recorded(engine: Engine) -> Iterator[dg.DagsterInstance]:
 
 
 def prepare_dagster_home(engine: Engine) -> Path:
-    """Make ``$SHIFTBOOK_HOME/dagster`` with a configuration, unless it is there; returns its absolute path."""
+    """Make ``$SHIFTBOOK_HOME/dagster`` with a configuration, unless it is there; returns its absolute path.
+
+    Raises:
+        DiskFullError: There is no room for it.
+    """
     home = engine.settings.dagster_home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     path = home / "dagster.yaml"
-    if not path.exists():
-        path.write_text(_DAGSTER_YAML, encoding="utf-8")
+    if not path.exists() or not path.stat().st_size:  # as a full disk left it
+        engine.lake.place(path, lambda temporary: temporary.write_text(_DAGSTER_YAML, encoding="utf-8"))
     return home
 
 

@@ -249,11 +249,14 @@ def publish(context: click.Context) -> None:
 @click.pass_context
 def compact(context: click.Context) -> None:
     """Merge the segments of closed days into one file each; no row changes and nothing is rebuilt."""
-    from orchestration.compaction import compact_closed_days
+    from orchestration.compaction import CompactionError, compact_closed_days
 
     engine = engine_of(context)
-    with progress_bar("compact", None) as step:
-        merged = compact_closed_days(engine.builder, engine.feeds, step)
+    try:
+        with progress_bar("compact", None) as step:
+            merged = compact_closed_days(engine.builder, engine.feeds, step)
+    except CompactionError as error:
+        fail(str(error))
     engine.warehouse.publish()
     engine.warehouse.clean()
     OUT.print(f"{merged} days merged", highlight=False)

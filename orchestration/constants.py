@@ -25,7 +25,7 @@ from orchestration.csv_tables import (
     valid_on,
 )
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import FeedClock, Lake, logs_in
+from orchestration.lake import FeedClock, Lake
 from orchestration.settings import Settings, sql_dir
 
 RAW_TYPES = {
@@ -183,7 +183,7 @@ class LakeConstants:
 
     def _attempts(self, day: date | None) -> Input:
         level = f"date={day}" if day else "date=*"
-        held = [logs_in(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
+        held = [self.lake.logs(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
         files = sorted({path for logs in held for path in logs.values()})
         return Input("raw.capture_attempts", tuple(name for logs in held for name in logs), tuple(files))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 from assets.erasure import Person
 
+from orchestration.aside import unreadable
 from orchestration.leaves import Leaves
 from orchestration.models import Model
 from orchestration.overview import write_overview
@@ -41,6 +42,7 @@ class Survey:
         texts: Logs and databases of Dagster that name them.
         aliases: Agents of other sources that bear the same name: the same person, perhaps.
         waiting: Files of the spool that a running recorder writes.
+        unreadable: Files that were set aside, in which nobody can look for them.
     """
 
     pages: int = 0
@@ -50,6 +52,7 @@ class Survey:
     texts: list[Path] = field(default_factory=list)
     aliases: list[tuple[str, str]] = field(default_factory=list)
     waiting: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
 
     @property
     def found(self) -> bool:
@@ -100,6 +103,7 @@ class Forgetting:
         found.aliases = sorted((source, agent) for source, agent, _ in others if source != self.source)
         leaves = self._leaves(found.names - {name for *_, name in others})
         found.exports, found.texts = leaves.exports(), leaves.texts()
+        found.unreadable = unreadable(self.engine.lake.root)
         found.waiting = sorted(self.engine.settings.spool_dir.rglob(f"*{SUFFIX}"))
         return found
 

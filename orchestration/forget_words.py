@@ -43,3 +43,5 @@ def done(deed: Deed, survey: Survey, left: Survey) -> Iterator[str]:
 def _also(survey: Survey) -> Iterator[str]:
     for source, agent in survey.aliases:
         yield f"agent {agent} of {source} bears the same name; if it is the same person, forget them there, too"
+    if survey.unreadable:
+        yield f"{len(survey.unreadable)} files in lake/unreadable cannot be searched; delete them"

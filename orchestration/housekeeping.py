@@ -26,7 +26,9 @@ from orchestration.models import Model
 from orchestration.pruning import prune
 from orchestration.removed import RawRemovedError, feed_of, note
 from orchestration.resources import Engine
+from orchestration.sealing import TORN
 from orchestration.settings import feeds_of
+from orchestration.standing import half_told
 
 KEEP_RUNS = timedelta(days=30)
 KEEP_ANSWERS_DAYS = 30
@@ -138,7 +140,11 @@ def remove_remains(engine: Engine, now: datetime) -> int:
     found = [*waiting.glob("[!d]*"), *waiting.glob("d[!u]*"), *(waiting / "duckdb").glob("*")]
     # A spool file has this name for an instant, before anybody may take it for one.
     found += engine.settings.spool_dir.rglob("*.new")
+    found += half_told(engine.settings.spool_dir)
     gone = [path for path in found if path.lstat().st_ctime < limit]
+    # What a power cut tore is kept for whoever wants to look at it, and then is nothing but personal data.
+    torn = (now - KEEP_RUNS).timestamp()
+    gone += [path for path in engine.settings.spool_dir.rglob(f"*{TORN}") if path.lstat().st_ctime < torn]
     for path in gone:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return len(gone)

@@ -21,6 +21,9 @@ from orchestration.resources import Engine
 from orchestration.story import figures, picture
 
 OWNERS = ["team:operations"]
+JUDGED_DAYS, FAILING_DAYS = "judged_days", "failing_days"
+"""Metadata of an evaluation: the UTC days that it looked at and those with rows that break the check."""
+
 _PICTURED = "marts.fct_agent_timeline"
 
 
@@ -73,7 +76,7 @@ def _asset(engine: Engine, model: Model, days: dg.PartitionsDefinition[str], *, 
         yield dg.MaterializeResult(
             asset_key=key_of(model.table),
             metadata={} if partitioned else _metadata(outcomes),
-            check_results=[_result(engine.builder.judge(check, wanted)) for check in checks],
+            check_results=[result_of(engine.builder.judge(check, wanted), wanted) for check in checks],
         )
 
     return build
@@ -117,7 +120,7 @@ def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg
             yield dg.MaterializeResult(
                 asset_key=key_of(model.table),
                 metadata=_metadata([outcomes[model.table]]) if model.table in outcomes else {},
-                check_results=[_result(engine.builder.judge(check, [])) for check in engine.checks[model.table]],
+                check_results=[result_of(engine.builder.judge(check, []), []) for check in engine.checks[model.table]],
             )
         path = engine.settings.warehouse_path
         yield dg.MaterializeResult(
@@ -220,15 +223,23 @@ def _check_spec(check: Check) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(check.name, asset=key_of(check.table), description=check.description)
 
 
-def _result(verdict: Verdict) -> dg.AssetCheckResult:
+def result_of(verdict: Verdict, days: Sequence[date]) -> dg.AssetCheckResult:
+    """What Dagster is told of a check that was run over some days; over whole tables, of none."""
     check = verdict.check
+    # What a run says of its days says nothing of others (``check_watch.py``): each has those that it is about.
+    broken = verdict.dates if verdict.dates and verdict.dates <= set(days) else days if verdict.failing else ()
+    about = {JUDGED_DAYS: days, **({FAILING_DAYS: broken} if broken else {})} if days else {}
     return dg.AssetCheckResult(
         asset_key=key_of(check.table),
         check_name=check.name,
         passed=verdict.failing == 0,
         severity=dg.AssetCheckSeverity.WARN if check.warn else dg.AssetCheckSeverity.ERROR,
         description=None if verdict.failing == 0 else _broken(verdict),
-        metadata={"failing_rows": verdict.failing, **_sample(verdict)},
+        metadata={
+            "failing_rows": verdict.failing,
+            **{name: dg.MetadataValue.json([str(day) for day in sorted(some)]) for name, some in about.items()},
+            **_sample(verdict),
+        },
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import msgspec
 
+from orchestration.files import UnreadableFileError
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import logs_in, segments_of
 from orchestration.outdated import NOT_EACH_TIME
@@ -121,7 +122,10 @@ def _folder(room: str, path: Path, before: Folder | None) -> Folder:
     changed = path.stat().st_mtime_ns
     if before and before.changed == changed:
         return before
-    return Folder(changed, len(segments_of(path) if room == _RAW else logs_in(path)))
+    try:
+        return Folder(changed, len(segments_of(path) if room == _RAW else logs_in(path)))
+    except UnreadableFileError:  # set aside by whoever reads it, and then the folder has changed again
+        return Folder(changed)
 
 
 def build_request(days: set[date], now: datetime) -> dg.RunRequest:

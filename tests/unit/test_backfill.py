@@ -1,12 +1,15 @@
 """Runs from the command line: which days they take in, what they refuse, and what they report."""
 
+import errno
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from orchestration.backfill import BackfillError, Finding, Report, Runner, prepare_dagster_home, raw_keys
 from orchestration.resources import Engine
+from orchestration.room import DiskFullError
 from tests.pipeline.site import day
 from tests.pipeline.toy import built, engine_at, filled, land, shift
 
@@ -76,6 +79,24 @@ def test_dagsters_home_is_written_once_and_then_the_users(engine: Engine) -> Non
     (home / "dagster.yaml").write_text("# mine\n")
     assert prepare_dagster_home(engine) == home
     assert (home / "dagster.yaml").read_text() == "# mine\n"
+
+
+def test_dagsters_home_is_there_whole_or_not_at_all(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a full disk leaves an empty configuration, which is kept for good: no limit of runs, telemetry."""
+    path = engine.settings.dagster_home / "dagster.yaml"
+
+    def full(_: Path, *__: object, **___: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    path.unlink(missing_ok=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestration.lake.sync", full)
+        with pytest.raises(DiskFullError):
+            prepare_dagster_home(engine)
+    assert not path.exists()
+    path.write_bytes(b"")
+    prepare_dagster_home(engine)
+    assert "telemetry" in path.read_text()
 
 
 def test_a_late_record_makes_the_days_after_it_out_of_date(engine: Engine) -> None:

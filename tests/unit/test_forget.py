@@ -14,8 +14,10 @@ import pytest
 from assets.config import Secret
 from assets.reports.config import OverviewConfig, ReportConfig
 from assets.reports.pseudonyms import Pseudonyms
+from orchestration.aside import set_aside
 from orchestration.compaction import compact_closed_days
 from orchestration.forget import ForgetError, Forgetting
+from orchestration.forget_words import found
 from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leaves import Leaves
@@ -208,6 +210,14 @@ def test_what_was_staged_of_removed_segments_is_cut_too(engine: Engine) -> None:
     assert traces(engine.settings.home, *GONE) == []
     assert ask(engine, BOB) == before
     assert ask(engine, "select to_id, count(*) from marts.fct_transfers group by all") == [("forgotten", 2)]
+
+
+def test_what_nobody_can_look_into_is_said(engine: Engine) -> None:
+    """A file that could not be read may name them, and would be put back from a backup one day."""
+    [path, *_] = sorted(engine.lake.root.glob("raw/cxengage/agent_states/source=cx/date=*/*.parquet"))
+    set_aside(engine.lake.root, path)
+    forgetting = Forgetting(engine, GONE[0])
+    assert "1 files in lake/unreadable cannot be searched; delete them" in found(forgetting.survey(), "cx")
 
 
 def test_without_yes_nothing_changes(engine: Engine) -> None:

@@ -18,17 +18,19 @@ from click.testing import CliRunner
 from orchestration import cli, housekeeping
 from orchestration.backfill import recorded
 from orchestration.compaction import compact_closed_days
-from orchestration.housekeeping import Chore, forget_raw, housekeep, remove_locks, remove_remains
+from orchestration.housekeeping import KEEP_RUNS, Chore, forget_raw, housekeep, remove_locks, remove_remains
 from orchestration.lake import Lake
 from orchestration.pruning import prune
 from orchestration.removed import RawRemovedError
 from orchestration.resources import Engine
+from orchestration.standing import Standing, heard, tell
 from orchestration.warehouse import Warehouse
 from tests.pipeline.site import day
 from tests.pipeline.toy import built, engine_at, filled, later, site_of
 
 NOW = datetime.now(UTC)
 RAW = "raw.cxengage_agent_states"
+STAGED = "staging.stg_cxengage__agent_states"
 ASSET = dg.AssetKey(["marts", "fct_agent_intervals"])
 
 
@@ -76,7 +78,7 @@ def test_old_raw_segments_go_and_every_figure_stays(engine: Engine) -> None:
     assert not list(links.rglob(f"date={day(0)}/*.parquet"))  # the room is free
     assert site_of(engine).tables() == before
     assert site_of(engine).ask(f"select count(*) from {RAW} where date < ?", day(1)) == [(0,)]
-    checks = engine.checks["staging.stg_cxengage__agent_states"]
+    checks = engine.checks[STAGED]
     assert {engine.builder.judge(check, [day(0)]).failing for check in checks} == {0}
     assert engine.first_day() <= day(0)
     assert compact_closed_days(engine.builder, engine.feeds) == 0
@@ -93,10 +95,21 @@ def test_days_that_may_still_change_keep_their_raw_segments(engine: Engine) -> N
     assert len(raw_days(engine)) == 2
 
 
-def test_what_is_not_staged_whole_keeps_its_raw_segments(engine: Engine) -> None:
+def test_what_is_not_staged_whole_is_staged_before_its_raw_segments_go(engine: Engine) -> None:
     """If this fails, raw segments are removed of which a torn file is all that was left."""
-    staged = engine.builder.builds.paths("staging.stg_cxengage__agent_states", day(0))
-    staged[0].write_bytes(b"torn")
+    before = site_of(engine).tables()
+    [staged] = engine.builder.builds.paths(STAGED, day(0))
+    staged.write_bytes(b"torn")
+    assert forget_raw(engine, NOW) == 1
+    built(engine, 1)
+    assert site_of(engine).tables() == before
+
+
+def test_what_cannot_be_staged_whole_keeps_its_raw_segments(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, the only good copy of a day is removed."""
+    [staged] = engine.builder.builds.paths(STAGED, day(0))
+    shutil.copyfile(next(engine.lake.root.glob("raw/*/*/source=*/date=*/*.parquet")), staged)
+    monkeypatch.setattr(engine.builder, "stage", lambda *_: None)
     [chore] = [one for one in housekeep_quickly(engine) if one.chore == "raw days removed"]
     assert chore.error
     assert len(raw_days(engine)) == 2
@@ -169,6 +182,21 @@ def test_what_killed_processes_left_goes_after_a_day(engine: Engine) -> None:
     assert remove_remains(engine, NOW + timedelta(days=2)) == 3
     assert not any(path.exists() for path in made)
     assert (waiting / "duckdb").is_dir()
+
+
+def test_what_recorders_left_in_the_spool_goes_in_time(engine: Engine) -> None:
+    """If this fails, the spool fills with remains, or what stands with a recorder is removed under it."""
+    spool = engine.settings.spool_dir
+    tell(spool, "cx/agent_states", Standing(NOW))
+    half, torn = spool / ".standing" / "cx" / "agent_states.4711", spool / "cx" / "agent_states" / "1.torn"
+    for path in (half, torn):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert remove_remains(engine, NOW + timedelta(days=2)) == 1
+    assert (half.exists(), torn.exists()) == (False, True)
+    assert remove_remains(engine, NOW + KEEP_RUNS + timedelta(days=1)) == 1
+    assert not torn.exists()
+    assert heard(spool, "cx/agent_states", NOW)
 
 
 def test_locks_that_somebody_has_stay(tmp_path: Path) -> None:
