@@ -17,12 +17,15 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from assets.beyondtrust.config import BeyondTrustConfig
+from assets.bodies import MEGABYTE
 from assets.live import LiveError
 
 SUBPROTOCOL = "ingredi state api"
 CHOSEN = b"0 Application chosen\n"
-LARGEST_MESSAGE = 256 << 20
-"""Bytes; a full copy may come as one message. More is not held in memory."""
+LARGEST_MESSAGE = 64 * MEGABYTE
+"""A full copy may come as one message, and is some hundred bytes a row. More is not held in memory."""
+
+TOO_LARGE = f"a message of more than {LARGEST_MESSAGE // MEGABYTE} MiB is not read; if base_url is right, report it"
 
 PATIENCE_SECONDS = 60.0
 """How long an appliance that is known to answer pings may give no sign: four pings unanswered."""
@@ -121,7 +124,8 @@ class Socket:
         while not self._ready:
             self._ready.extend(self._lines.feed(await self._data()))
             if self._lines.size > LARGEST_MESSAGE:
-                raise self.over(f"a message has more than {LARGEST_MESSAGE} bytes")
+                self._lines = Lines()  # nobody could read what came of it
+                raise self.over(TOO_LARGE)
         return self._ready.popleft()
 
     async def _data(self) -> bytes:
@@ -143,7 +147,9 @@ class Socket:
             elif message.type in ENDED:
                 raise self.over(f"closed, code {self._ws.close_code}")
             else:
-                raise self.over(str(self._ws.exception() or message.data))
+                error = self._ws.exception() or message.data
+                too_large = getattr(error, "code", None) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+                raise self.over(TOO_LARGE if too_large else str(error))
 
     async def close(self) -> None:
         """Close, waiting no longer than two seconds for the other side."""

@@ -1,4 +1,4 @@
-"""How the live clients ask over one aiohttp session: time limits, certificates, and when to ask more slowly.
+"""How the live clients ask over one aiohttp session: limits, certificates, and when to ask more slowly.
 
 Knows HTTP. What is asked for, and what an answer means, belongs in ``gateway.py``, ``seats.py`` and ``cms_live.py``.
 """
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from assets.bodies import ACCEPTED, CHUNK, MEGABYTE, Body, BodyError, TooLargeError
 from assets.capture import Probe
 from assets.config import SourceConfig
 from assets.http import http_date, retry_after
@@ -26,11 +27,14 @@ CONNECT_SECONDS = 10.0
 IN_FLIGHT = 64
 """Requests under way at once: 2,000 agents every 5 s need this many only when an answer takes 160 ms."""
 
+LARGEST = MEGABYTE
+"""Of an answer, in bytes, unpacked: one agent's state is a hundred. So many may be in memory as are in flight."""
+
 LARGEST_DRIFT = 5.0
 
 
 class NoAnswerError(Exception):
-    """No answer came: no connection, a time limit, or one that broke off."""
+    """No answer came: no connection, a time limit, one that broke off, or one that is too large to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ def open_session(config: SourceConfig, base_url: str) -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0, ssl=_ssl(config, base_url)),
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=True,
+        headers={"Accept-Encoding": ACCEPTED},
+        auto_decompress=False,  # it would unpack whatever comes
         trust_env=False,
     )
 
@@ -87,8 +92,10 @@ async def ask(
     path: str,
     headers: Mapping[str, str],
     body: bytes | None = None,
+    *,
+    largest: int = LARGEST,
 ) -> Answer:
-    """Ask once; redirects are answers.
+    """Ask once; redirects are answers. ``largest`` is how many bytes an answer may have; of an error so many are read.
 
     Raises:
         NoAnswerError: None came.
@@ -97,7 +104,7 @@ async def ask(
     requested_at = datetime.now(UTC)
     try:
         async with session.request(method, path, headers=headers, data=body, allow_redirects=False) as response:
-            content = await response.read()
+            content = await _read(response, largest)
             return Answer(
                 requested_at,
                 datetime.now(UTC),
@@ -113,8 +120,22 @@ async def ask(
             "ca_bundle of this source",
             lasting=True,
         ) from None
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+    except TooLargeError as error:
+        raise NoAnswerError(f"it answers with {error}, which is not read, since no such answer is so large") from None
+    except (TimeoutError, aiohttp.ClientError, OSError, BodyError) as error:
         raise NoAnswerError(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    body = Body(response.headers.get("Content-Encoding"), largest)
+    try:
+        async for piece in response.content.iter_chunked(CHUNK):
+            body.feed(piece)
+    except TooLargeError as error:
+        if response.status == OK:
+            raise
+        return error.head
+    return body.whole()
 
 
 class Backoff:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
+from assets.bodies import MEGABYTE
 from assets.capture import Probe
 from assets.config import MissingVariableError
 from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, ask, open_session
@@ -20,6 +21,8 @@ from assets.huawei.signing import signed_headers
 from assets.live import LiveError, Sink
 
 MOST_AGENTS = 6_000
+LARGEST = 16 * MEGABYTE
+"""Of an answer, in bytes: 6,000 agents are 3 MB, each told twice."""
 
 
 class CmsStatusClient:
@@ -145,7 +148,7 @@ class _Polling:
         headers = signed_headers(*self._keys, "POST", self._config.cms_url + path, body, datetime.now(UTC))
         began = time.monotonic()
         try:
-            answer = await ask(self._session, "POST", path, headers, body)
+            answer = await ask(self._session, "POST", path, headers, body, largest=LARGEST)
         except NoAnswerError as error:
             self._failed(path, f"{error}; check cms.base_url and the network", began)
             return None
