@@ -7,6 +7,7 @@ the merging of a closed day's files in ``compaction.py``.
 import fcntl
 import hashlib
 import json
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from orchestration.files import is_still, sync
 from orchestration.room import telling_of_full
 from orchestration.tombstones import without
 
+LOGGER = logging.getLogger(__name__)
 _UTC = pa.timestamp("us", tz="UTC")
 
 RAW_SCHEMA = pa.schema(
@@ -264,6 +266,12 @@ class Lake:
             return msgspec.json.decode(path.read_bytes(), type=FeedClock)
         except FileNotFoundError:
             return FeedClock()
+        except msgspec.DecodeError as error:
+            LOGGER.warning("%s: %s; it is made anew from the log of attempts", path, error)
+            days = sorted(date.fromisoformat(folder.name[5:]) for folder in path.parent.glob("date=*"))
+            logged = [one for day in days for one in self.attempts(vendor, source, feed, day)]
+            # How far the vendor's word reached is told by the next attempt, which knows the feed's delay.
+            return FeedClock().after([replace(one, vendor_time=None) for one in logged], timedelta(0))
 
     def days(self, vendor: str, feed: str) -> set[date]:
         """UTC days that hold or held raw segments of a feed, whatever the source."""

@@ -152,6 +152,23 @@ def test_a_file_that_nobody_can_read_is_set_aside_and_the_others_recovered(
         seal(Lake(tmp_path / "lake"), bad)
 
 
+def test_a_feed_whose_log_is_damaged_keeps_no_other_in_the_spool(tmp_path: Path) -> None:
+    """If this fails, what was heard of all feeds stays unseen because of one file that cannot be read."""
+    lake = Lake(tmp_path / "lake")
+    # The spool file that comes first is of the damaged one.
+    sick = SpoolFile(tmp_path / "spool" / "a", Began("toy", "sick", "words", NOON, watching=False))
+    sick.close()
+    log = lake.capture_dir("toy", "words", "sick") / f"date={NOON.date()}" / "0.parquet"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"PAR1")
+    orphan(tmp_path, *HAPPENED)
+    with pytest.raises(ValueError, match="Parquet") as caught:
+        recover(lake, tmp_path / "spool")
+    assert str(sick.path) in caught.value.__notes__[0]
+    assert sick.path.exists()
+    assert told(tmp_path) == WHOLE
+
+
 def test_a_full_disk_leaves_no_half_frame_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, all that is written after the disk was full for a moment is unreadable."""
     file = spooled(tmp_path, Watching(at(1)), said(2, b"a"))
