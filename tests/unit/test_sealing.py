@@ -156,7 +156,7 @@ def test_a_feed_whose_log_is_damaged_keeps_no_other_in_the_spool(tmp_path: Path)
     """If this fails, what was heard of all feeds stays unseen because of one file that cannot be read."""
     lake = Lake(tmp_path / "lake")
     # The spool file that comes first is of the damaged one.
-    sick = SpoolFile(tmp_path / "spool" / "a", Began("toy", "sick", "words", NOON, watching=False))
+    sick = spooled(tmp_path, *HAPPENED, began=Began("toy", "sick", "words", NOON, watching=False))
     sick.close()
     log = lake.capture_dir("toy", "words", "sick") / f"date={NOON.date()}" / "0.parquet"
     log.parent.mkdir(parents=True)
