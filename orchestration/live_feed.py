@@ -286,8 +286,9 @@ class LiveFeed:
         return LiveError(f"{self.name}: the client ended by itself")
 
     async def _silenced(self, talk: "asyncio.Task[None]") -> None:
-        """See to it that a client has ended, as far as it lets itself be told."""
-        talk.cancel()
+        """See to it that a client has ended, as far as it lets itself be told; once, for it may have to say goodbye."""
+        if not talk.cancelling():
+            talk.cancel()
         _, late = await asyncio.wait({talk}, timeout=self.pace.patience)
         if late:
             LOGGER.warning("%s: the client does not end", self.name)

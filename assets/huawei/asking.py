@@ -31,6 +31,8 @@ LARGEST = MEGABYTE
 """Of an answer, in bytes, unpacked: one agent's state is a hundred. So many may be in memory as are in flight."""
 
 LARGEST_DRIFT = 5.0
+RETELL_SECONDS = 60.0
+"""How soon after one reason for a feed being lost another one is told."""
 
 
 class NoAnswerError(Exception):
@@ -138,6 +140,22 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     return body.whole()
 
 
+class Pacer:
+    """Spaces requests evenly: never more than so many in any minute, whoever makes them; none means no limit."""
+
+    def __init__(self, per_minute: int | None) -> None:
+        self._interval = 60.0 / per_minute if per_minute else 0.0
+        self._next = 0.0
+
+    async def wait(self) -> None:
+        """Wait for the next free place; who comes first goes first."""
+        now = time.monotonic()
+        place = max(now, self._next)
+        self._next = place + self._interval
+        if place > now:
+            await asyncio.sleep(place - now)
+
+
 class Backoff:
     """Waits twice as long after each failure, evenly random in the upper half, until something succeeds.
 
@@ -170,6 +188,10 @@ class Backoff:
         self._since = time.monotonic()
         self.until = self._since + wait
 
+    def pause(self, seconds: float) -> None:
+        """Let nothing be asked for so long, in seconds."""
+        self.until = max(self.until, time.monotonic() + seconds)
+
     def succeeded(self) -> None:
         """Note a success: the next wait is a short one again."""
         self._failures = 0
@@ -193,7 +215,8 @@ class Coverage:
         self._watching = False
         self._newest: Answer | None = None
         self._wrong = ""
-        self._told = False
+        self._told = ""
+        self._told_at = float("-inf")
 
     def good(self, answer: Answer) -> None:
         """An answer told a state."""
@@ -214,19 +237,21 @@ class Coverage:
             self.tell()
 
     def tell(self) -> None:
-        """Say how far it is observed, or that it is not any more."""
+        """Say how far it is observed, or that it is not any more, and why."""
         newest = self._newest
-        if newest is None and self._wrong and not self._told:
-            # Nothing was good so far; told once, since each agent's answer is wrong in its own words.
-            self._told = True
-            self._sink.lost(datetime.now(UTC), self._wrong)
-        if newest is None or not self._watching:
-            return
-        if datetime.now(UTC) - newest.received_at <= self._patience:
-            self._sink.alive(newest.received_at, newest.vendor_time)
-        else:
+        if self._watching and newest is not None:
+            if datetime.now(UTC) - newest.received_at <= self._patience:
+                self._sink.alive(newest.received_at, newest.vendor_time)
+                return
             self._watching = False
-            self._sink.lost(newest.received_at, self._wrong or "no answer in time")
+            self._lost(newest.received_at, self._wrong or "no answer in time")
+        # Each agent's answer is wrong in its own words: another reason is told, but not each.
+        elif self._wrong not in {"", self._told} and time.monotonic() - self._told_at >= RETELL_SECONDS:
+            self._lost(datetime.now(UTC), self._wrong)
+
+    def _lost(self, at: datetime, reason: str) -> None:
+        self._told, self._told_at = reason, time.monotonic()
+        self._sink.lost(at, reason)
 
 
 def clock_probe(drift: float | None) -> Probe:

@@ -13,7 +13,7 @@ import aiohttp
 from assets.bodies import MEGABYTE
 from assets.capture import Probe
 from assets.config import MissingVariableError
-from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, ask, open_session
+from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, Pacer, ask, open_session
 from assets.huawei.cms import MISSING, STATUS, UNAUTHORISED, WAYS_OUT, CmsHistoryClient, encode
 from assets.huawei.cms_replies import AGENTS, AgentList, CmsError, rows_of
 from assets.huawei.config import CmsConfig, HuaweiConfig
@@ -86,6 +86,7 @@ class _Polling:
         self._most_agents = most_agents
         self._agents = AgentList()
         self._throttle = Backoff()
+        self._pacer = Pacer(config.max_requests_per_minute)
 
     async def forever(self) -> None:
         """Poll at even distances."""
@@ -145,6 +146,7 @@ class _Polling:
             LiveError: The keys are wrong.
         """
         body = encode(ccId=self._cms.cc_id, vdn=self._cms.vdn, **parameters)
+        await self._pacer.wait()
         headers = signed_headers(*self._keys, "POST", self._config.cms_url + path, body, datetime.now(UTC))
         began = time.monotonic()
         try:
