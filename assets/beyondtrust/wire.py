@@ -19,6 +19,7 @@ import aiohttp
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.bodies import MEGABYTE
 from assets.live import LiveError
+from assets.redaction import Redactor
 
 SUBPROTOCOL = "ingredi state api"
 CHOSEN = b"0 Application chosen\n"
@@ -31,6 +32,7 @@ PATIENCE_SECONDS = 60.0
 """How long an appliance that is known to answer pings may give no sign: four pings unanswered."""
 
 CLOSE_SECONDS = 2.0
+EXCERPT_BYTES, EXCERPT_CHARACTERS = 8_000, 200
 BUSY = frozenset({408, 425, 429})
 CLIENT_ERRORS = range(300, 500)
 WHY = (
@@ -90,6 +92,15 @@ class Socket:
         self._lines = Lines()
         self._ready: deque[bytes] = deque()
         self._answers_pings = False
+        self._redact = Redactor(())
+
+    def hide(self, token: str) -> None:
+        """Keep what we are about to send out of all excerpts."""
+        self._redact = Redactor((token,))
+
+    def excerpt(self, line: bytes) -> str:
+        """A message for people: short, and without our token, which an appliance may say back."""
+        return repr(self._redact(line[:EXCERPT_BYTES].decode("utf-8", "replace")).strip()[:EXCERPT_CHARACTERS])
 
     @property
     def torn(self) -> bytes:
@@ -223,20 +234,21 @@ async def shake_hands(socket: Socket, config: BeyondTrustConfig, place: str, tok
         TokenRefusedError: The token is refused.
         LiveError: Another phase is refused (lasting), or the connection ended.
     """
+    socket.hide(token)
     if config.handshake == "ns01":
         await socket.send(f"NS01{config.company}\n{SUBPROTOCOL}")
         chosen = await socket.line()
         if chosen != CHOSEN:
             advice = "check company (Status > Information > Company API Name), or leave out handshake: ns01"
-            raise LiveError(f"{place}: /nw answered NS01 with {_excerpt(chosen, token)}; {advice}", lasting=True)
+            raise LiveError(f"{place}: /nw answered NS01 with {socket.excerpt(chosen)}; {advice}", lasting=True)
     await socket.send(json.dumps({"type": "authenticate", "credentials": {"bearer_token": token}}))
     said = await _answer(socket)
     if _fields(said).get("success") is not True:
-        raise TokenRefusedError(f"{place}: the token was refused with {_excerpt(said, token)}; {GRANT}", lasting=True)
+        raise TokenRefusedError(f"{place}: the token was refused with {socket.excerpt(said)}; {GRANT}", lasting=True)
     await socket.send(json.dumps({"type": "subscribe", "tables": "all"}))
     said = await _answer(socket)
     if refused(said):
-        raise LiveError(f"{place}: the subscription was refused with {_excerpt(said, token)}; {GRANT}", lasting=True)
+        raise LiveError(f"{place}: the subscription was refused with {socket.excerpt(said)}; {GRANT}", lasting=True)
     return said if is_model(said) else None
 
 
@@ -265,11 +277,6 @@ def _fields(line: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _excerpt(line: bytes, token: str) -> str:
-    """A message for people, short, without the token."""
-    return repr(line.decode("utf-8", "replace").strip().replace(token, "***")[:200])
 
 
 def _proxy(url: str) -> str | None:
