@@ -131,16 +131,18 @@ def test_the_rate_limit_is_known_by_its_text(vendor: Vendor, make: Make, status:
     assert f"answered {status}" in str(failure.value)
 
 
-def test_the_present_waits_behind_no_backfill(make: Make) -> None:
+def test_the_present_waits_behind_no_backfill(make: Make, tmp_path: Path) -> None:
     """If this fails, the recorder stands still for as long as a backfill has used up the account's minute."""
-    backfill, recorder = make(max_requests_per_minute=50), make(max_requests_per_minute=50)
-    for hours in range(60):
-        backfill.fetch(Window(NOW - timedelta(hours=hours + 3), NOW - timedelta(hours=hours + 2)))
-    assert Hasty.waited > 0
-    Hasty.waited = 0.0
-    now = recorder.vendor_now()
-    recorder.fetch(Window(now - timedelta(seconds=90), now - timedelta(seconds=60)))
-    assert Hasty.waited == 0
+
+    def used() -> set[str]:
+        return {path.name.rpartition("-")[2] for path in (tmp_path / "pace").iterdir()}
+
+    client = make()
+    now = client.vendor_now()
+    client.fetch(Window(now - timedelta(seconds=90), now - timedelta(seconds=60)))
+    assert used() == {"live"}
+    client.fetch(HOUR)
+    assert used() == {"live", "past"}
 
 
 def test_a_token_is_dated_by_the_vendors_clock_in_both_shares(make: Make) -> None:
