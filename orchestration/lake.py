@@ -231,25 +231,32 @@ class Lake:
             table = pa.Table.from_pylist([asdict(row) for row in rows], ATTEMPT_SCHEMA)
             name = f"{stamp(rows[0].attempted_at)}-{uuid.uuid4().hex[:8]}.parquet"
             self.place(folder / f"date={day}" / name, partial(pq.write_table, table))
-            with self.lock(f"clock-{source}-{feed}"):
-                encoded = msgspec.json.encode(self.clock(vendor, feed, source).after(rows, delay, live=live))
-                self.place(folder / "clock.json", partial(Path.write_bytes, data=encoded))
+            self.heed(vendor, rows, delay, live=live)
+
+    def heed(self, vendor: str, attempts: Sequence[Attempt], delay: timedelta, *, live: bool = False) -> None:
+        """Move a feed's clock on by attempts of its own that are logged, once or again."""
+        one = attempts[0]
+        self._wind(vendor, one.feed, one.source, lambda clock: clock.after(attempts, delay, live=live))
 
     def note_drift(self, vendor: str, feed: str, source: str, seconds: float) -> None:
         """Note what a live feed told of the vendor's clock: that it is so many seconds ahead of ours."""
-        with self.lock(f"clock-{source}-{feed}"):
-            encoded = msgspec.json.encode(replace(self.clock(vendor, feed, source), drift_seconds=seconds))
-            path = self.capture_dir(vendor, feed, source) / "clock.json"
-            self.place(path, partial(Path.write_bytes, data=encoded))
+        self._wind(vendor, feed, source, lambda clock: replace(clock, drift_seconds=seconds))
 
     def request(self, vendor: str, feed: str, source: str, start: datetime) -> None:
         """Note that a feed is wanted from ``start`` on: what of it the vendor has forgotten already counts as lost."""
+
+        def wanted(clock: FeedClock) -> FeedClock:
+            first = clock.first_requested_at
+            return replace(clock, first_requested_at=start if first is None else min(first, start))
+
+        self._wind(vendor, feed, source, wanted)
+
+    def _wind(self, vendor: str, feed: str, source: str, change: Callable[[FeedClock], FeedClock]) -> None:
         with self.lock(f"clock-{source}-{feed}"):
             clock = self.clock(vendor, feed, source)
-            if clock.first_requested_at is None or start < clock.first_requested_at:
-                encoded = msgspec.json.encode(replace(clock, first_requested_at=start))
+            if (changed := change(clock)) != clock:
                 path = self.capture_dir(vendor, feed, source) / "clock.json"
-                self.place(path, partial(Path.write_bytes, data=encoded))
+                self.place(path, partial(Path.write_bytes, data=msgspec.json.encode(changed)))
 
     def attempts(self, vendor: str, source: str, feed: str, day: date) -> list[Attempt]:
         """Every logged attempt at a window that starts on this UTC day, oldest first."""

@@ -43,6 +43,9 @@ def seal(lake: Lake, path: Path) -> list[Attempt]:
     known = _logged(lake, spooled, {attempt.window_start.date() for attempt in attempts})
     fresh = [attempt for attempt in attempts if _identity(attempt) not in known]
     lake.log(began.vendor, fresh, timedelta(0), live=True)
+    if attempts and not fresh:
+        # Who logged them may have died before the clock was moved, and the next gap would begin too early.
+        lake.heed(began.vendor, attempts, timedelta(0), live=True)
     drift = drift_seconds(spooled.events)
     if drift is not None:
         lake.note_drift(began.vendor, began.feed, began.source, drift)

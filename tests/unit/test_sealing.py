@@ -115,6 +115,27 @@ def test_a_seal_that_died_is_done_again_without_counting_twice(
     assert not path.exists()
 
 
+def test_a_seal_that_died_before_the_clock_was_moved_moves_it_when_it_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, the gap after a crash begins too early, and is told of time that was watched."""
+    orphan(tmp_path, *HAPPENED)
+    lake = Lake(tmp_path / "lake")
+
+    def dying(*_: object, **__: object) -> None:
+        raise OSError("the plug was pulled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "heed", dying)
+        with pytest.raises(OSError, match="plug"):
+            recover(lake, tmp_path / "spool")
+    assert told(tmp_path) == WHOLE
+    assert lake.clock("toy", "words", "one").requested_until is None
+    recover(lake, tmp_path / "spool")
+    assert told(tmp_path) == WHOLE
+    assert lake.clock("toy", "words", "one").requested_until == at(60)
+
+
 def test_only_files_without_a_recorder_are_recovered(tmp_path: Path) -> None:
     """If this fails, a second recorder seals what the first one is still writing."""
     lake = Lake(tmp_path / "lake")
