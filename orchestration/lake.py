@@ -244,12 +244,9 @@ class Lake:
 
     def request(self, vendor: str, feed: str, source: str, start: datetime) -> None:
         """Note that a feed is wanted from ``start`` on: what of it the vendor has forgotten already counts as lost."""
-
-        def wanted(clock: FeedClock) -> FeedClock:
-            first = clock.first_requested_at
-            return replace(clock, first_requested_at=start if first is None else min(first, start))
-
-        self._wind(vendor, feed, source, wanted)
+        self._wind(
+            vendor, feed, source, lambda of: replace(of, first_requested_at=min(start, of.first_requested_at or start))
+        )
 
     def _wind(self, vendor: str, feed: str, source: str, change: Callable[[FeedClock], FeedClock]) -> None:
         with self.lock(f"clock-{source}-{feed}"):
