@@ -9,13 +9,13 @@ import requests
 from assets.huawei import AGENT_STATUS
 from assets.huawei.gateway import GatewayClient
 from assets.huawei.seats import Patience
-from orchestration.lake import Attempt, Lake
+from orchestration.lake import Lake
 from orchestration.live_feed import Disk, LiveFeed
 from orchestration.recorder import Keeper
 from simulator.huawei import HuaweiServer
 from tests.contract.huawei_fake import ENVIRON, config
 from tests.contract.served_huawei import away, resource
-from tests.recording import FAST, ended, now, until
+from tests.recording import FAST, attempts, ended, until
 
 
 def keeper(home: Path, aicc: HuaweiServer, numbers: list[str]) -> Keeper:
@@ -34,12 +34,6 @@ def keeper(home: Path, aicc: HuaweiServer, numbers: list[str]) -> Keeper:
         FAST,
     )
     return Keeper(feed, lake, home / "spool", disk, FAST, alone=made.listens_alone(AGENT_STATUS.name))
-
-
-def logged(home: Path) -> list[Attempt]:
-    """What was logged, oldest window first."""
-    found = Lake(home / "lake").attempts("huawei", "aicc", "agent_status", now().date())
-    return sorted(found, key=lambda one: one.window_start)
 
 
 def test_a_newcomer_signs_in_when_the_one_before_has_signed_out(
@@ -62,7 +56,7 @@ def test_a_newcomer_signs_in_when_the_one_before_has_signed_out(
 
     asyncio.run(run())
     assert "100-002" not in caplog.text
-    assert [one.status for one in logged(tmp_path)].count("ok") == 3
+    assert [one.status for one in attempts(tmp_path, "agent_status", "aicc", "huawei")].count("ok") == 3
     # Nobody is left signed in: the seat is free for whoever comes.
     wish = {"password": aicc.passwords[number], "phonenum": "8801"}
     assert requests.put(resource(aicc, f"onlineagent/{number}"), json=wish, timeout=10).json()["retcode"] == "0"
