@@ -307,6 +307,10 @@ class SourceConfig(Section):
         """How many seconds one unit of the vendor's own sums is."""
         return 1.0
 
+    def listens_alone(self, _feed: str, /) -> bool:
+        """Whether one process alone can listen to a live feed, so that a second one must wait for the first to end."""
+        return False
+
     def sample_seconds(self, _feed: str, /) -> float | None:
         """How far apart the samples of a polled feed are, in seconds; None for a feed that tells of changes."""
         return None

@@ -16,6 +16,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 import duckdb
+from assets.bodies import MOST_UNPACKED
 from assets.json_text import paired
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -23,8 +24,6 @@ from duckdb.func import FunctionNullHandling
 
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-# A thousandth of that is usual. The vendor allows 4 GB, which no JSON parser would take in one piece.
-MOST_UNPACKED = 512 * 1024 * 1024
 
 
 def add_functions(connection: duckdb.DuckDBPyConnection) -> None:

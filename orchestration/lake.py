@@ -228,7 +228,12 @@ class Lake:
             table = pa.Table.from_pylist([asdict(row) for row in rows], ATTEMPT_SCHEMA)
             name = f"{stamp(rows[0].attempted_at)}-{uuid.uuid4().hex[:8]}.parquet"
             self.place(folder / f"date={day}" / name, partial(pq.write_table, table))
-            self._set_clock(vendor, feed, source, partial(FeedClock.after, attempts=rows, delay=delay, live=live))
+            self.heed(vendor, rows, delay, live=live)
+
+    def heed(self, vendor: str, attempts: Sequence[Attempt], delay: timedelta, *, live: bool = False) -> None:
+        """Move a feed's clock on by attempts of its own that are logged, once or again."""
+        one = attempts[0]
+        self._set_clock(vendor, one.feed, one.source, lambda clock: clock.after(attempts, delay, live=live))
 
     def note_drift(self, vendor: str, feed: str, source: str, seconds: float) -> None:
         """Note what a live feed told of the vendor's clock: that it is so many seconds ahead of ours."""

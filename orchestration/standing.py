@@ -31,11 +31,16 @@ class Standing(msgspec.Struct, frozen=True):
     trouble: str | None = None
 
 
-def tell(spool: Path, name: str, standing: Standing) -> None:
-    """Write how a feed (``source/feed``) stands; what cannot be written is logged, and told the next time."""
+def tell(spool: Path, name: str, standing: Standing, *, yields: bool = False) -> None:
+    """Write how a feed (``source/feed``) stands; what cannot be written is logged, and told the next time.
+
+    Who does not know whether another one records it ``yields`` to a fresh word of such a one.
+    """
     path = _path(spool, name)
     hidden = path.with_suffix(f".{os.getpid()}")
     try:
+        if yields and (known := heard(spool, name)) and known.trouble is None:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden.write_bytes(msgspec.json.encode(standing))
         hidden.replace(path)

@@ -48,7 +48,9 @@ class Webhook:
                 headers={"Content-Type": "application/json", "User-Agent": "shiftbook", "Idempotency-Key": message.id},
                 timeout=self.seconds,
                 allow_redirects=False,
+                stream=True,  # what it says is not looked at, however much it is
             )
+            answer.close()
         except MissingVariableError as error:
             return self._silent(str(error))
         # The text of such an error names the address, and with it the token that may be in it.

@@ -136,6 +136,27 @@ def test_the_rate_limit_is_known_by_its_text(vendor: Vendor, make: Make, status:
     assert f"answered {status}" in str(failure.value)
 
 
+def test_the_present_waits_behind_no_backfill(make: Make, tmp_path: Path) -> None:
+    """If this fails, the recorder stands still for as long as a backfill has used up the account's minute."""
+
+    def used() -> set[str]:
+        return {path.name.rpartition("-")[2] for path in (tmp_path / "pace").iterdir()}
+
+    client = make()
+    now = client.vendor_now()
+    client.fetch(Window(now - timedelta(seconds=90), now - timedelta(seconds=60)))
+    assert used() == {"live"}
+    client.fetch(HOUR)
+    assert used() == {"live", "past"}
+
+
+def test_a_token_is_dated_by_the_vendors_clock_in_both_shares(make: Make) -> None:
+    """If this fails, a machine whose clock is wrong captures the present, and is refused the past."""
+    client = make()
+    client._asker("live").drift_seconds = -7200.0
+    assert client._asker("past").drift_seconds == -7200.0
+
+
 @pytest.mark.parametrize(("changes", "way_out"), [({"secret": "x" * 40}, "client_secret"), ({"app": "other"}, "scope")])
 def test_a_refusal_ends_the_capture_and_tells_no_secret(
     make: Make, tmp_path: Path, changes: dict[str, str], way_out: str

@@ -115,6 +115,27 @@ def test_a_seal_that_died_is_done_again_without_counting_twice(
     assert not path.exists()
 
 
+def test_a_seal_that_died_before_the_clock_was_moved_moves_it_when_it_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, the gap after a crash begins too early, and is told of time that was watched."""
+    orphan(tmp_path, *HAPPENED)
+    lake = Lake(tmp_path / "lake")
+
+    def dying(*_: object, **__: object) -> None:
+        raise OSError("the plug was pulled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "heed", dying)
+        with pytest.raises(OSError, match="plug"):
+            recover(lake, tmp_path / "spool")
+    assert told(tmp_path) == WHOLE
+    assert lake.clock("toy", "words", "one").requested_until is None
+    recover(lake, tmp_path / "spool")
+    assert told(tmp_path) == WHOLE
+    assert lake.clock("toy", "words", "one").requested_until == at(60)
+
+
 def test_only_files_without_a_recorder_are_recovered(tmp_path: Path) -> None:
     """If this fails, a second recorder seals what the first one is still writing."""
     lake = Lake(tmp_path / "lake")
@@ -150,6 +171,23 @@ def test_a_file_that_nobody_can_read_is_set_aside_and_the_others_recovered(
     bad.write_bytes(b"rubbish")
     with pytest.raises(UnreadableSpoolError, match=r"bad\.torn"):
         seal(Lake(tmp_path / "lake"), bad)
+
+
+def test_a_feed_whose_log_is_damaged_keeps_no_other_in_the_spool(tmp_path: Path) -> None:
+    """If this fails, what was heard of all feeds stays unseen because of one file that cannot be read."""
+    lake = Lake(tmp_path / "lake")
+    # The spool file that comes first is of the damaged one.
+    sick = spooled(tmp_path, *HAPPENED, began=Began("toy", "sick", "words", NOON, watching=False))
+    sick.close()
+    log = lake.capture_dir("toy", "words", "sick") / f"date={NOON.date()}" / "0.parquet"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"PAR1")
+    orphan(tmp_path, *HAPPENED)
+    with pytest.raises(ValueError, match="Parquet") as caught:
+        recover(lake, tmp_path / "spool")
+    assert str(sick.path) in caught.value.__notes__[0]
+    assert sick.path.exists()
+    assert told(tmp_path) == WHOLE
 
 
 def test_a_full_disk_leaves_no_half_frame_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
