@@ -103,23 +103,32 @@ def backfill(
     as_json: bool,
 ) -> None:
     """Capture what is missing and build those days. Can be stopped and run again at any time."""
-    from orchestration.backfill import BackfillError, Report, Runner
+    from orchestration.backfill import BackfillError, Report, Runner, recorded
+    from orchestration.leftovers import cancel_own_runs
+    from orchestration.stopping import STOPPED, StoppedError, leave, stoppable
 
     if stale and (first or last or sources or select):
         raise click.UsageError("--stale finds the days by itself and builds all of them; give it alone")
     if not stale and (first is None or last is None):
         raise click.UsageError("say which days by --from and --to, or --stale for those that are out of date")
     engine = engine_of(context)
+
+    def work() -> Report:
+        if first and last:
+            return Runner(engine, first.date(), last.date()).backfill(first.date(), last.date(), sources, select)
+        days = engine.out_of_date_days()
+        return Runner(engine, days[0], days[-1]).rebuild(days) if days else Report()
+
     try:
         with progress_bar("backfill", None, quiet=as_json) as engine.progress:
-            if first and last:
-                runner = Runner(engine, first.date(), last.date())
-                report = runner.backfill(first.date(), last.date(), sources, select)
-            else:
-                days = engine.out_of_date_days()
-                report = Runner(engine, days[0], days[-1]).rebuild(days) if days else Report()
+            report = stoppable(work)
     except BackfillError as error:
         fail(str(error))
+    except StoppedError:
+        with recorded(engine) as instance:
+            list(cancel_own_runs(instance))
+        ERR.print("stopped; run it again to go on", style="red")
+        leave(STOPPED)
     rows = [
         {"asset": f.asset, "check": f.check, "severity": "error" if f.error else "warning", "message": f.message}
         for f in report.findings
