@@ -57,12 +57,30 @@ def main(context: click.Context, home: Path | None, sources: Path | None) -> Non
     context.obj = {"home": home, "sources": sources}
 
 
-def settings_of(context: click.Context) -> Settings:
+def home_to_write(context: click.Context) -> Path:
+    """The home that the global options name; one that is somebody else's ends the command."""
+    from orchestration.owner import OwnerError, confirm_owner
+
+    home = home_of(context.obj["home"])
+    try:
+        confirm_owner(home)
+    except OwnerError as error:
+        fail(str(error))
+    return home
+
+
+def settings_to_read(context: click.Context) -> Settings:
     """The configuration that the global options name; every problem in it is printed, and the command ends."""
     try:
         return load_settings(context.obj["home"], context.obj["sources"])
     except SettingsError as error:
         fail(str(error))
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The same for a command that may write into the home."""
+    home_to_write(context)
+    return settings_to_read(context)
 
 
 def engine_of(context: click.Context) -> "Engine":
@@ -172,7 +190,7 @@ def sources(context: click.Context, as_json: bool) -> None:
     from orchestration.health import feed_health
     from orchestration.resources import Engine
 
-    rows = feed_health(Engine(settings_of(context)))
+    rows = feed_health(Engine(settings_to_read(context)))
     show(rows, as_json=as_json)
     sys.exit(1 if any(row["last_error"] for row in rows) else 0)
 
@@ -371,6 +389,6 @@ def demo(context: click.Context, days: int, agents: int, seed: int, keep: bool, 
     from orchestration.demo import DemoError, run
 
     try:
-        sys.exit(0 if run(home_of(context.obj["home"]), days, agents, seed, keep=keep, as_json=as_json) else 1)
+        sys.exit(0 if run(home_to_write(context), days, agents, seed, keep=keep, as_json=as_json) else 1)
     except DemoError as error:
         fail(str(error))

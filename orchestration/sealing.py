@@ -4,12 +4,13 @@ Also those of a recorder that was killed, here or elsewhere. How stretches are f
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
 from orchestration.lake import Attempt, Lake, Segment
+from orchestration.room import is_full
 from orchestration.spool import SUFFIX, Spooled, UnreadableSpoolError, adopted, read
 from orchestration.stretches import Piece, drift_seconds, pieces
 
@@ -51,18 +52,27 @@ def seal(lake: Lake, path: Path) -> list[Attempt]:
 
 
 def recover(lake: Lake, folder: Path) -> list[Attempt]:
-    """Seal every file below a folder that lost its recorder; those that a living one writes are left alone."""
+    """Seal every file below a folder that lost its recorder; those that a living one writes are left alone.
+
+    One that cannot be sealed is told of, stays, and does not keep the others from it.
+
+    Raises:
+        DiskFullError: There is no room, for the others neither.
+    """
     return [attempt for path in sorted(folder.rglob(f"*{SUFFIX}")) for attempt in _recovered(lake, path)]
 
 
-def _recovered(lake: Lake, path: Path) -> Iterator[Attempt]:
-    with adopted(path) as ours:
-        if not ours:
-            return
-        try:
-            yield from seal(lake, path)
-        except UnreadableSpoolError as error:
-            LOGGER.warning("%s", error)
+def _recovered(lake: Lake, path: Path) -> list[Attempt]:
+    try:
+        with adopted(path) as ours:
+            return seal(lake, path) if ours else []
+    except UnreadableSpoolError as error:
+        LOGGER.warning("%s", error)
+    except Exception as error:
+        if is_full(error):
+            raise
+        LOGGER.exception("%s: cannot be sealed yet; it is kept", path)
+    return []
 
 
 def _landed(lake: Lake, spooled: Spooled, piece: Piece) -> Attempt:

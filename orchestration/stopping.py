@@ -37,7 +37,7 @@ def stoppable(work: Callable[[], _T]) -> _T:
     def do() -> None:
         try:
             outcome.set_result(work())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 -- raised again by who waits
             outcome.set_exception(error)
 
     heard: list[int] = []
