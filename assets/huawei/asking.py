@@ -18,6 +18,8 @@ from assets.capture import Probe
 from assets.config import SourceConfig
 from assets.http import http_date, retry_after
 from assets.live import LiveError, Sink
+from assets.pacing import SharedPacer
+from assets.threads import aside
 from orchestration.lake import Page
 
 OK = 200
@@ -115,6 +117,12 @@ async def ask(
         ) from None
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise NoAnswerError(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+async def take_place(pacer: SharedPacer | None) -> None:
+    """Wait for the next free place of a shared limit; its file may be held up, the loop may not."""
+    if pacer is not None:
+        await asyncio.sleep(await aside(pacer.place))
 
 
 class Backoff:

@@ -25,11 +25,13 @@ from assets.huawei.asking import (
     ask,
     clock_probe,
     open_session,
+    take_place,
 )
 from assets.huawei.config import HuaweiConfig
 from assets.huawei.retcodes import Verdict, explain, judge
 from assets.huawei.seats import JSON, RESOURCE, GuidFile, OwnSeats, Patience, Roster, Seat
 from assets.live import LiveError, Sink
+from assets.pacing import shared_pacer
 
 SILENT_POLLS = 5
 """One agent may fail to be answered; so many polls in a row say that the gateway is gone."""
@@ -115,6 +117,8 @@ class _Polling:
         self._interval = config.poll_seconds
         per_minute = config.max_requests_per_minute
         self._least_step = 60.0 / per_minute if per_minute else 0.0
+        # Another recorder may have the feed for a moment longer.
+        self._pacer = shared_pacer(config, None, config.base_url)
         self._session = session
         self._roster = roster
         self._sink = sink
@@ -144,6 +148,7 @@ class _Polling:
                 await _until(clock, due + number * step)
                 await self._throttle.wait()
                 if seat.ready:
+                    await take_place(self._pacer)
                     await self._places.acquire()
                     seat.asking = True
                     tasks.create_task(self._poll(seat))

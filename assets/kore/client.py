@@ -17,15 +17,13 @@ from assets.config import MissingVariableError
 from assets.http import HttpError, PermanentError, Reply, Retry
 from assets.kore import AGENT_ACTIVITY
 from assets.kore.config import KoreConfig
-from assets.kore.session import Lane, connect
+from assets.kore.session import connect
 from assets.kore.zone import judge_zone
+from assets.pacing import Lane, lane_of
 from assets.windows import Window
 from orchestration.lake import Page
 
 SECOND = timedelta(seconds=1)
-LIVE = timedelta(minutes=5)
-"""A window that ends so near to now is the present's: it does not wait behind a backfill."""
-
 ROUND = 50
 """A count of updates that is a multiple of this may be a cap that nobody documented."""
 
@@ -101,7 +99,7 @@ class KoreClient:
         Raises:
             HttpError: A reply could not be had.
         """
-        lane: Lane = "live" if window.end > self._asker("past").vendor_now() - LIVE else "past"
+        lane = lane_of(window, self._asker("live").vendor_now())
         reads = self._complete(window, self._read(window, lane), lane)
         unreadable = any(read.updates is None for read in reads)
         error = next((read.error for read in reads if read.error), None)
@@ -117,7 +115,7 @@ class KoreClient:
         """Look at reachability, credentials, permission, clock and zone, in this order, until one is wrong."""
         where = self._config.base_url
         try:
-            self._asker("past")
+            self._asker("live")
         except PermanentError as error:
             yield Probe("credentials", ok=False, message=str(error))
             return
@@ -139,7 +137,7 @@ class KoreClient:
         yield from self._zone_probe(now)
 
     def _clock_probe(self) -> Probe:
-        drift = self._asker("past").drift_seconds
+        drift = self._asker("live").drift_seconds
         if drift is None:
             return Probe("clock", ok=False, message="the vendor's answers carry no Date; our own clock is used")
         well = abs(drift) <= AGENT_ACTIVITY.delay.total_seconds()
@@ -161,7 +159,7 @@ class KoreClient:
         yield judge_zone(updates, window, self._config.event_timezone)
 
     def _ask_the_time(self, retry: Retry | None) -> datetime:
-        asker = self._asker("past")
+        asker = self._asker("live")
         end = (asker.vendor_now() - AGENT_ACTIVITY.delay).replace(microsecond=0)
         try:
             reply = asker.get(self._path, _params(Window(end - SECOND, end)), retry)
