@@ -126,7 +126,7 @@ async def _tidy(lake: Lake, spool: Path, disk: Disk, pace: Pace, feeds: Collecti
     while True:
         await _recovered(lake, spool, disk)
         await _gathered(lake, disk, feeds)
-        await asyncio.sleep(pace.seal)
+        await asyncio.sleep(pace.tidy)
 
 
 async def _gathered(lake: Lake, disk: Disk, feeds: Collection[LiveFeed | PullFeed]) -> None:
