@@ -82,11 +82,12 @@ def _tell(context: dg.OpExecutionContext, engine: Engine, days: Sequence[date], 
 
 
 def _built(engine: Engine, model: Model, days: Sequence[date], since: datetime) -> Iterator[date | None]:
-    if model.kind == "view":
-        return
-    for day in [None] if model.kind == "whole" else days:
-        manifest = engine.builder.builds.manifest(model.table, day)
-        if manifest and manifest.built_at > since:
+    """The partitions of a model whose rows changed since: those with the same rows have kept their files."""
+    builds = engine.builder.builds
+    for day in [] if model.kind == "view" else [None] if model.kind == "whole" else days:
+        manifest = builds.manifest(model.table, day)
+        files = [builds.folder(model.table, day) / entry.file for entry in (manifest.entries if manifest else ())]
+        if any(path.stat().st_mtime > since.timestamp() for path in files):
             yield day
 
 
