@@ -3,6 +3,7 @@
 How feeds stand is judged in ``incidents.py``; what was told already stands in the book of ``alarms.py``.
 """
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -35,12 +36,14 @@ def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
         *run_incidents(context.instance, jobs),
         *failing,
     ]
-    deliver = Webhook(settings.alarms, context.log).deliver if settings.alarms else None
+    log = logging.Logger("alarms")  # noqa: LOG001 -- of this tick alone
+    log.addHandler(_Telling(context))
+    deliver = Webhook(settings.alarms, log).deliver if settings.alarms else None
 
     def undecided(going_on: Mapping[str, Seen]) -> Collection[str]:
         return unknown & going_on.keys()
 
-    book = ring(engine.lake, settings.alarms_path, present, deliver, context.log, now, undecided)
+    book = ring(engine.lake, settings.alarms_path, present, deliver, log, now, undecided)
     told = [
         f"{seen.incident.kind} {seen.incident.subject} for {said(now - seen.since)}"
         for seen in book.open.values()
@@ -48,6 +51,18 @@ def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
     ]
     waiting = f"; {len(book.outbox)} messages wait to be delivered" if book.outbox else ""
     return dg.SkipReason(("; ".join(told) or "all is well") + waiting)
+
+
+class _Telling(logging.Handler):
+    """Tells Dagster what is said, and asks for its log no sooner: that leaves a file, even if nothing is written."""
+
+    def __init__(self, context: dg.SensorEvaluationContext) -> None:
+        super().__init__()
+        self._context = context
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand it on."""
+        self._context.log.log(record.levelno, record.getMessage())
 
 
 def run_incidents(instance: dg.DagsterInstance, jobs: Sequence[str]) -> Iterator[Incident]:
