@@ -181,7 +181,11 @@ def build_request(days: set[date], now: datetime) -> dg.RunRequest:
     first, last = min(days) - timedelta(days=DELIVERED_BEFORE), max([*days, now.date()])
     return dg.RunRequest(
         run_key=now.isoformat(timespec="seconds"),
-        tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
+        tags={
+            "dagster/asset_partition_range_start": str(first),
+            "dagster/asset_partition_range_end": str(last),
+            "dagster/priority": "10",
+        },
     )
 
 
