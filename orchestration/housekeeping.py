@@ -29,7 +29,7 @@ from orchestration.resources import Engine
 from orchestration.settings import feeds_of
 
 KEEP_RUNS = timedelta(days=30)
-KEEP_BRIEFLY = timedelta(days=2)
+KEEP_BRIEFLY = timedelta(days=1)
 """Successful runs of these jobs, of which there are fifteen hundred a day, and materialisations that no run has."""
 
 BRIEF_JOBS = ("build_what_came", "capture", "capture_before_loss")
