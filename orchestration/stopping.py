@@ -43,9 +43,12 @@ def stoppable(work: Callable[[], _T]) -> _T:
     heard: list[int] = []
     before = {number: signal.signal(number, lambda n, _: heard.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        threading.Thread(target=do, name="work", daemon=True).start()
+        thread = threading.Thread(target=do, name="work", daemon=True)
+        thread.start()
         while not heard:
             if wait([outcome], _LOOK_SECONDS).done:
+                # Python, when it ends, kills a daemon thread that is still closing DuckDB, and the process with it.
+                thread.join()
                 return outcome.result()
         raise StoppedError
     finally:
