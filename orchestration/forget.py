@@ -66,7 +66,8 @@ class Forgetting:
         source: The source; where it is not given, the only one that knows the agent.
 
     Raises:
-        ForgetError: The source is not configured or not clear, or the user's own files name the agent.
+        ForgetError: The source is not configured or not clear, the user's own files name the agent, or a key of
+            pseudonyms is missing.
     """
 
     def __init__(self, engine: Engine, agent_id: str, source: str | None = None) -> None:
@@ -78,6 +79,7 @@ class Forgetting:
         if self.source not in vendors:
             raise ForgetError(f"there is no source {self.source}; there are: {', '.join(vendors) or 'none'}")
         self._vendor = vendors[self.source]
+        self._pseudonyms = self._hidden()
         self._refuse_named()
 
     def survey(self) -> Survey:
@@ -167,7 +169,16 @@ class Forgetting:
         return partitions(self.engine.lake.root, self._vendor, self.source)
 
     def _leaves(self, names: Collection[str]) -> Leaves:
-        return Leaves(self.engine.settings.home, self.agent_id, names)
+        return Leaves(self.engine.settings.home, self.agent_id, names, self._pseudonyms)
+
+    def _hidden(self) -> set[str]:
+        """What stands for them in exports that hide people: without a key such a row could not be found."""
+        settings = self.engine.settings
+        try:
+            made = [hiding.pseudonyms for hiding in (*settings.reports, settings.overview)]
+        except ValueError as error:
+            raise ForgetError(f"{error}; without it, exports with pseudonyms cannot be searched") from error
+        return {names.agent(self.source, self.agent_id) for names in made if names}
 
     def _only_source(self) -> str:
         known = [source for source, agent, _ in self._agents() if agent == self.agent_id]

@@ -6,8 +6,8 @@ from orchestration.forget import Survey
 from orchestration.tombstones import Deed
 
 BEYOND = (
-    "beyond reach: the vendor itself, your roster and schedule, reports copied elsewhere, backups, and whoever has the "
-    "warehouse open"
+    "beyond reach: the vendor itself, your roster and schedule, reports copied elsewhere, pseudonyms of earlier keys, "
+    "backups, and whoever has the warehouse open"
 )
 
 

@@ -135,8 +135,7 @@ def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(["reports", "overview"]),
             metadata={
-                "path": dg.MetadataValue.path(str(page)),
-                "bytes": page.stat().st_size,
+                **({"path": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size} if page else {}),
                 "seconds": round(time.perf_counter() - started, 3),
             },
         )

@@ -4,18 +4,23 @@ import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.config import Secret
+from assets.reports.config import OverviewConfig, ReportConfig
+from assets.reports.pseudonyms import Pseudonyms
 from orchestration.compaction import compact_closed_days
 from orchestration.forget import ForgetError, Forgetting
 from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leaves import Leaves
 from orchestration.removed import note
+from orchestration.reporting import issue, narrowed
 from orchestration.resources import Engine
 from orchestration.tombstones import Tombstones
 from tests.pipeline.site import day, opened
@@ -109,6 +114,32 @@ def test_exports_logs_and_dagsters_databases_are_cleaned(tmp_path: Path) -> None
             ('{"sample": "forgotten"}',),
             ("bob",),
         ]
+
+
+def test_neither_a_report_of_them_nor_a_pseudonym_is_left(engine: Engine) -> None:
+    """If this fails, a folder bears the name of who was forgotten, or whoever has the key finds them in an export."""
+    settings = engine.settings
+    key = Secret("KEY", {"KEY": "0123456789abcdef"})
+    hidden = ReportConfig(name="hidden", report="agent_timeline", formats=("csv", "parquet"))
+    hidden = hidden.model_copy(update={"pseudonymise": True, "pseudonym_key": key})
+    plain = ReportConfig(name="agent_timeline", formats=("csv",))
+    issue(replace(settings, reports=(hidden,)), hidden, day(1))
+    one = narrowed(plain, [], [GONE[0]])
+    issue(settings, one, day(1))
+    pseudonym = Pseudonyms("0123456789abcdef").agent("cx", GONE[0])
+    assert len(traces(settings.exports_dir, pseudonym)) >= 4
+    other = Engine(replace(settings, reports=(hidden, plain)))
+    forget(other)
+    assert traces(settings.home, *GONE, pseudonym) == []
+    assert not [path for path in settings.home.rglob("*") if GONE[0] in path.name]
+    assert not (settings.exports_dir / one.name).exists()
+
+
+def test_without_the_key_of_pseudonyms_nobody_is_forgotten_by_half(engine: Engine) -> None:
+    """If this fails, a row of theirs stays in a pseudonymised export, and the command says that all is gone."""
+    hidden = OverviewConfig().model_copy(update={"pseudonymise": True, "pseudonym_key": Secret("KEY", {})})
+    with pytest.raises(ForgetError, match=r"KEY is not set.*exports with pseudonyms cannot be searched"):
+        Forgetting(Engine(replace(engine.settings, overview=hidden)), GONE[0])
 
 
 def test_who_is_still_at_work_is_so_afterwards(engine: Engine) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from assets.config import Secret
+from assets.reports.config import OverviewConfig
 from orchestration.inputs import midnight
 from orchestration.overview import write_overview
 from orchestration.resources import Engine
@@ -88,6 +90,20 @@ def test_the_overview_is_written_whole_and_of_captured_sources_alone(engine: Eng
     write_overview(replace(engine.settings, sources=tuple(retired)), engine.lake)
     assert "nothing was seen yet" in page.read_text(encoding="utf-8")
     assert [path.name for path in page.parent.iterdir()] == ["index.html"]
+
+
+def test_the_overview_can_hide_people_or_be_left_out(engine: Engine) -> None:
+    """If this fails, a site that hides people in all reports still writes their names with every build."""
+    key = Secret("KEY", {"KEY": "0123456789abcdef"})
+    hiding = OverviewConfig().model_copy(update={"pseudonymise": True, "pseudonym_key": key})
+    noon = midnight(day(1)) + timedelta(hours=12, minutes=10)
+    page = write_overview(replace(engine.settings, overview=hiding), engine.lake, noon)
+    assert page is not None
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"(?i)\b(?:ann|bob)\b", text)
+    assert len(set(re.findall(r"agent-[0-9a-f]{16}", text))) == 2
+    assert write_overview(replace(engine.settings, overview=OverviewConfig(enabled=False)), engine.lake) is None
+    assert not page.exists()
 
 
 def test_a_day_never_built_whole_is_not_published(engine: Engine) -> None:
