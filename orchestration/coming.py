@@ -70,6 +70,7 @@ def _tell(context: dg.OpExecutionContext, engine: Engine, days: Sequence[date], 
                 )
             )
     context.log_event(dg.AssetMaterialization(_WAREHOUSE, metadata={"path": str(engine.settings.warehouse_path)}))
+    context.log_event(dg.AssetMaterialization(["reports", "overview"]))
     fresh = {table for table, found in built.items() if found}
     checks = [check for each in engine.checks.values() for check in each if fresh & {check.table, *check.tables}]
     keys = [dg.AssetCheckKey(key_of(check.table), check.name) for check in checks]
