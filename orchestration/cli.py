@@ -26,7 +26,7 @@ FORMATS = click.Choice([*EXTENSIONS])
 
 
 class _Commands(click.Group):
-    """Commands that tell of a full disk, and of raw segments that are wanted and gone, without a traceback."""
+    """Commands that tell of wrong settings, a full disk, and raw segments that are gone, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -35,7 +35,7 @@ class _Commands(click.Group):
 
         try:
             return super().invoke(ctx)
-        except RawRemovedError as error:
+        except (RawRemovedError, SettingsError) as error:
             fail(str(error))
         except Exception as error:
             if not is_full(error):
@@ -83,12 +83,12 @@ def settings_of(context: click.Context) -> Settings:
     return settings_to_read(context)
 
 
-def engine_of(context: click.Context) -> "Engine":
+def engine_of(context: click.Context, *, writes: bool = True) -> "Engine":
     """The tools on the home that the global options name; what is wrong in a table they need ends the command."""
     from orchestration.csv_tables import TableError
     from orchestration.resources import Engine
 
-    engine = Engine(settings_of(context))
+    engine = Engine(settings_of(context) if writes else settings_to_read(context))
     try:
         _ = engine.builder
     except TableError as error:
@@ -188,9 +188,8 @@ def sources(context: click.Context, as_json: bool) -> None:
     What the recorder knows counts at once, without a build.
     """
     from orchestration.health import feed_health
-    from orchestration.resources import Engine
 
-    rows = feed_health(Engine(settings_to_read(context)))
+    rows = feed_health(engine_of(context, writes=False))
     show(rows, as_json=as_json)
     sys.exit(1 if any(row["last_error"] for row in rows) else 0)
 
@@ -353,7 +352,7 @@ def up(context: click.Context, port: int) -> None:
     from orchestration.up import UpError, run
 
     try:
-        sys.exit(run(settings_of(context), port))
+        sys.exit(run(engine_of(context).settings, port))
     except UpError as error:
         fail(str(error))
 

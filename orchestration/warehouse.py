@@ -143,10 +143,12 @@ class Warehouse:
             for model in self._models("day", "segment")
             if (manifest := self.builder.builds.manifest(model.table, day))
         }
+        # Parents of a vendor that is configured no more are built no more: nothing can disagree with them.
         agree = all(
-            found[parent].content == content
+            parent in found and found[parent].content == content
             for manifest in found.values()
             for parent, content in manifest.same_day.items()
+            if parent in self.builder.models
         )
         whole = all(model.table in found for model in self._models("day"))
         return found if agree and whole else before

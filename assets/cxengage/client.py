@@ -18,6 +18,7 @@ from assets.cxengage import AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
 from assets.feeds import Feed
 from assets.http import HttpError, Options, PermanentError, Reply, Retry, Session
+from assets.json_text import paired
 from assets.pacing import LANES, Lane, lane_of, shared_pacer
 from assets.windows import Window, frozen_end
 from orchestration.lake import Page
@@ -145,7 +146,7 @@ class CxEngageClient:
         Raises:
             msgspec.MsgspecError: It is no envelope.
         """
-        return DECODER.decode(body)
+        return DECODER.decode(paired(body))
 
     def vendor_now(self) -> datetime:
         """Ask for the vendor's time, UTC: the ``Date`` of any answer that shows that we may ask.

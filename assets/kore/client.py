@@ -15,6 +15,7 @@ import msgspec
 from assets.capture import Fetched, Probe
 from assets.config import MissingVariableError
 from assets.http import HttpError, PermanentError, Reply, Retry
+from assets.json_text import paired
 from assets.kore import AGENT_ACTIVITY
 from assets.kore.config import KoreConfig
 from assets.kore.session import connect
@@ -216,7 +217,7 @@ def _updates(reply: Reply) -> list[msgspec.Raw]:
     """
     if reply.status == NO_CONTENT and not reply.body:
         return []
-    envelope = ANY_OBJECT.decode(reply.body)
+    envelope = ANY_OBJECT.decode(paired(reply.body))
     lists = [
         envelope[name] for name in ("AgentUpdates", "agentUpdates") if bytes(envelope.get(name, b"null")) != b"null"
     ]

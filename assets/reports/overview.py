@@ -130,6 +130,10 @@ def _tiles(board: Board) -> str:
     return f'<ul class="tiles" aria-label="Agents by state">{tiles}</ul>\n'
 
 
+def _count(part: DayPart | None) -> str:
+    return f"{part.transfers:,}" if part and part.transfers is not None else UNKNOWN
+
+
 def _figures(board: Board) -> str:
     today, before = board.part("today"), board.part("last_week")
     weekday = f"{board.made_at - timedelta(days=7):%A %-d %B}"
@@ -142,8 +146,8 @@ def _figures(board: Board) -> str:
         _figure("Coverage today", _ratio(today.coverage if today else None), "of the agents' time was observed", ""),
         _figure(
             "Transfers today",
-            f"{today.transfers:,}" if today else UNKNOWN,
-            f"{weekday}: {before.transfers:,}" if before else f"nothing is known of {weekday}",
+            _count(today),
+            f"{weekday}: {_count(before)}" if before else f"nothing is known of {weekday}",
             "",
         ),
         _hours(board, weekday),

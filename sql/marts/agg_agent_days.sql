@@ -53,11 +53,11 @@ select
     case when gives_load then load_us / 1e6 end as load_seconds, -- load in items × seconds
     case when gives_capacity then capacity_us / 1e6 end as capacity_seconds, -- capacity in items × seconds while available or handling
     case when gives_load then work_item_us / 1e6 end as work_item_seconds, -- interactions × seconds
-    coalesce(c.transfers_out, 0)::bigint as transfers_out, -- transfers the agent initiated
-    coalesce(c.transfers_in, 0)::bigint as transfers_in, -- transfers that reached the agent
+    case when gives_transfers then coalesce(c.transfers_out, 0)::bigint end as transfers_out, -- transfers the agent initiated; NULL where the source tells of none
+    case when gives_transfers then coalesce(c.transfers_in, 0)::bigint end as transfers_in, -- transfers that reached the agent; NULL likewise
     coalesce(c.logins, 0)::bigint as logins,      -- sign-ins
     i.first_login_at,                             -- first sign-in of the day; NULL when there was none
-    o.last_logout_at,                             -- last known sign-out of the day; NULL when there was none
+    o.last_logout_at,                             -- last known sign-out of the day, which the next sign-in in place of one is not; NULL when there was none
     case when gives_available and gives_handling then uncertainty_us / 1e6 end as uncertainty_seconds -- of the seconds observed, so many at most were truly of another kind: working, available or neither
 from summed as s
 inner join intermediate.int_source_signals as g on s.source = g.source

@@ -15,7 +15,7 @@
 -- column occupancy_high (ratio) Occupancy, at most: what the evidence allows at most; unobserved time was all work
 -- column occupancy_of_staffed (ratio) Occupancy of staffed: (handling + wrap-up) / staffed
 -- column coverage (ratio) Coverage: share of the time that was observed
--- column transfers_out (count) Transfers out: transfers the agent initiated
+-- column transfers_out (count) Transfers out: transfers the agent initiated; empty where the source tells of none
 -- column transfers_in (count) Transfers in: transfers that reached the agent
 -- column logins (count) Sign-ins: times the agent signed in
 with summed as (

@@ -14,7 +14,7 @@
 -- column occupancy_high (ratio) Occupancy, at most: what the evidence allows at most; unobserved time was all work
 -- column occupancy_of_staffed (ratio) Occupancy of staffed: (handling + wrap-up) / staffed
 -- column coverage (ratio) Coverage: share of the time that was observed
--- column transfers_out (count) Transfers out: transfers initiated
+-- column transfers_out (count) Transfers out: transfers initiated; empty where the source tells of none
 -- column transfers_in (count) Transfers in: transfers received
 with summed as (
     select q.team, q.source, count(distinct q.agent_id) filter (q.staffed_seconds > 0) as agents,

@@ -38,6 +38,21 @@ def test_an_unknown_source_is_refused_with_the_known_ones(engine: Engine) -> Non
         Runner(engine, day(0), day(0)).backfill(day(0), day(0), ["cy"])
 
 
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [
+        ("marts.fct_transfer", r"'marts\.fct_transfer' selects no asset; .*marts/fct_transfers"),
+        ("marts/agg_agent_day+", "the nearest are marts/agg_agent_days"),
+        ("group:nothing", "there are, for instance, "),
+        ("bad((", "selects no asset"),
+    ],
+)
+def test_a_selection_of_nothing_is_refused_with_the_nearest(engine: Engine, select: str, said: str) -> None:
+    """A typing error would else be a traceback of Dagster's, or a run that does nothing and says that all is well."""
+    with pytest.raises(BackfillError, match=said):
+        Runner(engine, day(0), day(0)).backfill(day(0), day(0), select=select)
+
+
 def test_a_report_is_well_unless_a_step_or_an_error_check_failed() -> None:
     """Exit codes that people's schedulers act on hang on this."""
     warning, error = (Finding("marts/x", "c", error, "m") for error in (False, True))
@@ -45,6 +60,7 @@ def test_a_report_is_well_unless_a_step_or_an_error_check_failed() -> None:
     assert Report(findings=[warning]).ok
     assert not Report(findings=[warning, error]).ok
     assert not Report(ran=False).ok
+    assert not Report(failures=["2026-11-03: still out of date"]).ok
 
 
 def test_raw_assets_are_those_of_the_sources_asked_for(engine: Engine) -> None:

@@ -117,6 +117,13 @@ def test_raw_assets_have_their_columns_described(specs: dict[str, dg.AssetSpec],
     assert {"payload", "received_at", "date"} <= columns.keys()
 
 
+def test_reports_have_the_columns_of_their_tables_described(specs: dict[str, dg.AssetSpec]) -> None:
+    """The only page about a report in the UI would not say what is in it."""
+    columns = specs["reports/transfers"].metadata["dagster/column_schema"].columns
+    assert {"pairs.from_agent_id", "agents.transfer_rate"} <= {column.name for column in columns}
+    assert all(column.description for column in columns)
+
+
 def test_columns_of_the_timeline_descend_from_the_vendors_records(specs: dict[str, dg.AssetSpec]) -> None:
     """Lineage that breaks on the way would leave the origin of a figure in the dark."""
     waiting = [("marts/fct_agent_timeline", "reason")]
