@@ -67,8 +67,10 @@ def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
     def of_which_nobody_knows(going_on: Mapping[str, Seen]) -> Collection[str]:
         return {key for key, seen in going_on.items() if seen.incident.kind in undecided}
 
-    deliver = Webhook(settings.alarms, context.log).deliver if settings.alarms else None
-    book = ring(engine.lake, settings.alarms_path, look.found, deliver, context.log, now, of_which_nobody_knows)
+    log = logging.Logger("alarms")  # noqa: LOG001 -- of this tick alone
+    log.addHandler(_Telling(context))
+    deliver = Webhook(settings.alarms, log).deliver if settings.alarms else None
+    book = ring(engine.lake, settings.alarms_path, look.found, deliver, log, now, of_which_nobody_knows)
     told = [
         f"{seen.incident.kind} {seen.incident.subject} for {said(now - seen.since)}"
         for seen in book.open.values()
@@ -78,6 +80,18 @@ def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
     return dg.SensorResult(
         skip_reason=("; ".join(told) or "all is well") + waiting, cursor=msgspec.json.encode(after[-1]).decode()
     )
+
+
+class _Telling(logging.Handler):
+    """Tells Dagster what is said, and asks for its log no sooner: that leaves a file, even if nothing is written."""
+
+    def __init__(self, context: dg.SensorEvaluationContext) -> None:
+        super().__init__()
+        self._context = context
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand it on."""
+        self._context.log.log(record.levelno, record.getMessage())
 
 
 class _Look:
@@ -140,7 +154,7 @@ def late_builds(engine: Engine, feeds: Iterable[FeedNow]) -> Iterator[Incident]:
         kind="built_late",
         subject="builds",
         cause=f"{since}: tables and reports show what was.",
-        next_step="Look in Dagster whether build_what_came and capture_and_build are run and how they end, and whether "
+        next_step="Look in Dagster whether build_what_came and capture are run and how they end, and whether "
         "new_segments and every_quarter_hour are switched on.",
         patience=_TO_BUILD,
     )

@@ -29,7 +29,10 @@ nux:
   enabled: false
 concurrency:
   runs:
-    max_concurrent_runs: 2
+    # Backfills from the command line count, too, and must not keep what was just recorded from being built.
+    max_concurrent_runs: 6
+    tag_concurrency_limits:
+      - {key: dagster/backfill, limit: 2}
 # What sensors and schedules did; runs and their events are removed by 'shiftbook housekeeping'.
 retention:
   schedule:

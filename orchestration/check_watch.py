@@ -4,15 +4,14 @@ Each run judges its own days alone, and runs over today pass while yesterday is 
 not the verdict: a day fails until an evaluation that looked at it passes. Who is told belongs in ``alarms.py``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import dagster as dg
 import msgspec
 
 from orchestration.incidents import Incident
-from orchestration.model_assets import FAILING_DAYS, JUDGED_DAYS
+from orchestration.model_assets import FAILING_DAYS, JUDGED_DAYS, days_said
 from orchestration.models import Check
 from orchestration.sensors import UNDER_WAY
 
@@ -85,18 +84,13 @@ def _of(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[float, dg.A
 
 
 def _after(known: Known, at: float, evaluation: dg.AssetCheckEvaluation) -> Known:
-    judged = _days(evaluation.metadata, JUDGED_DAYS)
+    judged = days_said(evaluation, JUDGED_DAYS)
     failing = set(known.failing) - judged - {_WHOLE} if judged else set()
     text = known.text
     if not evaluation.passed:
-        failing |= _days(evaluation.metadata, FAILING_DAYS) or judged or {_WHOLE}
+        failing |= days_said(evaluation, FAILING_DAYS) or judged or {_WHOLE}
         text = evaluation.description or ""
     return Known(at, sorted(failing), text if failing else "")
-
-
-def _days(metadata: Mapping[str, dg.MetadataValue[Any]], name: str) -> set[str]:
-    value = metadata.get(name)
-    return set(value.value) if isinstance(value, dg.JsonMetadataValue) and isinstance(value.value, list) else set()
 
 
 def check_incidents(checks: Sequence[Check], told: Told) -> Iterator[Incident]:

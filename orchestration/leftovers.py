@@ -64,6 +64,14 @@ def end_lost_runs(instance: dg.DagsterInstance, *, launched: bool = True) -> Ite
             yield run.run_id
 
 
+def cancel_own_runs(instance: dg.DagsterInstance) -> Iterator[str]:
+    """Mark the runs of this process as cancelled, which is about to end; yields their ids."""
+    own = dg.RunsFilter(tags={PROCESS_TAG: this_process()}, statuses=_GOING)
+    for run in instance.get_runs(own):
+        instance.report_run_canceled(run, "Somebody stopped the command that ran it.")
+        yield run.run_id
+
+
 def set_aside_broken(home: Path) -> list[Path]:
     """Rename Dagster's databases that cannot be read, or whose making was cut short, so that it makes them anew.
 

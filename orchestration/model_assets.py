@@ -34,13 +34,19 @@ def model_assets(
 
     ``lineage`` of columns takes seconds to find, and only the UI shows it.
     """
+    ahead, behind = ordered(engine)
+    made = [_asset(engine, model, days, lineage=lineage) for model in ahead]
+    return [*made, _publishing(engine, behind, lineage=lineage)]
+
+
+def ordered(engine: Engine) -> tuple[list[Model], list[Model]]:
+    """The models that are built one after the other, and those that are made when the warehouse is published."""
     ahead: list[Model] = []
     behind: list[Model] = []
     for model in engine.models.values():
         with_days = any(engine.models[p].kind != "whole" for p in model.parents if p in engine.models)
         (behind if model.kind in {"whole", "view"} and with_days else ahead).append(model)
-    made = [_asset(engine, model, days, lineage=lineage) for model in ahead]
-    return [*made, _publishing(engine, behind, lineage=lineage)]
+    return ahead, behind
 
 
 def key_of(table: str) -> dg.AssetKey:
@@ -243,6 +249,25 @@ def result_of(verdict: Verdict, days: Sequence[date]) -> dg.AssetCheckResult:
     )
 
 
+def days_said(evaluation: dg.AssetCheckEvaluation, name: str) -> set[str]:
+    """The days that an evaluation names under :data:`JUDGED_DAYS` or :data:`FAILING_DAYS`."""
+    value = evaluation.metadata.get(name)
+    return set(value.value) if isinstance(value, dg.JsonMetadataValue) and isinstance(value.value, list) else set()
+
+
+def check_evaluation(verdict: Verdict, days: Sequence[date]) -> dg.AssetCheckEvaluation:
+    """The same as an event of a run that has no step for the asset."""
+    result = result_of(verdict, days)
+    return dg.AssetCheckEvaluation(
+        asset_key=key_of(verdict.check.table),
+        check_name=verdict.check.name,
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=result.metadata,
+    )
+
+
 def _broken(verdict: Verdict) -> str:
     """Which rows, with the first of them in words, and what to do."""
     row = verdict.sample[0] if verdict.sample else {}
@@ -275,6 +300,15 @@ def _story(engine: Engine, outcome: Outcome) -> dict[str, Any]:
         drawn = picture(engine.builder, outcome)
         told |= {"picture": dg.MetadataValue.md(drawn)} if drawn else {}
     return told
+
+
+def partition_metadata(engine: Engine, table: str, day: date | None) -> dict[str, Any]:
+    """What Dagster is told of a partition as it was last built (a whole table: None)."""
+    manifest = engine.builder.builds.manifest(table, day)
+    if manifest is None:
+        return {}
+    outcome = Outcome(table, day, "built", manifest.rows, manifest.bytes, manifest.seconds)
+    return {**_metadata([outcome]), **_story(engine, outcome)}
 
 
 def _metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, TypeVar
 
@@ -195,7 +195,7 @@ def load_settings(
     keys = read_yaml(file)
     entries = keys.pop("sources", None)
     top = _validated(_TopLevel, keys, Origin(file, environ=environ), problems, also=["sources"])
-    configs = _sources(entries, file, environ, problems)
+    configs = _sources(entries, Origin(file, environ=environ, pace_dir=home / "pace"), problems)
     known = {config.name for config in configs}
     problems.extend(
         f"{file.with_name(REPORTS_FILE)}: report {report.name}: sources: there is no source {name} in {file.name}"
@@ -227,18 +227,18 @@ class _TopLevel(Section):
     alarms: Alarms | None = None
 
 
-def _sources(entries: object, file: Path, environ: Mapping[str, str], problems: list[str]) -> list[SourceConfig]:
+def _sources(entries: object, whole: Origin, problems: list[str]) -> list[SourceConfig]:
     if entries is None:
         return []
     if not isinstance(entries, list):
-        problems.append(f"{file}: sources: must be a list; begin each source with `- name:`")
+        problems.append(f"{whole.file}: sources: must be a list; begin each source with `- name:`")
         return []
     configs: list[SourceConfig] = []
     positions: dict[str, int] = {}
     for position, entry in enumerate(entries, start=1):
         name = entry.get("name") if isinstance(entry, dict) else None
         named = name if isinstance(name, str) and SOURCE_NAME.fullmatch(name) else None
-        origin = Origin(file, f"source {named or position}", environ)
+        origin = replace(whole, source=f"source {named or position}")
         if named is not None and positions.setdefault(named, position) != position:
             both = f"sources {positions[named]} and {position}"
             problems.append(f"{origin.place('name')}: {both} have the same name; rename one")

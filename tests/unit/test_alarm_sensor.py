@@ -42,7 +42,7 @@ def run(instance: dg.DagsterInstance, error: str | None = None) -> None:
         if error:
             raise ValueError(error)
 
-    @dg.job(name="capture_and_build")
+    @dg.job(name="capture")
     def job() -> None:
         work()
 
@@ -52,7 +52,7 @@ def run(instance: dg.DagsterInstance, error: str | None = None) -> None:
 def tick(engine: Engine, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
     """Let the sensor look."""
 
-    @dg.job(name="capture_and_build")
+    @dg.job(name="capture")
     def job() -> None:
         pass
 
@@ -81,11 +81,11 @@ def test_the_sensor_tells_once_and_shows_what_goes_on(engine: Engine, instance: 
         event = dg.DagsterEvent(dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "x", event_specific_data=evaluation)
         instance.report_dagster_event(event, instance.get_runs()[0].run_id)
     first = tick(engine, instance)
-    assert "run_failed capture_and_build" in said(first)
+    assert "run_failed capture" in said(first)
     assert hard.name in said(first)
     assert soft.name not in said(first)
     book = engine.settings.alarms_path.read_text()
-    assert said(tick(engine, instance, first.cursor)).startswith("run_failed capture_and_build")
+    assert said(tick(engine, instance, first.cursor)).startswith("run_failed capture")
     assert engine.settings.alarms_path.read_text() == book
 
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_looked_at_silences_nothing_else(
         tick(engine, instance)
     known = read_book(engine.settings.alarms_path, logging.getLogger()).open
     assert known["look_failed:failed runs"].incident.cause.endswith("ValueError: no such column")
-    assert known["run_failed:capture_and_build"].well_since is None
+    assert known["run_failed:capture"].well_since is None
 
 
 def test_a_feed_that_cannot_be_looked_at_is_told_and_hides_no_other(

@@ -1,6 +1,7 @@
 """What the command line says, and the exit codes that people's schedulers act on; no vendor, no run."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -184,6 +185,21 @@ def test_a_sources_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.main, ["--sources", str(tmp_path / "none.yaml"), "sources"])
     assert result.exit_code == 1
     assert "no such file" in said(result)
+
+
+def test_nobody_writes_into_a_home_of_somebody_else(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, root types what an alarm says, and leaves locks that the service cannot open."""
+    theirs = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: theirs)
+    before = sorted(engine.settings.home.rglob("*"))
+    days = ["--from", str(day(0)), "--to", str(day(0))]
+    for words in (["backfill", *days], ["doctor"], ["housekeeping"], ["publish"], ["record"], ["up"], ["demo"]):
+        result = run(engine, *words)
+        assert (result.exit_code, f"{engine.settings.home} belongs to" in said(result)) == (1, True), words
+        assert "systemd-run" in said(result)
+    assert sorted(engine.settings.home.rglob("*")) == before
+    assert run(engine, "sources").exit_code == 0
+    assert run(engine, "sql", "select 1").exit_code == 0
 
 
 def test_statements_come_from_standard_input_too(engine: Engine) -> None:

@@ -19,7 +19,7 @@ from orchestration.incidents import Incident
 from orchestration.leftovers import PROCESS_TAG, end_lost_runs
 from orchestration.run_watch import LONGEST, failed_runs, failing_ticks, long_runs
 
-JOBS = ["capture_and_build", "capture_before_loss", "__ASSET_JOB", "never_run"]
+JOBS = ["capture", "capture_before_loss", "__ASSET_JOB", "never_run"]
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -38,7 +38,7 @@ def run(instance: dg.DagsterInstance, error: str | None = None) -> None:
         if error:
             raise ValueError(error)
 
-    @dg.job(name="capture_and_build")
+    @dg.job(name="capture")
     def job() -> None:
         work()
 
@@ -74,7 +74,7 @@ def test_a_job_whose_last_run_failed_is_told_with_the_reason(instance: dg.Dagste
     assert failed(instance) == []
     run(instance, "the vendor\nsent nonsense")
     [incident] = failed(instance)
-    assert incident.key == "run_failed:capture_and_build"
+    assert incident.key == "run_failed:capture"
     assert "work: ValueError: the vendor sent nonsense" in incident.cause
     assert incident.patience == timedelta(0)
     run(instance, "x" * 1000)
@@ -122,9 +122,7 @@ def test_a_run_that_was_continued_is_made_up_for(instance: dg.DagsterInstance) -
 
 def test_a_run_that_ended_with_shiftbook_is_told_only_if_none_makes_up_for_it(instance: dg.DagsterInstance) -> None:
     """If this fails, each restart is an alarm about which nobody can do anything."""
-    instance.add_run(
-        dg.DagsterRun("capture_and_build", status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: "1 2 gone"})
-    )
+    instance.add_run(dg.DagsterRun("capture", status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: "1 2 gone"}))
     assert len(list(end_lost_runs(instance))) == 1
     [incident] = failed(instance)
     assert incident.patience >= timedelta(minutes=30)
@@ -134,13 +132,11 @@ def test_a_run_that_hangs_is_told(instance: dg.DagsterInstance) -> None:
     """If this fails, one hung run stops all capture and building, and every check stays green."""
     now = datetime.now(UTC)
     for status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED):
-        instance.add_run(dg.DagsterRun("capture_and_build", status=status))
-    instance.add_run(
-        dg.DagsterRun("capture_and_build", status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: "of a command"})
-    )
+        instance.add_run(dg.DagsterRun("capture", status=status))
+    instance.add_run(dg.DagsterRun("capture", status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: "of a command"}))
     assert list(long_runs(instance, now + LONGEST / 2)) == []
     found = list(long_runs(instance, now + LONGEST + timedelta(minutes=1)))
-    assert [(one.kind, one.subject) for one in found] == [("run_too_long", "capture_and_build")] * 2
+    assert [(one.kind, one.subject) for one in found] == [("run_too_long", "capture")] * 2
     assert len({one.key for one in found}) == 2
     for each in instance.get_runs():
         instance.report_run_failed(each, "ended by hand")
