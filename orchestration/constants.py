@@ -5,7 +5,7 @@ Each is given as it matters to one day, so that a capture today changes nothing 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from orchestration.csv_tables import (
     valid_on,
 )
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import Lake, logs_in
+from orchestration.lake import FeedClock, Lake
 from orchestration.settings import Settings, sql_dir
 
 RAW_TYPES = {
@@ -183,7 +183,7 @@ class LakeConstants:
 
     def _attempts(self, day: date | None) -> Input:
         level = f"date={day}" if day else "date=*"
-        held = [logs_in(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
+        held = [self.lake.logs(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
         files = sorted({path for logs in held for path in logs.values()})
         return Input("raw.capture_attempts", tuple(name for logs in held for name in logs), tuple(files))
 
@@ -194,10 +194,21 @@ class LakeConstants:
             "first_requested_at": _within(clock.first_requested_at, day),
             "requested_until": _within(clock.requested_until, day),
             "observed_until": _within(clock.observed_until, day),
-            "lost_before": _within(clock.vendor_now - retention if clock.vendor_now else None, day),
+            "lost_before": _within(_lost_before(clock, retention), day),
             "drift_seconds": None if day else clock.drift_seconds,
         }
         return {name: {"sample_seconds": None, "hold_seconds": None, **feed, **times}[name] for name in _CLOCK_TYPES}
+
+
+def _lost_before(clock: FeedClock, retention: timedelta) -> datetime | None:
+    """What lies before this the vendor has forgotten; None of a feed that was never asked for.
+
+    Of a vendor that never told its time by ours, in whole hours, so that not every look builds that day anew.
+    """
+    if clock.vendor_now or not clock.first_requested_at:
+        return clock.vendor_now - retention if clock.vendor_now else None
+    ours = datetime.now(UTC) + timedelta(seconds=clock.drift_seconds or 0.0)
+    return ours.replace(minute=0, second=0, microsecond=0) - retention
 
 
 def _within(moment: datetime | None, day: date | None) -> datetime | None:

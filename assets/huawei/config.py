@@ -91,6 +91,10 @@ class HuaweiConfig(SourceConfig):
             return dataclasses.replace(feed, retention=FILES_RETENTION, last_window=None)
         return feed
 
+    def listens_alone(self, feed: str, /) -> bool:
+        """A seat that we sign in can be signed in once."""
+        return feed == AGENT_STATUS.name and bool(self.agents)
+
     def sample_seconds(self, feed: str, /) -> float | None:
         """How far apart the samples of a polled feed are, in seconds."""
         return self.poll_seconds if feed in {AGENT_STATUS.name, CMS_STATUS.name} else None

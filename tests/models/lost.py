@@ -45,6 +45,9 @@ LOST: dict[str, list[Tables]] = {
         lost(CX, {"results": TWO}),
         lost(CX, b"\xff"),
     ],
+    f"staging.stg_{CX}.starts_once": [
+        {f"staging.stg_{CX}": [{"source": "cx", "event_id": "e", "started_at": at(t)} for t in ("08:00", "08:01")]}
+    ],
     f"staging.stg_{CX_SUMS}.holds_every_sum": [
         lost(CX_SUMS, {"results": TWO}, 1),
         lost(CX_SUMS, {"results": {"a": 1}}, 0),

@@ -67,6 +67,16 @@ def test_a_feed_that_was_never_asked_has_a_clock_without_times(tmp_path: Path) -
     assert (row["source"], row["observed_until"], row["lost_before"]) == ("cx", None, None)
 
 
+def test_what_a_vendor_that_never_answered_forgets_is_lost_by_our_clock(tmp_path: Path) -> None:
+    """If this fails, the windows of a vendor that is down since last month are said to be there for the fetching."""
+    lake, now = Lake(tmp_path), datetime.now(UTC)
+    lake.log("cxengage", [Attempt("cx", "agent_states", NOON, NOON + timedelta(minutes=10), now, "failed")])
+    lake.note_drift("cxengage", "agent_states", "cx", -7200.0)
+    [row] = constants(tmp_path, "").input("ops.feed_clock", None).rows or ()
+    late = now - timedelta(hours=2, days=3) - row["lost_before"]
+    assert timedelta(0) <= late + timedelta(seconds=60) < timedelta(hours=1, minutes=2)
+
+
 def test_attempts_of_a_day_are_its_own_files(tmp_path: Path) -> None:
     """If this fails, a day is built from other days' attempts."""
     attempted(tmp_path, NOON, NOON + timedelta(days=1))
