@@ -175,7 +175,7 @@ select
     t.agent_id,                                     -- the agent's work number
     t.started_at,                                   -- when the state began
     t.ended_at,                                     -- when it ended; NULL when the day's last sample shows it still
-    t.last_at,                                      -- the last instant that is known to lie in it
+    least(t.last_at, t.ended_at) as last_at,        -- the last instant that is known to lie in it
     t.vendor_state,                                 -- CTI code; unknown when nothing is told of the agent any more
     t.reason::varchar as reason,                    -- reason of a rest
     t.logged_in_at,                                 -- sign-in as the vendor says, by its clock
