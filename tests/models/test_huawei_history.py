@@ -296,9 +296,8 @@ def test_a_talk_that_polls_saw_is_not_the_idle_that_history_derives(bench: Workb
     talk = {"cms_status": "5", "agent_status": "7"}[feed]
     idle = {"cms_status": "1", "agent_status": "4"}[feed]
     if feed == "cms_status":
-        rows = records(
-            bench, past=past, present=[*present("09:00", "09:02", 5, 0), *present("09:02:05", "09:03", 1, 4)]
-        )
+        seen = [*present("09:00", "09:02", 5, 0), *present("09:02:05", "09:03", 1, 4)]
+        rows = records(bench, past=past, present=seen)
     else:
         rows = records(bench, [*polls("09:00", "09:02", 7), *polls("09:02:05", "09:03")], past=past)
     told = rows.pick("vendor_state", "feed")
