@@ -5,13 +5,13 @@ is listed late must not pass for a quiet time. What the files hold is read in SQ
 """
 
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from assets.beyondtrust import xml
 from assets.beyondtrust.appliance import REPORTING_PATH, Appliance, page, shared
+from assets.beyondtrust.archive_files import TIME_KEYS, measure
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.reports import Answer, Kind, look
 from assets.capture import Fetched, Probe
@@ -32,7 +32,6 @@ LISTING_SECONDS = 60.0
 
 MOST_LISTINGS = 30
 
-CHUNK = 1 << 16  # unpacks to 64 MiB at most
 NOT_THERE = (
     "the archive has nothing of it; if that does not change, switch on 'Enable Archive API' and give the API account "
     "'Allow Access to Archive Reports' (/login > Management > API Configuration)"
@@ -107,7 +106,7 @@ class ArchiveClient:
             params = {"type": file.type, "date": file.date.isoformat(), "index": file.index}
             reply = self._ask("Archive", **params)
             pages.append(page(reply))
-            count, wrong = self._examined(reply)
+            count, wrong = self._examined(file, reply)
             records += count
             unreadable += [f"{file.type} file {file.index}: {wrong}"] if wrong else []
         said = "; ".join(unreadable[:3]) or trouble
@@ -172,16 +171,18 @@ class ArchiveClient:
     def _ask(self, report: str, **params: str) -> Reply:
         return self._appliance.get(REPORTING_PATH, {"generate_report": report, **params})
 
-    def _examined(self, reply: Reply) -> tuple[int, str | None]:
+    def _examined(self, file: File, reply: Reply) -> tuple[int, str | None]:
         """How many records a file holds, and what is wrong with it.
 
         An error in place of a file came plain and gzipped (seen). A file begins with a brace.
         """
-        count, head, wrong = _measure(reply.body)
-        if wrong is None and head.lstrip()[:1] == b"<":
+        measured = measure(reply.body)
+        if measured.wrong is None and measured.head.lstrip()[:1] == b"<":
             answer = look(self._config.name, reply)
             return 0, f"an error came in its place: {answer.says or 'XML'}"
-        return count, wrong
+        if measured.wrong is None and file.type == "event" and measured.has_text and not measured.is_timed:
+            return 0, f"no line of it is a JSON object with a time ({', '.join(TIME_KEYS)})"
+        return measured.lines, measured.wrong
 
 
 def _files(answer: Answer, day: date) -> Iterator[File]:
@@ -234,22 +235,6 @@ def _trouble(window: Window, listings: Sequence[Listing], files: Sequence[File],
     if not any(file.type == "state" for file in files):
         return "its snapshot is not listed yet; it is asked for again"
     return None
-
-
-def _measure(body: bytes) -> tuple[int, bytes, str | None]:
-    """Lines of a file, its first bytes, and what is wrong with it; unpacked piece by piece, for it may be 4 GB."""
-    if not body.startswith(xml.GZIP):
-        return body.count(b"\n") + (not body.endswith(b"\n")), body[:64], None
-    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    lines, head, last, view = 0, b"", b"\n", memoryview(body)
-    try:
-        for at in range(0, len(body), CHUNK):
-            piece = unzip.decompress(view[at : at + CHUNK])
-            head = head or piece[:64]
-            lines, last = lines + piece.count(b"\n"), piece[-1:] or last
-    except zlib.error as error:
-        return 0, head, f"broken gzip: {error}"
-    return lines + (last != b"\n"), head, None if unzip.eof else "gzip that ends too early"
 
 
 def _ordered(pages: Sequence[Page]) -> list[Page]:

@@ -1,13 +1,15 @@
 """What the archive client makes of listings and files: which belong to a window, whether that is all. No sockets."""
 
 import gzip
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from assets.beyondtrust import ARCHIVE
 from assets.beyondtrust.archive import ArchiveClient
+from assets.beyondtrust.archive_files import CHUNK, Measured, measure
 from assets.capture import Fetched
 from assets.http import PermanentError
 from assets.windows import Window
@@ -16,7 +18,7 @@ from tests.unit.scripted_appliance import CONFIG, NOW, Scripted
 MINUTE = timedelta(minutes=1)
 NONE = b"<error>No archives found for the given search criteria.</error>"
 SNAPSHOT = gzip.compress(b'{"queue":null}\n', mtime=0)
-EVENTS = gzip.compress(b'{"insert":{}}\n{"update":{}}', mtime=0)
+EVENTS = gzip.compress(b'{"timestamp":1,"insert":{}}\n{"timestamp":2,"update":{}}', mtime=0)
 WINDOW = Window(datetime(2026, 3, 4, 10, 30, tzinfo=UTC), datetime(2026, 3, 4, 11, 0, tzinfo=UTC))
 
 
@@ -204,10 +206,46 @@ def test_a_file_that_is_no_archive_is_kept_and_told(body: bytes, what: str) -> N
     assert body in {page.payload for page in result.pages}
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b'{"occurred_at":1772620200,"update":{"representative":{"5":{"routing_idle":1}}}}\n',
+        b'{"error":"internal"}',
+        b'{"timestamp":null}\n[1]\nrubbish\n"timestamp"\n',
+        b"\xff\x00",
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, lambda lines: gzip.compress(lines, mtime=0)])
+def test_events_without_a_time_that_is_known_are_not_read(lines: bytes, pack: Callable[[bytes], bytes]) -> None:
+    """How events are written is not established; if this fails, ten minutes of changes pass for quiet ones."""
+    archive = Archive()
+    archive.file = {"state": SNAPSHOT, "event": pack(lines)}
+    result, _ = fetched(archive)
+    assert (result.status, result.records) == ("unreadable", None)
+    assert "no line of it is a JSON object with a time" in str(result.error)
+
+
+@pytest.mark.parametrize("lines", [b"", b"\n \n", b'{"type":"begin"}\n{"when":"2026-03-04T10:31:00Z","delete":{}}'])
+def test_a_quiet_file_and_one_of_which_a_line_is_known_are_read(lines: bytes) -> None:
+    """A night without a change would be asked for again and again, and one odd line cost ten minutes of the others."""
+    archive = Archive()
+    archive.file = {"state": SNAPSHOT, "event": gzip.compress(lines, mtime=0)}
+    assert fetched(archive)[0].status == "ok"
+
+
+def test_a_long_file_is_looked_through_piece_by_piece() -> None:
+    """A line that is cut between two pieces would not be known, and a file of gigabytes fill the memory."""
+    noise = random.Random(1).randbytes(3 * CHUNK).replace(b"\n", b"x")
+    body = noise + b'\n{"when":1}\n'
+    assert measure(body) == Measured(2, body[:64], has_text=True, is_timed=True)
+    packed = gzip.compress(body, mtime=0)
+    assert measure(packed) == measure(body)
+
+
 def test_a_file_that_is_not_compressed_is_one_too() -> None:
     """A proxy that unpacks on the way would make every window unreadable."""
     archive = Archive()
-    archive.file = {"state": b'{"queue":null}', "event": b"{}\n{}\n{}\n"}
+    archive.file = {"state": b'{"queue":null}', "event": b'{"ts":1}\n{"ts":2}\n{"ts":3}\n'}
     result, _ = fetched(archive)
     assert (result.status, result.records) == ("ok", 1 + 3 * 3)
 
