@@ -163,9 +163,13 @@ class ArchiveClient:
             if held is None or now - held.at > LISTING_SECONDS:
                 reply = self._ask("ArchiveListing", date=day.isoformat())
                 answer = look(self._config.name, reply)
+                files = tuple(_files(answer, day))
+                if answer.root is not None and not files and xml.local(answer.root) not in {"archives", "error"}:
+                    says = f"it is no listing but <{xml.local(answer.root)}>"
+                    answer = Answer(Kind.UNREADABLE, says=says)
                 if len(self._listings) > MOST_LISTINGS:
                     self._listings.clear()
-                self._listings[day] = held = Listing(reply, answer, tuple(_files(answer, day)), now)
+                self._listings[day] = held = Listing(reply, answer, files, now)
             return held
 
     def _ask(self, report: str, **params: str) -> Reply:

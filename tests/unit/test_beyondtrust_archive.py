@@ -250,11 +250,12 @@ def test_a_file_that_is_not_compressed_is_one_too() -> None:
     assert (result.status, result.records) == ("ok", 1 + 3 * 3)
 
 
-def test_a_listing_that_is_no_xml_is_kept() -> None:
+@pytest.mark.parametrize("body", [b"<html>maintenance", b"<html>maintenance</html>"])
+def test_a_listing_that_is_none_is_kept(body: bytes) -> None:
     """A maintenance page would pass for an empty archive, or end the capture."""
-    result = ArchiveClient(CONFIG, Scripted(lambda _: b"<html>maintenance")).fetch(WINDOW)
+    result = ArchiveClient(CONFIG, Scripted(lambda _: body)).fetch(WINDOW)
     assert result.status == "unreadable"
-    assert {page.payload for page in result.pages} == {b"<html>maintenance"}
+    assert {page.payload for page in result.pages} == {body}
 
 
 @pytest.mark.parametrize("says", ["Permission denied.", "You do not have permission to use this report"])
