@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from assets.beyondtrust import budget
 from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.cxengage import CxEngageServer
@@ -18,6 +20,12 @@ from simulator.kore_events import KoreDialect
 from tests.contract.served import FIRST, NOON
 from tests.contract.served_huawei import QUICK, status
 from tests.contract.served_kore import FREE
+
+
+@pytest.fixture(autouse=True)
+def _own_budget(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let no test wait for what another one asked an appliance at the same port."""
+    monkeypatch.setattr(budget, "pace_dir", lambda: tmp_path / "pace")
 
 
 @pytest.fixture(scope="module")

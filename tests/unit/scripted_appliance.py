@@ -49,7 +49,7 @@ class Scripted(Appliance):
         self.respond = respond
         self.asked: list[Mapping[str, str]] = []
 
-    def get(self, path: str, params: Mapping[str, str], _retry: Retry | None = None) -> Reply:
+    def get(self, path: str, params: Mapping[str, str], _retry: Retry | None = None, **_: object) -> Reply:
         """The answer to these parameters."""
         self.asked.append(params)
         at = self.clock.now()
