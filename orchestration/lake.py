@@ -140,13 +140,21 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class FeedClock:
-    """What all attempts of one feed say together: how far it was asked for, and how late it is at the vendor."""
+    """What all attempts of one feed say together: how far it was asked for, and how late it is at the vendor.
+
+    ``kept_seconds`` is how far back the vendor had something when it was asked last, where it tells.
+    """
 
     first_requested_at: datetime | None = None
     requested_until: datetime | None = None
     vendor_now: datetime | None = None
     drift_seconds: float | None = None
     observed_until: datetime | None = None
+    kept_seconds: float | None = None
+
+    def retention(self, promised: timedelta) -> timedelta:
+        """How long the vendor keeps an event: as promised, or longer where it said so."""
+        return max(promised, timedelta(seconds=self.kept_seconds or 0.0))
 
     def after(self, attempts: Sequence[Attempt], delay: timedelta, *, live: bool = False) -> Self:
         """This clock with more attempts taken in; the order of taking in does not matter.
@@ -167,7 +175,7 @@ class FeedClock:
             if a.status == "ok" and a.vendor_time is not None and a.vendor_time - delay > a.window_start
         ]
         until = max([*seen, *([self.observed_until] if self.observed_until else [])], default=None)
-        return type(self)(min(firsts, default=None), max(lasts, default=None), now, drift, until)
+        return type(self)(min(firsts, default=None), max(lasts, default=None), now, drift, until, self.kept_seconds)
 
 
 def cleaned(segment: Segment, cutting: Callable[[str, bytes], bytes | None]) -> Segment:
@@ -229,25 +237,30 @@ class Lake:
             table = pa.Table.from_pylist([asdict(row) for row in rows], ATTEMPT_SCHEMA)
             name = f"{stamp(rows[0].attempted_at)}-{uuid.uuid4().hex[:8]}.parquet"
             self.place(folder / f"date={day}" / name, partial(pq.write_table, table))
-            with self.lock(f"clock-{source}-{feed}"):
-                encoded = msgspec.json.encode(self.clock(vendor, feed, source).after(rows, delay, live=live))
-                self.place(folder / "clock.json", partial(Path.write_bytes, data=encoded))
+            self._change_clock(vendor, feed, source, partial(FeedClock.after, attempts=rows, delay=delay, live=live))
 
     def note_drift(self, vendor: str, feed: str, source: str, seconds: float) -> None:
         """Note what a live feed told of the vendor's clock: that it is so many seconds ahead of ours."""
-        with self.lock(f"clock-{source}-{feed}"):
-            encoded = msgspec.json.encode(replace(self.clock(vendor, feed, source), drift_seconds=seconds))
-            path = self.capture_dir(vendor, feed, source) / "clock.json"
-            self.place(path, partial(Path.write_bytes, data=encoded))
+        self._change_clock(vendor, feed, source, partial(replace, drift_seconds=seconds))
+
+    def note_kept(self, vendor: str, feed: str, source: str, kept: timedelta) -> None:
+        """Note how far back the vendor has something now, as it says itself."""
+        self._change_clock(vendor, feed, source, partial(replace, kept_seconds=kept.total_seconds()))
 
     def request(self, vendor: str, feed: str, source: str, start: datetime) -> None:
         """Note that a feed is wanted from ``start`` on: what of it the vendor has forgotten already counts as lost."""
+
+        def change(clock: FeedClock) -> FeedClock:
+            return replace(clock, first_requested_at=min(start, clock.first_requested_at or start))
+
+        self._change_clock(vendor, feed, source, change)
+
+    def _change_clock(self, vendor: str, feed: str, source: str, change: Callable[[FeedClock], FeedClock]) -> None:
         with self.lock(f"clock-{source}-{feed}"):
             clock = self.clock(vendor, feed, source)
-            if clock.first_requested_at is None or start < clock.first_requested_at:
-                encoded = msgspec.json.encode(replace(clock, first_requested_at=start))
+            if (changed := change(clock)) != clock:
                 path = self.capture_dir(vendor, feed, source) / "clock.json"
-                self.place(path, partial(Path.write_bytes, data=encoded))
+                self.place(path, partial(Path.write_bytes, data=msgspec.json.encode(changed)))
 
     def attempts(self, vendor: str, source: str, feed: str, day: date) -> list[Attempt]:
         """Every logged attempt at a window that starts on this UTC day, oldest first."""

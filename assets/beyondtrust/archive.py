@@ -15,7 +15,7 @@ from assets.beyondtrust.archive_files import TIME_KEYS, measure
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.reports import Answer, Kind, look
 from assets.capture import Fetched, Probe
-from assets.http import PermanentError, Reply
+from assets.http import HttpError, PermanentError, Reply
 from assets.windows import Window
 from orchestration.lake import Page
 
@@ -30,7 +30,13 @@ FINAL_AFTER = timedelta(hours=2)
 LISTING_SECONDS = 60.0
 """How long a listing is used again, so that windows fetched together ask for it once."""
 
-MOST_LISTINGS = 30
+MOST_LISTINGS = 60
+
+ACTIVE_DAYS = 7
+"""How many days are kept beside today, of those on which the appliance ran."""
+
+DAYS_BACK = 34
+"""How far back they are looked for: records of older days are built of no more."""
 
 NOT_THERE = (
     "the archive has nothing of it; if that does not change, switch on 'Enable Archive API' and give the API account "
@@ -85,6 +91,23 @@ class ArchiveClient:
         """
         listing = self._listing(self._appliance.vendor_now().date())
         return listing.reply.vendor_time or self._appliance.vendor_now()
+
+    def kept_since(self, now: datetime) -> datetime | None:
+        """When the oldest file begins that is listed; None when nothing is, or nobody can tell now.
+
+        Days on which the appliance did not run are not counted: then it keeps more than the last seven.
+        """
+        oldest, active = None, 0
+        try:
+            for ago in range(DAYS_BACK + 1):
+                starts = [file.start for file in self._listing(now.date() - ago * DAY).files]
+                active += bool(starts)
+                oldest = min([*starts, *([oldest] if oldest else [])], default=None)
+                if active > ACTIVE_DAYS or (not active and ago >= ACTIVE_DAYS):
+                    break
+        except HttpError:
+            return None
+        return oldest
 
     def fetch(self, window: Window) -> Fetched:
         """Fetch the listings that tell of a window, and each listed file that has to do with it.

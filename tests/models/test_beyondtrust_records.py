@@ -297,7 +297,7 @@ def fetched(bench: Workbench, *segments: list[dict[str, Any]]) -> list[tuple[str
         staged = stage(bench, ARCHIVE, [{**one, "segment": f"s{number}"} for one in pages])
         rejects += bench.run("ops.rejects", stg_beyondtrust__archive=staged)
     feed = {**clock("10:30", "10:00"), "source": SOURCE, "feed": "archive", "window_seconds": 1800.0}
-    tables = {"capture_log": attempts, "rejects": rejects, "feed_clock": [feed]}
+    tables: dict[str, Any] = {"capture_log": attempts, "rejects": rejects, "feed_clock": [feed]}
     windows = bench.run("intermediate.int_feed_windows", **tables)
     return [row[:2] for row in windows.pick("window_start", "window_end", "status") if row[2] == "observed"]
 

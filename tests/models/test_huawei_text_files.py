@@ -40,7 +40,8 @@ class Vendor:
     def polls(self) -> list[dict[str, Any]]:
         """Answers of CC-CMS about all five, every five seconds."""
         body = encode(ccId=self.account.cc_id, vdn=self.account.vdn, agentIds=sorted(self.people))
-        found, moment = [], FROM
+        found: list[dict[str, Any]] = []
+        moment = FROM
         while moment < UNTIL:
             self.clock.set(moment)
             keys = (self.account.access_key, self.account.secret_key)

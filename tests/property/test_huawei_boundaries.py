@@ -71,7 +71,8 @@ def answered(states: list[State], taken: list[Sample], *, by_cms: bool) -> Given
     rows = []
     for one in taken:
         place = next(place for place, state in enumerate(states) if state.start <= one.true < state.end)
-        state, times = states[place], {"requested_at": one.asked, "received_at": one.received}
+        state = states[place]
+        times: dict[str, Any] = {"requested_at": one.asked, "received_at": one.received}
         if not by_cms:
             rows.append({**poll("08:00", state.code), **times})
             continue

@@ -3,17 +3,22 @@
 import gzip
 import random
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from assets.beyondtrust import ARCHIVE
 from assets.beyondtrust.archive import ArchiveClient
 from assets.beyondtrust.archive_files import CHUNK, Measured, measure
-from assets.capture import Fetched
-from assets.http import PermanentError
+from assets.capture import Fetched, capture
+from assets.http import PermanentError, TransientError
 from assets.windows import Window
+from orchestration.compaction import closed_before
+from orchestration.constants import LakeConstants
+from orchestration.lake import Lake
 from tests.unit.scripted_appliance import CONFIG, NOW, Scripted
+from tests.unit.test_constants import FEED
 
 MINUTE = timedelta(minutes=1)
 NONE = b"<error>No archives found for the given search criteria.</error>"
@@ -28,6 +33,7 @@ class Archive:
     Attributes:
         zone: In which the days of ``date`` are cut.
         without: Starts of files that do not exist.
+        inactive: Days on which it did not run.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class Archive:
     ) -> None:
         self.now, self.since, self.late, self.zone, self.offset = now, since, late, zone, offset
         self.without: set[tuple[str, datetime]] = set()
+        self.inactive: set[date] = set()
         self.file: Mapping[str, bytes] = {"state": SNAPSHOT, "event": EVENTS}
 
     def starts(self, day: str, kind: str) -> Iterable[datetime]:
@@ -49,7 +56,8 @@ class Archive:
         end = at + timedelta(days=1)
         while at < end:
             listed = at + (timedelta(0) if kind == "state" else step) + self.late
-            if at >= self.since and listed <= self.now and (kind, at) not in self.without:
+            is_there = (kind, at) not in self.without and at.date() not in self.inactive
+            if at >= self.since and listed <= self.now and is_there:
                 yield at
             at += step
 
@@ -172,6 +180,56 @@ def test_the_first_window_of_a_day_has_the_snapshot_before_it() -> None:
     midnight = datetime(2026, 3, 4, tzinfo=UTC)
     _, asked = fetched(Archive(offset=timedelta(seconds=7)), Window(midnight, midnight + 30 * MINUTE))
     assert ("state", "2026-03-03", 48) in files(asked)
+
+
+def ago(days: int) -> datetime:
+    """The beginning of the day so many days before."""
+    return NOW.replace(hour=0) - timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("since", "inactive", "kept"),
+    [
+        (30, [], ago(7)),
+        (30, [1, 4, 5], ago(10)),
+        (9, [1, 4, 5], ago(9)),
+        (3, [], ago(3)),
+        (30, [*range(1, 25)], ago(30)),
+        (-1, [], None),
+    ],
+)
+def test_days_without_the_appliance_make_the_archive_reach_further_back(
+    since: int, inactive: list[int], kept: datetime | None
+) -> None:
+    """The vendor keeps seven days that it ran: after a quiet week files would go that could have been had."""
+    archive = Archive(since=ago(since))
+    archive.inactive = {ago(days).date() for days in inactive}
+    assert ArchiveClient(CONFIG, Scripted(archive)).kept_since(NOW) == kept
+
+
+def test_how_far_back_the_archive_reaches_is_not_guessed() -> None:
+    """A listing that fails for a moment would make a week look lost, or end the capture."""
+
+    def respond(params: Mapping[str, str]) -> bytes:
+        if params["date"] < "2026-03-02":
+            raise TransientError("busy")
+        return Archive()(params)
+
+    assert ArchiveClient(CONFIG, Scripted(respond)).kept_since(NOW) is None
+
+
+def test_what_is_kept_for_longer_is_captured_and_not_called_lost(tmp_path: Path) -> None:
+    """After a week in which the site stood still for two days, two days would be given up that are still listed."""
+    archive, lake = Archive(since=ago(30)), Lake(tmp_path)
+    archive.inactive = {ago(2).date(), ago(3).date()}
+    client, day = ArchiveClient(CONFIG, Scripted(archive)), ago(9).date()
+    result = capture(client, lake, vendor="beyondtrust", source="eu", feed=ARCHIVE, days=[day], workers=1)
+    assert (result.planned, result.failed) == (48, 0)
+    known = {"source": "eu", "vendor": "beyondtrust", "feed": "archive", "retention_seconds": 7 * 86_400.0}
+    [clock] = LakeConstants(lake, [{**FEED, **known}], []).input("ops.feed_clock", None).rows or ()
+    assert clock["lost_before"] == ago(9)
+    closed = closed_before(lake, "beyondtrust", "archive", "eu", ARCHIVE.retention)
+    assert closed == ago(10)
 
 
 def test_a_listing_is_asked_for_once_a_minute() -> None:

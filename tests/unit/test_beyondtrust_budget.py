@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from assets.beyondtrust import budget
+from assets.beyondtrust.archive import ArchiveClient
 from assets.beyondtrust.budget import Budget, Lane, limits
+from assets.beyondtrust.command import POLLS, CommandClient
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.config import Origin
-from tests.unit.scripted_appliance import CONFIG
+from tests.unit.scripted_appliance import CONFIG, Scripted
 from tests.unit.test_pacing import Stepping
 
 KEYS = {name: getattr(CONFIG, name) for name in ("name", "vendor", "base_url")}
@@ -91,6 +93,13 @@ def test_a_backfill_makes_the_present_not_wait() -> None:
     assert [account.ask(2, "live") for _ in range(5)] == [0.0] * 5
 
 
+@pytest.mark.parametrize("left", ["15000", "1500", "", "many", "-1"])
+def test_an_hour_with_enough_left_is_not_spread(left: str) -> None:
+    """A capture would crawl because of a header that says nothing."""
+    account = Account()
+    assert sum(account.ask(0, X_RateLimit_Remaining=left) for _ in range(9)) < 2
+
+
 @pytest.mark.parametrize(("left", "waits"), [("1499", 3.0), ("301", 60.0), ("12", 60.0)])
 def test_the_rest_of_an_hour_is_spread_over_all_processes_and_some_of_it_kept(left: str, waits: float) -> None:
     """Each process would take the whole rest for its own, or the past take what the present needs."""
@@ -116,8 +125,9 @@ def test_after_too_many_requests_all_processes_pause() -> None:
     account = Account()
     account.ask(0, status=429)
     assert account.ask(1, "live") == pytest.approx(10.0)
-    account.ask(1, status=429, Retry_After="30")
-    assert account.ask(2) == pytest.approx(30.0)
+    for said, seconds in {"30": 30.0, "9000": 60.0}.items():
+        account.ask(1, status=429, Retry_After=said)
+        assert account.ask(2) == pytest.approx(seconds)
 
 
 def test_a_limit_that_is_stated_is_kept_to_by_all_together() -> None:
@@ -127,6 +137,19 @@ def test_a_limit_that_is_stated_is_kept_to_by_all_together() -> None:
         account.ask(number % 3)
     assert most(account.asked, 60.0) == 48
     assert limits(6_000)["past"][0].every == 60 / 4_800
+
+
+def test_the_doctor_and_the_command_api_are_the_present() -> None:
+    """Who is signed in would not be known while a week is fetched, and the doctor would wait for it to end."""
+    site = Scripted(lambda _: b"<archives/>")
+    client = ArchiveClient(CONFIG, site)
+    list(site.examine("perm_reporting_archive", "Allow Access to Archive Reports"))
+    CommandClient(CONFIG, site)._ask(POLLS[0])
+    client.vendor_now()
+    assert [(one.get("action"), lane) for one, lane in zip(site.asked, site.lanes, strict=True)] == [
+        ("get_api_info", "live"),
+        (None, "past"),
+    ]
 
 
 def test_other_accounts_are_not_held_up(tmp_path: Path) -> None:
