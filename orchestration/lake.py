@@ -140,17 +140,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class FeedClock:
-    """What all attempts of one feed say together: how far it was asked for, and how late it is at the vendor.
-
-    ``kept_seconds`` is how far back the vendor had something when it was asked last, where it tells.
-    """
+    """What all attempts of one feed say together: how far it was asked for, and how late it is at the vendor."""
 
     first_requested_at: datetime | None = None
     requested_until: datetime | None = None
     vendor_now: datetime | None = None
     drift_seconds: float | None = None
     observed_until: datetime | None = None
-    kept_seconds: float | None = None
+    kept_seconds: float | None = None  # how far back the vendor had something at the last look, where it tells
 
     def retention(self, promised: timedelta) -> timedelta:
         """How long the vendor keeps an event: as promised, or longer where it said so."""
