@@ -9,9 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from assets.feeds import Feed
 from assets.http import HttpError, PermanentError
@@ -81,6 +81,15 @@ class PullClient(Protocol):
         ...
 
 
+@runtime_checkable
+class Reaching(Protocol):
+    """A vendor that tells how far back it has something, which may be further than it promises."""
+
+    def kept_since(self, now: datetime, /) -> datetime | None:
+        """Since when it has something, UTC; None when it does not say."""
+        ...
+
+
 class Store(Protocol):
     """What capture needs of the lake."""
 
@@ -98,6 +107,10 @@ class Store(Protocol):
 
     def attempts(self, vendor: str, source: str, feed: str, day: date, /) -> list[Attempt]:
         """The attempts at windows of a UTC day."""
+        ...
+
+    def note_kept(self, vendor: str, feed: str, source: str, kept: timedelta, /) -> None:
+        """Note how far back the vendor has something now."""
         ...
 
 
@@ -190,6 +203,10 @@ def capture(  # noqa: PLR0913
         now = client.vendor_now()
     except HttpError as error:
         now, refusal = datetime.now(UTC), error
+    since_when = client.kept_since(now) if refusal is None and isinstance(client, Reaching) else None
+    if since_when is not None:
+        store.note_kept(vendor, feed.name, source, now - since_when)
+        feed = replace(feed, retention=max(feed.retention, now - since_when))
     known = _days_within_reach(feed, now)
     attempts = {day: store.attempts(vendor, source, feed.name, day) for day in known}
     planned = plan(feed, days, now, attempts, suspect, since)

@@ -7,7 +7,11 @@ comes with the source's configuration.
 import fcntl
 import hashlib
 import logging
+import math
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -82,28 +86,18 @@ def lane_of(window: Window, vendor_now: datetime) -> Lane:
     return "live" if window.end > vendor_now - LIVE else "past"
 
 
-class SharedPacer(Pacer):
-    """Never more than so many requests in any so many seconds, across threads and processes.
-
-    Ten may go at once, the others follow evenly: a few windows come without delay, and a backfill makes no peaks.
+class _Filed(Pacer, ABC):
+    """A limit whose state, some numbers, is in a file.
 
     Each request takes its place under a file lock and then waits for it, so whoever came first goes first. The file
-    holds the places last given, in seconds of the machine's monotonic clock, which all its processes share until it is
-    started anew. Where it cannot be used, the limit holds for this process alone, and a warning says so.
-
-    Args:
-        path: The file; all who share the limit name the same. None: the limit holds for this object alone.
-        many: The limit.
-        clock: The clock to measure and wait with.
-        seconds: The stretch that it is about.
+    holds times in seconds of the machine's monotonic clock, which all its processes share until it is started anew.
+    Where it cannot be used, the limit holds for this process alone, and a warning says so.
     """
 
-    def __init__(self, path: Path | None, many: int, clock: Clock | None = None, seconds: float = MINUTE) -> None:
+    def __init__(self, path: Path | None, clock: Clock | None = None) -> None:
         super().__init__(None, clock or Clock())
         self._path = path
-        self._many = many
-        self._seconds = seconds
-        self._own: list[float] | None = [] if path is None else None
+        self._own: list[float] = []
 
     def wait(self) -> None:
         """Wait for the next free place."""
@@ -114,38 +108,115 @@ class SharedPacer(Pacer):
         """Take the next free place; returns in how many seconds it is, which the caller has to wait."""
         with self._lock:
             now = self._clock.monotonic()
-            return self._take(now) - now
+            return self._change(lambda held: self._give(held, now)) - now
 
-    def _take(self, now: float) -> float:
-        if self._path is not None and self._own is None:
+    @abstractmethod
+    def _give(self, held: list[float], now: float) -> tuple[list[float], float]:
+        """What is held after the next place was given, and that place."""
+
+    def _change(self, change: Callable[[list[float]], tuple[list[float], float]]) -> float:
+        if self._path is not None:
             try:
-                return self._take_from_file(self._path, now)
+                return _change_file(self._path, change)
             except OSError as error:
                 LOGGER.warning("%s: %s; requests are counted for this process alone", self._path, error.strerror)
-                self._own = []
-        self._own, place = self._give(self._own or [], now)
+                self._path = None
+        self._own, place = change(self._own)
         return place
 
-    def _take_from_file(self, path: Path, now: float) -> float:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "r+", encoding="ascii", errors="replace") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            boot, *places = file.read().split() or [""]
-            given, place = self._give(_numbers(places) if boot == _this_boot() else [], now)
-            file.seek(0)
-            file.truncate()
-            file.write("\n".join([_this_boot(), *map(repr, given)]))
-        return place
 
-    def _give(self, given: list[float], now: float) -> tuple[list[float], float]:
+def _change_file(path: Path, change: Callable[[list[float]], tuple[list[float], float]]) -> float:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="ascii", errors="replace") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        boot, *texts = file.read().split() or [""]
+        held, place = change(_numbers(texts) if boot == _this_boot() else [])
+        file.seek(0)
+        file.truncate()
+        file.write("\n".join([_this_boot(), *map(repr, held)]))
+    return place
+
+
+class SharedPacer(_Filed):
+    """Never more than so many requests in any so many seconds, across threads and processes.
+
+    Ten may go at once, the others follow evenly: a few windows come without delay, and a backfill makes no peaks.
+
+    Args:
+        path: The file of the places last given; all who share the limit name the same. None: the limit holds for this
+            object alone.
+        many: The limit.
+        clock: The clock to measure and wait with.
+        seconds: The stretch that it is about.
+    """
+
+    def __init__(self, path: Path | None, many: int, clock: Clock | None = None, seconds: float = MINUTE) -> None:
+        super().__init__(path, clock)
+        self._many = many
+        self._seconds = seconds
+
+    def _give(self, held: list[float], now: float) -> tuple[list[float], float]:
         """The places given, the new one last: so many places before it lies the stretch, ten before it their share."""
-        given = sorted(place for place in given if place <= now + FORGOTTEN)[-self._many :]
+        given = sorted(place for place in held if place <= now + FORGOTTEN)[-self._many :]
         place = max([now, *given[-1:]])
         for many in {self._many, min(BURST, self._many)}:
             if len(given) >= many:
                 place = max(place, given[-many] + self._seconds * many / self._many)
         return [*given, place][-self._many :], place
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """So many requests at once, then one every so many seconds: in any time ``burst + time / every``."""
+
+    burst: int
+    every: float
+
+
+class SharedBuckets(_Filed):
+    """Never more requests than each of some buckets lets through, across threads and processes.
+
+    Args:
+        path: The file; all who share the limits name the same. It holds until when all pause, how far apart requests
+            are, when the last one was, and for each bucket when it is full again.
+        buckets: The limits.
+        clock: The clock to measure and wait with.
+
+    Attributes:
+        apart: How many seconds lay at least between two requests when this process last looked.
+    """
+
+    def __init__(self, path: Path | None, buckets: Sequence[Bucket], clock: Clock | None = None) -> None:
+        super().__init__(path, clock)
+        self._buckets = tuple(buckets)
+        self.apart = 0.0
+
+    def slow(self, apart: float | None, pause: float = 0.0) -> None:
+        """Let everybody pause for so many seconds, and leave so many between two requests; None: as before."""
+
+        def change(held: list[float]) -> tuple[list[float], float]:
+            until, before, *times = self._state(held, now)
+            self.apart = before if apart is None else apart
+            return [max(until, now + pause), self.apart, *times], now
+
+        with self._lock:
+            now = self._clock.monotonic()
+            self._change(change)
+
+    def _give(self, held: list[float], now: float) -> tuple[list[float], float]:
+        until, self.apart, last, *full = self._state(held, now)
+        free = (at - (one.burst - 1) * one.every for one, at in zip(self._buckets, full, strict=True))
+        place = max(now, until, last + self.apart, *free)
+        after = (max(at, place) + one.every for one, at in zip(self._buckets, full, strict=True))
+        return [until, self.apart, place, *after], place
+
+    def _state(self, held: list[float], now: float) -> list[float]:
+        """What is held; as if nobody had asked yet where that is damaged, or from before the machine was started."""
+        sound = len(held) == 3 + len(self._buckets) and all(map(math.isfinite, held))
+        if sound and max(held[0], *held[2:]) <= now + FORGOTTEN:
+            return held
+        return [now, 0.0, now, *(now for _ in self._buckets)]
 
 
 def _this_boot() -> str:

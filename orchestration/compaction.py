@@ -87,8 +87,8 @@ def closed_before(lake: Lake, vendor: str, feed: str, source: str, retention: ti
     A day is closed when its end lies further back than the vendor keeps records, on the vendor's clock, and another
     day on top, so that no capture that is under way can still land in it.
     """
-    now = lake.clock(vendor, feed, source).vendor_now
-    return now - retention - timedelta(days=1) if now else None
+    clock = lake.clock(vendor, feed, source)
+    return clock.vendor_now - clock.retention(retention) - timedelta(days=1) if clock.vendor_now else None
 
 
 def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bool:

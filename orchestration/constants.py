@@ -189,7 +189,7 @@ class LakeConstants:
 
     def _clock(self, feed: Mapping[str, Any], day: date | None) -> dict[str, Any]:
         clock = self.lake.clock(feed["vendor"], feed["feed"], feed["source"])
-        retention = timedelta(seconds=feed["retention_seconds"])
+        retention = clock.retention(timedelta(seconds=feed["retention_seconds"]))
         times = {
             "first_requested_at": _within(clock.first_requested_at, day),
             "requested_until": _within(clock.requested_until, day),

@@ -93,7 +93,8 @@ def _cover(engine: Engine, connection: duckdb.DuckDBPyConnection, day: date) -> 
     builder = engine.builder
     for table in ("raw.capture_attempts", "ops.feed_clock"):
         builder.show_input(connection, builder.constants.input(table, day))
-    _show_built(engine, connection, "ops.broken_chains", [day])
+    for table in ("ops.broken_chains", "ops.rejects"):
+        _show_built(engine, connection, table, [day])
     log, windows, coverage = (engine.models[table] for table in _MODELS)
     connection.execute(f"create or replace view {log.table} as {log.sql}")
     connection.execute("create schema if not exists intermediate")

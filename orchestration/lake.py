@@ -142,6 +142,11 @@ class FeedClock:
     vendor_now: datetime | None = None
     drift_seconds: float | None = None
     observed_until: datetime | None = None
+    kept_seconds: float | None = None  # how far back the vendor had something at the last look, where it tells
+
+    def retention(self, promised: timedelta) -> timedelta:
+        """How long the vendor keeps an event: as promised, or longer where it said so."""
+        return max(promised, timedelta(seconds=self.kept_seconds or 0.0))
 
     def after(self, attempts: Sequence[Attempt], delay: timedelta, *, live: bool = False) -> Self:
         """This clock with more attempts taken in; the order of taking in does not matter.
@@ -162,7 +167,7 @@ class FeedClock:
             if a.status == "ok" and a.vendor_time is not None and a.vendor_time - delay > a.window_start
         ]
         until = max([*seen, *([self.observed_until] if self.observed_until else [])], default=None)
-        return type(self)(min(firsts, default=None), max(lasts, default=None), now, drift, until)
+        return type(self)(min(firsts, default=None), max(lasts, default=None), now, drift, until, self.kept_seconds)
 
 
 def cleaned(segment: Segment, cutting: Callable[[str, bytes], bytes | None]) -> Segment:
@@ -238,6 +243,10 @@ class Lake:
     def note_drift(self, vendor: str, feed: str, source: str, seconds: float) -> None:
         """Note what a live feed told of the vendor's clock: that it is so many seconds ahead of ours."""
         self._set_clock(vendor, feed, source, partial(replace, drift_seconds=seconds))
+
+    def note_kept(self, vendor: str, feed: str, source: str, kept: timedelta) -> None:
+        """Note how far back the vendor has something now, as it says itself."""
+        self._set_clock(vendor, feed, source, partial(replace, kept_seconds=kept.total_seconds()))
 
     def request(self, vendor: str, feed: str, source: str, start: datetime) -> None:
         """Note that a feed is wanted from ``start`` on: what of it the vendor has forgotten already counts as lost."""

@@ -198,12 +198,14 @@ def read_checks(sql_dir: Path, models: Iterable[Model], cache: Cache = _NO_CACHE
 def called_for(models: Mapping[str, Model], raw: Collection[str]) -> set[str]:
     """Tables that have something to say when only these raw tables are filled; of none, all of them.
 
-    Left out is what is made of other raw tables alone. What the contract names stays, though it be without rows.
+    Left out is what is made of other raw tables alone. What the contract names stays, though it be without rows, and
+    so calls for nothing that is made of it.
     """
+    public = {table for table, model in models.items() if model.schema in {"marts", "ops"}}
     sources: dict[str, set[str]] = {}
     for table, model in models.items():
-        sources[table] = set().union(*(sources.get(parent, _raw(parent)) for parent in model.parents))
-    public = {table for table, model in models.items() if model.schema in {"marts", "ops"}}
+        made_of = (parent for parent in model.parents if parent not in public)
+        sources[table] = set().union(*(sources.get(parent, _raw(parent)) for parent in made_of))
     return public | {table for table, found in sources.items() if not raw or not found or found & set(raw)}
 
 

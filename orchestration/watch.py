@@ -7,7 +7,7 @@ are in ``health.py``; what is told of them belongs in ``freshness.py``, ``guard.
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -168,6 +168,7 @@ class Watch:
     def _look(self, source: SourceConfig, feed: Feed, now: datetime) -> FeedNow:
         clock = self.lake.clock(source.vendor, feed.name, source.name)
         at = now + timedelta(seconds=clock.drift_seconds or 0.0)
+        feed = replace(feed, retention=clock.retention(feed.retention))
         horizon = at - max(feed.retention, timedelta(days=LOST_DAYS)) - _FURTHER
         log = self._log(source, feed, horizon)
         standing = heard(self.settings.spool_dir, f"{source.name}/{feed.name}", now)

@@ -15,9 +15,9 @@ one token per process and source, for all its feeds. A token refused with 401 is
 before 16.1 with user and password are not supported: the vendor has deprecated them.
 
 **Limits.** 20 requests a second and 15,000 an hour per account over all APIs, with ``X-RateLimit-Remaining`` (seen in
-the sibling product's OpenAPI); 429 beyond (inferred). Consecutive calls must each close their connection (seen [4][5]).
-30 integrations may listen to the state at once; updates come up to 20 s late; who reads too slowly is cut off (seen
-[2]).
+the sibling product's OpenAPI); 429 beyond (inferred). Our processes share less than that (``budget.py``). Consecutive
+calls must each close their connection (seen [4][5]). 30 integrations may listen to the state at once; updates come up
+to 20 s late; who reads too slowly is cut off (seen [2]).
 
 **State.** ``wss://HOST/nw``, subprotocol ``ingredi state api``, which has spaces in it and is thus refused by most
 libraries; messages are JSON, each ends with a newline, and frames are cut anywhere (seen; the last inferred). The token
@@ -26,8 +26,10 @@ good until the appliance's processes restart: ``truncate_model`` or a new connec
 says that the full copy is complete, no heartbeat is known (not established). ``update_model`` and ``model_update`` were
 both seen, so messages are told by what they hold.
 
-**Archive.** Kept for seven days on which the appliance ran, listed some minutes late (seen [3]). Whether ``date`` is
-UTC is not established; times in listings carry UNIX seconds, so neighbouring dates are asked for where they are needed.
+**Archive.** Kept for seven days on which the appliance ran, listed some minutes late (seen [3]); days on which it did
+not run are found in the listings. Whether ``date`` is UTC is not established; times in listings carry UNIX seconds, so
+neighbouring dates are asked for where they are needed. Nor is it established how an event is written: a file of which
+no line has a time that we know is unreadable, and a window with any line that SQL rejects is not followed.
 
 **Reports.** ``start_time`` gives sessions begun, those in progress too, ``end_time`` closed ones (seen [6]); both are
 asked for each window, so that a session of hours is got when it ends. "No data" is an ``<error>`` with status 200 in

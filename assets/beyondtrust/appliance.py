@@ -1,4 +1,4 @@
-"""How an appliance is asked over HTTP: the shared token, the account's limits, closed connections, who am I.
+"""How an appliance is asked over HTTP: the shared token, closed connections, who am I.
 
 What is asked for belongs in the modules of the feeds, which share one :class:`Appliance` per source and process.
 """
@@ -8,28 +8,20 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from assets.beyondtrust import xml
+from assets.beyondtrust.budget import Budget
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.oauth import Tokens
 from assets.bodies import MEGABYTE
 from assets.capture import Probe
-from assets.http import Clock, HttpError, Options, Pacer, PermanentError, Reply, Retry, Session, retry_after
+from assets.http import Clock, HttpError, Options, PermanentError, Reply, Retry, Session
+from assets.pacing import Lane
 from orchestration.lake import Page
 
 COMMAND_PATH = "/api/command"
 REPORTING_PATH = "/api/reporting"
-UNAUTHORISED, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 403, 404, 429
+UNAUTHORISED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 LARGEST: Mapping[str, int] = {COMMAND_PATH: 16 * MEGABYTE, REPORTING_PATH: 256 * MEGABYTE}
 """Of an answer, in bytes: lists of a site's people are a fraction of that, and an archive file is gzip."""
-
-INTERVAL_SECONDS = 0.125
-"""Eight requests a second at most: recorder and backfill are two processes, and 20 a second is the account's limit."""
-
-RESERVE = 1_500
-"""When fewer requests than these are left of the hour's 15,000, the rest is spread over an hour."""
-
-LONGEST_INTERVAL_SECONDS = 60.0
-PAUSE_SECONDS = 10.0
-"""How long nobody asks after a 429 that says nothing, as another client of these APIs does (Vulture)."""
 
 GOOD_DRIFT_SECONDS = 20.0
 """As far as the vendor's own updates may be late."""
@@ -45,32 +37,6 @@ WAYS_OUT: Mapping[int | None, str] = {
 }
 
 
-class Budget(Pacer):
-    """The account's limits, shared by all feeds of a source in this process.
-
-    Args:
-        per_minute: A limit of our own, in requests per minute; none means eight requests a second.
-        clock: The clock to measure and wait with.
-    """
-
-    def __init__(self, per_minute: int | None, clock: Clock) -> None:
-        super().__init__(per_minute, clock)
-        # What somebody states is obeyed, be it more: an appliance of one's own may be set to allow more.
-        self._interval = self._least = self._interval or INTERVAL_SECONDS
-
-    def note(self, status: int, headers: Mapping[str, str]) -> None:
-        """Learn from ``X-RateLimit-Remaining`` how fast to go on, and pause after a 429."""
-        left = (headers.get("X-RateLimit-Remaining") or "").strip()
-        with self._lock:
-            if left.isascii() and left.isdigit():
-                spread = 3600.0 / max(int(left), 1) if int(left) < RESERVE else 0.0
-                self._interval = max(self._least, min(spread, LONGEST_INTERVAL_SECONDS))
-            if status == TOO_MANY:
-                asked = retry_after(headers.get("Retry-After"), self._clock.now())
-                pause = PAUSE_SECONDS if asked is None else min(asked, LONGEST_INTERVAL_SECONDS)
-                self._next = max(self._next, self._clock.monotonic() + pause)
-
-
 class Appliance:
     """One site, asked by one API account. Nothing is asked, and no secret read, before the first call.
 
@@ -82,11 +48,12 @@ class Appliance:
     def __init__(self, config: BeyondTrustConfig, clock: Clock | None = None) -> None:
         self.config = config
         self.clock = clock or Clock()
-        self.budget = Budget(config.max_requests_per_minute, self.clock)
-        self._tokens = Tokens(config, self.budget, self.clock)
+        self.budget = Budget(config, self.clock)
+        # A token is of use to the present, too, whoever asked for it.
+        self._tokens = Tokens(config, self.budget.lane("live"), self.clock)
         self._lock = threading.Lock()
         self._session: Session | None = None
-        self._session_token: str | None = None
+        self._sessions: dict[tuple[str, Lane], Session] = {}
 
     @property
     def drift_seconds(self) -> float | None:
@@ -101,7 +68,7 @@ class Appliance:
         """A token for the Real-Time State API; see :meth:`assets.beyondtrust.oauth.Tokens.token`."""
         return self._tokens.token(refused)
 
-    def get(self, path: str, params: Mapping[str, str], retry: Retry | None = None) -> Reply:
+    def get(self, path: str, params: Mapping[str, str], retry: Retry | None = None, *, lane: Lane = "past") -> Reply:
         """Ask with GET; a token that is refused is renewed once.
 
         Raises:
@@ -109,23 +76,25 @@ class Appliance:
         """
         token = self._tokens.token()
         try:
-            return self._with(token).request("GET", path, params=params, retry=retry, largest=LARGEST[path])
+            return self._with(token, lane).request("GET", path, params=params, retry=retry, largest=LARGEST[path])
         except PermanentError as error:
             if error.status != UNAUTHORISED:
                 raise
-        fresh = self._with(self._tokens.token(refused=token))
+        fresh = self._with(self._tokens.token(refused=token), lane)
         return fresh.request("GET", path, params=params, retry=retry, largest=LARGEST[path])
 
-    def _with(self, token: str) -> Session:
+    def _with(self, token: str, lane: Lane) -> Session:
         """A session that sends this token; connections are closed after each call, so a new one costs nothing."""
         with self._lock:
-            if self._session is None or self._session_token != token:
-                made = self._connect(token)
+            if (token, lane) not in self._sessions:
+                made = self._connect(token, lane)
                 made.drift_seconds = self.drift_seconds
-                self._session, self._session_token = made, token
+                kept = {key: held for key, held in self._sessions.items() if key[0] == token}
+                self._sessions = kept | {(token, lane): made}
+            self._session = self._sessions[token, lane]
             return self._session
 
-    def _connect(self, token: str) -> Session:
+    def _connect(self, token: str, lane: Lane) -> Session:
         config = self.config
         options = Options(
             timeout_seconds=config.timeout_seconds,
@@ -136,7 +105,7 @@ class Appliance:
                 "Accept-Encoding": "identity",
                 "Connection": "close",
             },
-            pacer=self.budget,
+            pacer=self.budget.lane(lane),
             ways_out=WAYS_OUT,
         )
         secrets = (token, *self._tokens.secrets())
@@ -160,7 +129,9 @@ class Appliance:
             self.token()
             yield Probe("reachability", ok=True, message=f"{self.config.base_url} answers")
             yield Probe("credentials", ok=True, message="accepted")
-            held = _permission(self.get(COMMAND_PATH, {"action": "get_api_info"}, Retry(tries=2)), permission)
+            held = _permission(
+                self.get(COMMAND_PATH, {"action": "get_api_info"}, Retry(tries=2), lane="live"), permission
+            )
         except HttpError as error:
             # Who am I belongs to the Command API, which another feed's account need not be allowed to use.
             if error.status != FORBIDDEN or needs_command:

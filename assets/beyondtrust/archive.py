@@ -5,17 +5,17 @@ is listed late must not pass for a quiet time. What the files hold is read in SQ
 """
 
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from assets.beyondtrust import xml
 from assets.beyondtrust.appliance import REPORTING_PATH, Appliance, page, shared
+from assets.beyondtrust.archive_files import TIME_KEYS, measure
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.reports import Answer, Kind, look
 from assets.capture import Fetched, Probe
-from assets.http import PermanentError, Reply
+from assets.http import HttpError, PermanentError, Reply
 from assets.windows import Window
 from orchestration.lake import Page
 
@@ -30,11 +30,13 @@ FINAL_AFTER = timedelta(hours=2)
 LISTING_SECONDS = 60.0
 """How long a listing is used again, so that windows fetched together ask for it once."""
 
-MOST_LISTINGS = 30
+MOST_LISTINGS = 60
 
-CHUNK = 1 << 16  # unpacks to 64 MiB at most
-MOST_UNPACKED = 4 << 30
-"""Bytes of a file, unpacked (archive page)."""
+ACTIVE_DAYS = 7
+"""How many days are kept beside today, of those on which the appliance ran."""
+
+DAYS_BACK = 34
+"""How far back they are looked for: records of older days are built of no more."""
 
 NOT_THERE = (
     "the archive has nothing of it; if that does not change, switch on 'Enable Archive API' and give the API account "
@@ -90,6 +92,23 @@ class ArchiveClient:
         listing = self._listing(self._appliance.vendor_now().date())
         return listing.reply.vendor_time or self._appliance.vendor_now()
 
+    def kept_since(self, now: datetime) -> datetime | None:
+        """When the oldest file begins that is listed; None when nothing is, or nobody can tell now.
+
+        Days on which the appliance did not run are not counted: then it keeps more than the last seven.
+        """
+        oldest, active = None, 0
+        try:
+            for ago in range(DAYS_BACK + 1):
+                starts = [file.start for file in self._listing(now.date() - ago * DAY).files]
+                active += bool(starts)
+                oldest = min([*starts, *([oldest] if oldest else [])], default=None)
+                if active > ACTIVE_DAYS or (not active and ago >= ACTIVE_DAYS):
+                    break
+        except HttpError:
+            return None
+        return oldest
+
     def fetch(self, window: Window) -> Fetched:
         """Fetch the listings that tell of a window, and each listed file that has to do with it.
 
@@ -110,7 +129,7 @@ class ArchiveClient:
             params = {"type": file.type, "date": file.date.isoformat(), "index": file.index}
             reply = self._ask("Archive", **params)
             pages.append(page(reply))
-            count, wrong = self._examined(reply)
+            count, wrong = self._examined(file, reply)
             records += count
             unreadable += [f"{file.type} file {file.index}: {wrong}"] if wrong else []
         said = "; ".join(unreadable[:3]) or trouble
@@ -167,24 +186,30 @@ class ArchiveClient:
             if held is None or now - held.at > LISTING_SECONDS:
                 reply = self._ask("ArchiveListing", date=day.isoformat())
                 answer = look(self._config.name, reply)
+                files = tuple(_files(answer, day))
+                if answer.root is not None and not files and xml.local(answer.root) not in {"archives", "error"}:
+                    says = f"it is no listing but <{xml.local(answer.root)}>"
+                    answer = Answer(Kind.UNREADABLE, says=says)
                 if len(self._listings) > MOST_LISTINGS:
                     self._listings.clear()
-                self._listings[day] = held = Listing(reply, answer, tuple(_files(answer, day)), now)
+                self._listings[day] = held = Listing(reply, answer, files, now)
             return held
 
     def _ask(self, report: str, **params: str) -> Reply:
         return self._appliance.get(REPORTING_PATH, {"generate_report": report, **params})
 
-    def _examined(self, reply: Reply) -> tuple[int, str | None]:
+    def _examined(self, file: File, reply: Reply) -> tuple[int, str | None]:
         """How many records a file holds, and what is wrong with it.
 
         An error in place of a file came plain and gzipped (seen). A file begins with a brace.
         """
-        count, head, wrong = _measure(reply.body)
-        if wrong is None and head.lstrip()[:1] == b"<":
+        measured = measure(reply.body)
+        if measured.wrong is None and measured.head.lstrip()[:1] == b"<":
             answer = look(self._config.name, reply)
             return 0, f"an error came in its place: {answer.says or 'XML'}"
-        return count, wrong
+        if measured.wrong is None and file.type == "event" and measured.has_text and not measured.is_timed:
+            return 0, f"no line of it is a JSON object with a time ({', '.join(TIME_KEYS)})"
+        return measured.lines, measured.wrong
 
 
 def _files(answer: Answer, day: date) -> Iterator[File]:
@@ -237,24 +262,6 @@ def _trouble(window: Window, listings: Sequence[Listing], files: Sequence[File],
     if not any(file.type == "state" for file in files):
         return "its snapshot is not listed yet; it is asked for again"
     return None
-
-
-def _measure(body: bytes) -> tuple[int, bytes, str | None]:
-    """Lines of a file, its first bytes, and what is wrong with it; unpacked piece by piece, for it may be 4 GB."""
-    if not body.startswith(xml.GZIP):
-        return body.count(b"\n") + (not body.endswith(b"\n")), body[:64], None
-    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    lines, size, head, last, view = 0, 0, b"", b"\n", memoryview(body)
-    try:
-        for at in range(0, len(body), CHUNK):
-            piece = unzip.decompress(view[at : at + CHUNK])
-            head, size = head or piece[:64], size + len(piece)
-            if size > MOST_UNPACKED:
-                return 0, head, "gzip of more than 4 GB"
-            lines, last = lines + piece.count(b"\n"), piece[-1:] or last
-    except zlib.error as error:
-        return 0, head, f"broken gzip: {error}"
-    return lines + (last != b"\n"), head, None if unzip.eof else "gzip that ends too early"
 
 
 def _ordered(pages: Sequence[Page]) -> list[Page]:

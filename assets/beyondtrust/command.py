@@ -103,7 +103,7 @@ class CommandClient:
             raise LiveError(message, lasting=True)
 
     def _ask(self, poll: Poll) -> Reply:
-        return self._appliance.get(COMMAND_PATH, {"action": poll.action, **dict(poll.params)}, RETRY)
+        return self._appliance.get(COMMAND_PATH, {"action": poll.action, **dict(poll.params)}, RETRY, lane="live")
 
 
 def _error(reply: Reply) -> str | None:

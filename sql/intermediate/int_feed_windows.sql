@@ -18,6 +18,12 @@ fetched as (
     inner join feeds as f on c.source = f.source and c.feed = f.feed
     where c.status = 'ok'
         and least(c.window_end, c.vendor_time - to_microseconds((f.delay_seconds * 1e6)::bigint)) > c.window_start
+        -- BeyondTrust's archive is a copy and what changed after it: a change that cannot be read may be any, so what the
+        -- copy says is no evidence any more.
+        and not exists (
+            select 1 from ops.rejects as r
+            where r.source = c.source and r.feed = c.feed and r.segment = c.segment and r.feed = 'archive'
+        )
 ),
 
 edges as (

@@ -27,6 +27,7 @@ following as (
         requested_at - to_seconds(seconds + 1) as earliest_at,
         received_at - to_seconds(seconds) as latest_at,
         lag(received_at) over succession as previous_at,
+        lag(requested_at) over succession as previous_asked_at,
         lag(state) over succession as state_before,
         lag(reason) over succession as reason_before,
         max(window_end) over (succession rows between unbounded preceding and 1 preceding) as watched_until
@@ -46,31 +47,55 @@ judged as (
     from following
 ),
 
-dated as (
+-- Between which instants the state began. The sample before is true at some instant since it was asked for, so the state
+-- may have begun before that one's reply. Seconds that contradict it say nothing.
+bounded as (
     select *,
+        seconds is not null and coalesce(latest_at >= previous_asked_at, true) as is_dated,
+        case when is_dated then greatest(earliest_at, previous_asked_at) else previous_asked_at end as low_at,
+        case when is_dated then latest_at else received_at end as high_at,
         case
-            when not is_change or seconds is null or latest_at < previous_at then received_at
+            when not is_change or not is_dated then received_at
             else greatest(
-                make_timestamptz((epoch_us(greatest(earliest_at, previous_at)) + epoch_us(latest_at)) // 2),
-                coalesce(previous_at, $partition_start)
+                make_timestamptz((epoch_us(low_at) + epoch_us(high_at)) // 2),
+                case when previous_at is null then $partition_start end
             )
-        end as began_at,
-        case
-            when not is_change or seconds is null or latest_at < previous_at then 0
-            else (epoch_us(latest_at) - epoch_us(greatest(earliest_at, previous_at)) + 1) // 2
-        end as uncertainty_us
+        end as middle_at
     from judged
     where is_gap or is_change
 ),
 
--- The state before this one began after the sample before: nobody saw it.
+dated as (
+    select *,
+        -- After a slow reply the bounds of two changes may overlap: the later one comes later.
+        max(middle_at) over (succession rows between unbounded preceding and current row) as began_at,
+        max(middle_at) over (succession rows between unbounded preceding and 1 preceding) as began_before,
+        case
+            when not is_change then 0
+            when is_gap and not is_dated then epoch_us('epoch'::timestamptz + patience) // 4
+            else greatest(epoch_us(began_at) - epoch_us(low_at), epoch_us(high_at) - epoch_us(began_at))
+        end as uncertainty_us
+    from bounded
+    window succession as (
+        partition by source, agent_id
+        order by received_at, state, reason, seconds, requested_at, window_start
+    )
+),
+
+-- The state before this one began after the sample before: nobody saw it. It lasted up to a second longer than its whole
+-- seconds.
 missed as (
     select *,
         case
-            when previous_at is not null and is_change and began_at - lasted < began_at
+            when previous_at is not null and is_change and (is_dated or not is_gap) and lasted > interval 0 seconds
                 and (prev_state <> state_before or earliest_at - lasted - interval 1 second > previous_at)
-            then greatest(began_at - lasted, previous_at)
-        end as missed_at,
+            then epoch_us(greatest(low_at - lasted - interval 1 second, previous_asked_at))
+        end as missed_low_us,
+        epoch_us(high_at - lasted) as missed_high_us,
+        case when missed_low_us is not null then make_timestamptz(greatest(
+            (missed_low_us + greatest(missed_low_us, missed_high_us)) // 2, epoch_us(began_before)
+        )) end as missed_at,
+        greatest(epoch_us(missed_at) - missed_low_us, missed_high_us - epoch_us(missed_at)) as missed_uncertainty_us,
         -- What was seen before the gap went on until this one began.
         previous_at is not null and (not is_change or prev_state = state_before) as is_proven
     from dated
@@ -117,7 +142,8 @@ split as (
 
 told as (
     select source, agent_id, held_from as started_at, ended_at, last_at, state::varchar as vendor_state, reason, logged_in_at,
-        case when is_split then 0 else uncertainty_us end as uncertainty_us, is_split or not is_change as is_derived,
+        case when is_split then 0 else uncertainty_us end as uncertainty_us,
+        is_split or not is_change or (is_gap and not is_dated) as is_derived,
         window_start, received_at
     from split
     union all
@@ -126,7 +152,7 @@ told as (
     from split where is_split and is_change and began_at < received_at
     union all
     select source, agent_id, missed_at, began_at, began_at, prev_state::varchar, null, null,
-        uncertainty_us + 500000, true, window_start, received_at
+        missed_uncertainty_us, true, window_start, received_at
     from split where missed_at < began_at
     union all
     -- What was carried over midnight and is not told any more would go on without end.
@@ -149,7 +175,7 @@ select
     t.agent_id,                                     -- the agent's work number
     t.started_at,                                   -- when the state began
     t.ended_at,                                     -- when it ended; NULL when the day's last sample shows it still
-    t.last_at,                                      -- the last instant that is known to lie in it
+    least(t.last_at, t.ended_at) as last_at,        -- the last instant that is known to lie in it
     t.vendor_state,                                 -- CTI code; unknown when nothing is told of the agent any more
     t.reason::varchar as reason,                    -- reason of a rest
     t.logged_in_at,                                 -- sign-in as the vendor says, by its clock

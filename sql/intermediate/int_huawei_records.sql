@@ -1,5 +1,6 @@
 -- What Huawei says agents did, one row per stretch of unchanged state that begins on the day. Where feeds speak of the same
--- agent and time, history beats polls of CC-CMS, and those beat polls of the gateway.
+-- agent and time, what history tells beats polls of CC-CMS, those beat polls of the gateway, and these what is only derived
+-- from history, which may hold no row of a talk that a poll saw.
 -- grain: source, agent_id, started_at, record_id
 -- window: -1 days .. 0 days
 with told as (
@@ -25,8 +26,8 @@ edges as (
         any_value(stretch) filter (rank = 3) as g
     from (
         select source, agent_id, started_at as edge, rank, {
-            'from': started_at, 'until': coalesce(ended_at, last_at), 'open': ended_at is null,
-            'known': vendor_state not in ('unknown', 'error')
+            'from': started_at, 'until': coalesce(ended_at, last_at), 'seen_until': last_at, 'open': ended_at is null,
+            'known': vendor_state not in ('unknown', 'error'), 'derived': is_derived
         } as stretch
         from told
         union all
@@ -49,16 +50,23 @@ candidates as (
     select *, greatest(h."until", c."until", g."until") as seen_until,
         h."until" > piece_from or (h."open" and h."from" = piece_from) as h_covers,
         c."until" > piece_from or (c."open" and c."from" = piece_from) as c_covers,
-        g."until" > piece_from or (g."open" and g."from" = piece_from) as g_covers
+        g."until" > piece_from or (g."open" and g."from" = piece_from) as g_covers,
+        -- History is cut to seconds: a poll beside its edges does not speak against it.
+        h_covers is not true or (
+            h.derived and c.seen_until > h."from" + interval 1 second and c."from" < h."until" - interval 1 second
+        ) as c_may_speak,
+        h_covers is not true or (
+            h.derived and g.seen_until > h."from" + interval 1 second and g."from" < h."until" - interval 1 second
+        ) as g_may_speak
     from pieces
 ),
 
 chosen as (
     select *,
         case
+            when c_covers and c.known and c_may_speak then 2
+            when g_covers and g.known and g_may_speak then 3
             when h_covers then 1
-            when c_covers and c.known then 2
-            when g_covers and g.known then 3
             when c_covers then 2
             when g_covers then 3
             -- Beyond what was seen a state lasts, unless another feed saw something after it.

@@ -138,7 +138,7 @@ def test_the_limit_of_the_account_is_noted(fake: FakeAppliance) -> None:
     fake.script.answers[None] = lambda _: answer(KNOWN, X_RateLimit_Remaining="100")
     appliance = fake.appliance()
     appliance.get(COMMAND_PATH, INFO)
-    assert appliance.budget._interval == 36.0
+    assert {lane: pacer.apart for lane, pacer in appliance.budget._shared().items()} == {"live": 36.0, "past": 60.0}
 
 
 def test_a_missing_permission_stops_one_feed_and_says_which(fake: FakeAppliance) -> None:

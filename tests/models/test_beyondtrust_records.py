@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tests.models.beyondtrust import (
+    ARCHIVE,
     BACK,
     BUSY,
     IDLE,
     OFF,
+    SOURCE,
     Replay,
     archive_page,
     change,
@@ -22,9 +24,10 @@ from tests.models.beyondtrust import (
     now,
     rep,
     reps,
+    stage,
     told,
 )
-from tests.models.workbench import DAY, Workbench, at
+from tests.models.workbench import DAY, Rows, Workbench, at, clock
 
 
 @pytest.mark.parametrize(
@@ -266,6 +269,37 @@ def test_an_archive_that_was_not_fetched_is_not_followed(bench: Workbench) -> No
     """If this fails, a lone copy without the events after it hides what was watched live."""
     live = told(("09:00", reps(r12=rep())), ("10:20", now(r12=OFF)))
     assert Replay(bench, live, archived()).states() == [("09:00", "available"), ("10:20", "assignment_off")]
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [b'{"occurred_at":1793700600,"update":{"representative":{"12":{"routing_idle":1}}}}\n', b'{"error":"internal"}'],
+)
+def test_an_archive_that_cannot_be_read_whole_is_not_followed(bench: Workbench, unread: bytes) -> None:
+    """If this fails, a copy of ten o'clock goes on for half an hour over all that was heard live since."""
+    live = told(("09:00", reps(r12=rep())), ("10:05:09", now(r12=IDLE)), ("10:20", now(r12=OFF)))
+    files = [listing({1: "10:00"}, {1: "10:00"}), archive_page("state", snapshot(representative={"12": rep()}), 1)]
+    files.append(archive_page("event", unread, 1, sequence=2))
+    heard = [("09:00", "available"), ("10:05:09", "idle"), ("10:20", "assignment_off")]
+    assert Replay(bench, live, files, observed=fetched(bench, files)).states() == heard
+    # Read from another reply, it is followed.
+    again = archived()
+    whole = Replay(bench, live, [*files, *again], observed=fetched(bench, files, again))
+    assert whole.states()[:2] == [("09:00", "available"), ("10:05", "idle")]
+
+
+def fetched(bench: Workbench, *segments: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """What counts as fetched when these were got of the archive from 10:00 to 10:30."""
+    attempts, rejects = [], Rows()
+    for number, pages in enumerate(segments):
+        window = {"window_start": at("10:00"), "window_end": at("10:30"), "vendor_time": at("11:00")}
+        attempts.append({"source": SOURCE, "feed": "archive", "status": "ok", "segment": f"s{number}", **window})
+        staged = stage(bench, ARCHIVE, [{**one, "segment": f"s{number}"} for one in pages])
+        rejects += bench.run("ops.rejects", stg_beyondtrust__archive=staged)
+    feed = {**clock("10:30", "10:00"), "source": SOURCE, "feed": "archive", "window_seconds": 1800.0}
+    tables: dict[str, Any] = {"capture_log": attempts, "rejects": rejects, "feed_clock": [feed]}
+    windows = bench.run("intermediate.int_feed_windows", **tables)
+    return [row[:2] for row in windows.pick("window_start", "window_end", "status") if row[2] == "observed"]
 
 
 def test_a_change_in_the_second_of_a_copy_is_not_lost(bench: Workbench) -> None:

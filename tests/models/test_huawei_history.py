@@ -271,7 +271,7 @@ def test_hand_overs_say_who_handed_what_to_whom(bench: Workbench) -> None:
     ]
 
 
-def test_history_replaces_what_polls_said_of_the_stretch_that_it_covers(bench: Workbench) -> None:
+def test_what_history_tells_replaces_what_polls_said(bench: Workbench) -> None:
     """If this fails, an agent is in two states at once, or the exact boundary loses against the sampled one."""
     past = [
         asked("08:00", "09:00"),
@@ -282,11 +282,45 @@ def test_history_replaces_what_polls_said_of_the_stretch_that_it_covers(bench: W
     assert rows.pick("feed", *SPAN) == [
         ("agent_status", "08:00", "08:00:10", "4"),
         ("cms_history", "08:00:10", "08:00:20", "3"),
-        ("cms_history", "08:00:20", "08:00:30", "2"),
+        ("agent_status", "08:00:20", "08:00:30", "4"),
         ("cms_history", "08:00:30", "08:00:40", "27"),
         ("agent_status", "08:00:40", None, "4"),
     ]
     assert rows.pick("is_derived") == [True, False, True, False, True]
+
+
+@pytest.mark.parametrize("feed", ["cms_status", "agent_status"])
+def test_a_talk_that_polls_saw_is_not_the_idle_that_history_derives(bench: Workbench, feed: str) -> None:
+    """A file may hold talks of text chat alone; if this fails, who was on the telephone was waiting."""
+    past = [asked("08:00", "10:00"), operation("08:00", "08:10", 3), operation("09:50", "10:00", 3)]
+    talk = {"cms_status": "5", "agent_status": "7"}[feed]
+    idle = {"cms_status": "1", "agent_status": "4"}[feed]
+    if feed == "cms_status":
+        seen = [*present("09:00", "09:02", 5, 0), *present("09:02:05", "09:03", 1, 4)]
+        rows = records(bench, past=past, present=seen)
+    else:
+        rows = records(bench, [*polls("09:00", "09:02", 7), *polls("09:02:05", "09:03")], past=past)
+    told = rows.pick("vendor_state", "feed")
+    assert told == [
+        ("3", "cms_history"),
+        ("2", "cms_history"),
+        (talk, feed),
+        (idle, feed),
+        ("2", "cms_history"),
+        ("3", "cms_history"),
+    ]
+
+
+def test_polls_beside_the_edge_of_an_operation_move_it_not(bench: Workbench) -> None:
+    """History is exact to a second; if this fails, each talk lasts until the gateway was asked again."""
+    past = [asked("08:00", "09:00"), operation("08:00", "08:00:30", 4, "0"), operation("08:01", "09:00", 3)]
+    gateway = [*polls("08:00", "08:00:30", 7), *polls("08:00:35", "08:00:55"), *polls("08:01", "08:02", 3)]
+    assert records(bench, gateway, past=past).pick("feed", *SPAN) == [
+        ("cms_history", "08:00", "08:00:30", "4"),
+        ("cms_history", "08:00:30", "08:00:35", "2"),
+        ("agent_status", "08:00:35", "08:01", "4"),
+        ("cms_history", "08:01", "09:00", "3"),
+    ]
 
 
 def test_cms_beats_the_gateway_as_far_as_it_saw(bench: Workbench) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.models.huawei import STEP, cms, cms_polled, feed_clock, poll, polled, polls
-from tests.models.workbench import Workbench
+from tests.models.workbench import Workbench, at
 
 SPAN = ("started_at", "ended_at", "vendor_state")
 Staged = list[dict[str, Any]]
@@ -26,6 +26,15 @@ def test_a_boundary_is_uncertain_by_the_distance_to_the_sample_before(bench: Wor
     """If this fails, a figure seems more certain than it is."""
     found = polled(bench, [poll("08:00"), poll("08:00:08", 7)])
     assert found.pick("uncertainty_us", "is_derived") == [(2_500_000, True), (8_000_000, False)]
+
+
+def test_an_answer_is_true_at_some_instant_since_it_was_asked_for(bench: Workbench) -> None:
+    """If this fails, a change that came while the reply before it travelled lies outside its uncertainty."""
+    slow = {"requested_at": at("08:00:05"), "received_at": at("08:00:07")}
+    found = polled(bench, [poll("08:00"), {**poll("08:00"), **slow}, poll("08:00:10", 7)])
+    assert found.pick("started_at", "uncertainty_us")[-1] == ("08:00:10", 5_000_000)
+    told = cms_polled(bench, [{**cms("08:00", 1, 99), **slow}, cms("08:00:10", 5, 4)])
+    assert told.pick("started_at", "uncertainty_us")[-1] == ("08:00:05.5", 500_000)
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(10, 1), (11, 2)])
@@ -142,7 +151,7 @@ def test_the_same_state_anew_is_a_new_stretch(bench: Workbench) -> None:
     """If this fails, a call between two polls is not seen."""
     rows = [*present("08:00", "08:01", 1, 0), *present("08:01:05", "08:02", 1, 1, prev_state=5, prev_state_seconds=2)]
     assert cms_polled(bench, rows).pick(*SPAN)[1:] == [
-        ("08:01:01.5", "08:01:03.5", "5"),
+        ("08:01:01", "08:01:03.5", "5"),
         ("08:01:03.5", None, "1"),
     ]
 
@@ -153,7 +162,7 @@ def test_the_state_before_is_taken_where_nobody_saw_it(bench: Workbench) -> None
     assert cms_polled(bench, seen).pick("vendor_state") == ["1", "6"]
     unseen = [*present("08:00", "08:01", 1, 0), *present("08:01:05", "08:02", 6, 1, prev_state=5, prev_state_seconds=2)]
     assert cms_polled(bench, unseen).pick(*SPAN, "is_derived")[1:] == [
-        ("08:01:01.5", "08:01:03.5", "5", True),
+        ("08:01:01", "08:01:03.5", "5", True),
         ("08:01:03.5", None, "6", False),
     ]
 
@@ -173,7 +182,7 @@ def test_of_a_gap_only_what_the_vendor_tells_is_known(bench: Workbench) -> None:
     rows = [*present("08:00", "08:01", 1, 0), *present("08:10", "08:11", 7, 60, prev_state=6, prev_state_seconds=30)]
     assert cms_polled(bench, rows).pick(*SPAN) == [
         ("07:59:59.5", "08:01", "1"),
-        ("08:08:29.5", "08:08:59.5", "6"),
+        ("08:08:29", "08:08:59.5", "6"),
         ("08:08:59.5", "08:10", "7"),
         ("08:10", None, "7"),
     ]
@@ -191,10 +200,15 @@ def test_who_never_signed_in_is_signed_out(bench: Workbench) -> None:
     assert set(cms_polled(bench, rows).pick("vendor_state", "logged_in_at")) == {("0", None)}
 
 
-def test_seconds_that_are_not_known_leave_the_sample_as_boundary(bench: Workbench) -> None:
-    """If this fails, a state began 136 years ago."""
-    rows = [cms("08:00", 1, 4294967295), cms("08:00:05", 7, 4294967295)]
-    assert cms_polled(bench, rows).pick(*SPAN) == [("08:00", "08:00:05", "1"), ("08:00:05", None, "7")]
+@pytest.mark.parametrize("seconds", [4294967295, 99])
+def test_seconds_that_tell_nothing_leave_the_sample_as_boundary(bench: Workbench, seconds: int) -> None:
+    """If this fails, a state began 136 years ago, or before another was seen, or a boundary nobody knows is exact."""
+    rows = [cms("08:00", 1, 4294967295), cms("08:00:05", 7, seconds), cms("08:00:08", 5, 4294967295)]
+    assert cms_polled(bench, rows).pick(*SPAN, "uncertainty_us", "is_derived") == [
+        ("08:00", "08:00:05", "1", 2_500_000, True),
+        ("08:00:05", "08:00:08", "7", 5_000_000, False),
+        ("08:00:08", None, "5", 3_000_000, False),
+    ]
 
 
 def test_a_reason_counts_while_resting_alone(bench: Workbench) -> None:

@@ -8,6 +8,7 @@ from assets.beyondtrust.appliance import Appliance
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.config import Origin
 from assets.http import Clock, Reply, Retry
+from assets.pacing import Lane
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 CONFIG = BeyondTrustConfig.model_validate(
@@ -48,9 +49,11 @@ class Scripted(Appliance):
         super().__init__(CONFIG, Still(now))
         self.respond = respond
         self.asked: list[Mapping[str, str]] = []
+        self.lanes: list[Lane] = []
 
-    def get(self, path: str, params: Mapping[str, str], _retry: Retry | None = None) -> Reply:
+    def get(self, path: str, params: Mapping[str, str], _retry: Retry | None = None, *, lane: Lane = "past") -> Reply:
         """The answer to these parameters."""
         self.asked.append(params)
+        self.lanes.append(lane)
         at = self.clock.now()
         return Reply(f"GET {path}?{urlencode(params)}", 200, "text/xml", at, at, at, self.respond(params))

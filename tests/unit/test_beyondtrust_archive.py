@@ -1,23 +1,29 @@
 """What the archive client makes of listings and files: which belong to a window, whether that is all. No sockets."""
 
 import gzip
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+import random
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from assets.beyondtrust import ARCHIVE
-from assets.beyondtrust import archive as archive_client
+from assets.beyondtrust import ARCHIVE, archive_files
 from assets.beyondtrust.archive import ArchiveClient
-from assets.capture import Fetched
-from assets.http import PermanentError
+from assets.beyondtrust.archive_files import CHUNK, Measured, measure
+from assets.capture import Fetched, capture
+from assets.http import PermanentError, TransientError
 from assets.windows import Window
+from orchestration.compaction import closed_before
+from orchestration.constants import LakeConstants
+from orchestration.lake import Lake
 from tests.unit.scripted_appliance import CONFIG, NOW, Scripted
+from tests.unit.test_constants import FEED
 
 MINUTE = timedelta(minutes=1)
 NONE = b"<error>No archives found for the given search criteria.</error>"
 SNAPSHOT = gzip.compress(b'{"queue":null}\n', mtime=0)
-EVENTS = gzip.compress(b'{"insert":{}}\n{"update":{}}', mtime=0)
+EVENTS = gzip.compress(b'{"timestamp":1,"insert":{}}\n{"timestamp":2,"update":{}}', mtime=0)
 WINDOW = Window(datetime(2026, 3, 4, 10, 30, tzinfo=UTC), datetime(2026, 3, 4, 11, 0, tzinfo=UTC))
 
 
@@ -27,6 +33,7 @@ class Archive:
     Attributes:
         zone: In which the days of ``date`` are cut.
         without: Starts of files that do not exist.
+        inactive: Days on which it did not run.
     """
 
     def __init__(
@@ -39,6 +46,7 @@ class Archive:
     ) -> None:
         self.now, self.since, self.late, self.zone, self.offset = now, since, late, zone, offset
         self.without: set[tuple[str, datetime]] = set()
+        self.inactive: set[date] = set()
         self.file: Mapping[str, bytes] = {"state": SNAPSHOT, "event": EVENTS}
 
     def starts(self, day: str, kind: str) -> Iterable[datetime]:
@@ -48,7 +56,8 @@ class Archive:
         end = at + timedelta(days=1)
         while at < end:
             listed = at + (timedelta(0) if kind == "state" else step) + self.late
-            if at >= self.since and listed <= self.now and (kind, at) not in self.without:
+            is_there = (kind, at) not in self.without and at.date() not in self.inactive
+            if at >= self.since and listed <= self.now and is_there:
                 yield at
             at += step
 
@@ -173,6 +182,56 @@ def test_the_first_window_of_a_day_has_the_snapshot_before_it() -> None:
     assert ("state", "2026-03-03", 48) in files(asked)
 
 
+def ago(days: int) -> datetime:
+    """The beginning of the day so many days before."""
+    return NOW.replace(hour=0) - timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("since", "inactive", "kept"),
+    [
+        (30, [], ago(7)),
+        (30, [1, 4, 5], ago(10)),
+        (9, [1, 4, 5], ago(9)),
+        (3, [], ago(3)),
+        (30, [*range(1, 25)], ago(30)),
+        (-1, [], None),
+    ],
+)
+def test_days_without_the_appliance_make_the_archive_reach_further_back(
+    since: int, inactive: list[int], kept: datetime | None
+) -> None:
+    """The vendor keeps seven days that it ran: after a quiet week files would go that could have been had."""
+    archive = Archive(since=ago(since))
+    archive.inactive = {ago(days).date() for days in inactive}
+    assert ArchiveClient(CONFIG, Scripted(archive)).kept_since(NOW) == kept
+
+
+def test_how_far_back_the_archive_reaches_is_not_guessed() -> None:
+    """A listing that fails for a moment would make a week look lost, or end the capture."""
+
+    def respond(params: Mapping[str, str]) -> bytes:
+        if params["date"] < "2026-03-02":
+            raise TransientError("busy")
+        return Archive()(params)
+
+    assert ArchiveClient(CONFIG, Scripted(respond)).kept_since(NOW) is None
+
+
+def test_what_is_kept_for_longer_is_captured_and_not_called_lost(tmp_path: Path) -> None:
+    """After a week in which the site stood still for two days, two days would be given up that are still listed."""
+    archive, lake = Archive(since=ago(30)), Lake(tmp_path)
+    archive.inactive = {ago(2).date(), ago(3).date()}
+    client, day = ArchiveClient(CONFIG, Scripted(archive)), ago(9).date()
+    result = capture(client, lake, vendor="beyondtrust", source="eu", feed=ARCHIVE, days=[day], workers=1)
+    assert (result.planned, result.failed) == (48, 0)
+    known = {"source": "eu", "vendor": "beyondtrust", "feed": "archive", "retention_seconds": 7 * 86_400.0}
+    [clock] = LakeConstants(lake, [{**FEED, **known}], []).input("ops.feed_clock", None).rows or ()
+    assert clock["lost_before"] == ago(9)
+    closed = closed_before(lake, "beyondtrust", "archive", "eu", ARCHIVE.retention)
+    assert closed == ago(10)
+
+
 def test_a_listing_is_asked_for_once_a_minute() -> None:
     """A backfill of a week would ask for the same listing 336 times."""
     scripted = Scripted(Archive())
@@ -207,7 +266,7 @@ def test_a_file_that_is_no_archive_is_kept_and_told(body: bytes, what: str) -> N
 
 def test_a_file_that_unpacks_to_more_than_there_can_be_is_no_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a quarter of a gigabyte of gzip holds a run for as long as it takes to unpack a thousandfold."""
-    monkeypatch.setattr(archive_client, "MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(archive_files, "MOST_UNPACKED", 1 << 20)
     archive = Archive()
     archive.file = {"state": SNAPSHOT, "event": gzip.compress(bytes(2 << 20), mtime=0)}
     result, _ = fetched(archive)
@@ -215,19 +274,56 @@ def test_a_file_that_unpacks_to_more_than_there_can_be_is_no_archive(monkeypatch
     assert "gzip of more than 4 GB" in str(result.error)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b'{"occurred_at":1772620200,"update":{"representative":{"5":{"routing_idle":1}}}}\n',
+        b'{"error":"internal"}',
+        b'{"timestamp":null}\n[1]\nrubbish\n"timestamp"\n',
+        b"\xff\x00",
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, lambda lines: gzip.compress(lines, mtime=0)])
+def test_events_without_a_time_that_is_known_are_not_read(lines: bytes, pack: Callable[[bytes], bytes]) -> None:
+    """How events are written is not established; if this fails, ten minutes of changes pass for quiet ones."""
+    archive = Archive()
+    archive.file = {"state": SNAPSHOT, "event": pack(lines)}
+    result, _ = fetched(archive)
+    assert (result.status, result.records) == ("unreadable", None)
+    assert "no line of it is a JSON object with a time" in str(result.error)
+
+
+@pytest.mark.parametrize("lines", [b"", b"\n \n", b'{"type":"begin"}\n{"when":"2026-03-04T10:31:00Z","delete":{}}'])
+def test_a_quiet_file_and_one_of_which_a_line_is_known_are_read(lines: bytes) -> None:
+    """A night without a change would be asked for again and again, and one odd line cost ten minutes of the others."""
+    archive = Archive()
+    archive.file = {"state": SNAPSHOT, "event": gzip.compress(lines, mtime=0)}
+    assert fetched(archive)[0].status == "ok"
+
+
+def test_a_long_file_is_looked_through_piece_by_piece() -> None:
+    """A line that is cut between two pieces would not be known, and a file of gigabytes fill the memory."""
+    noise = random.Random(1).randbytes(3 * CHUNK).replace(b"\n", b"x")
+    body = noise + b'\n{"when":1}\n'
+    assert measure(body) == Measured(2, body[:64], has_text=True, is_timed=True)
+    packed = gzip.compress(body, mtime=0)
+    assert measure(packed) == measure(body)
+
+
 def test_a_file_that_is_not_compressed_is_one_too() -> None:
     """A proxy that unpacks on the way would make every window unreadable."""
     archive = Archive()
-    archive.file = {"state": b'{"queue":null}', "event": b"{}\n{}\n{}\n"}
+    archive.file = {"state": b'{"queue":null}', "event": b'{"ts":1}\n{"ts":2}\n{"ts":3}\n'}
     result, _ = fetched(archive)
     assert (result.status, result.records) == ("ok", 1 + 3 * 3)
 
 
-def test_a_listing_that_is_no_xml_is_kept() -> None:
+@pytest.mark.parametrize("body", [b"<html>maintenance", b"<html>maintenance</html>"])
+def test_a_listing_that_is_none_is_kept(body: bytes) -> None:
     """A maintenance page would pass for an empty archive, or end the capture."""
-    result = ArchiveClient(CONFIG, Scripted(lambda _: b"<html>maintenance")).fetch(WINDOW)
+    result = ArchiveClient(CONFIG, Scripted(lambda _: body)).fetch(WINDOW)
     assert result.status == "unreadable"
-    assert {page.payload for page in result.pages} == {b"<html>maintenance"}
+    assert {page.payload for page in result.pages} == {body}
 
 
 @pytest.mark.parametrize("says", ["Permission denied.", "You do not have permission to use this report"])

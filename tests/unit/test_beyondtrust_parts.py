@@ -1,4 +1,4 @@
-"""The small parts of the BeyondTrust clients: XML, budget, configuration, messages, registry. No sockets."""
+"""The small parts of the BeyondTrust clients: XML, configuration, messages, registry. No sockets."""
 
 import gzip
 from datetime import date
@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from assets.beyondtrust import ARCHIVE, COMMAND, SESSIONS, STATE, wire, xml
-from assets.beyondtrust.appliance import RESERVE, Budget
 from assets.beyondtrust.archive import ArchiveClient
 from assets.beyondtrust.command import CommandClient
 from assets.beyondtrust.config import BeyondTrustConfig
@@ -16,7 +15,7 @@ from assets.beyondtrust.sessions import SessionsClient
 from assets.beyondtrust.state import StateClient
 from assets.config import Origin
 from assets.registry import VENDORS, connect, connect_live
-from tests.unit.scripted_appliance import CONFIG, Still
+from tests.unit.scripted_appliance import CONFIG
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>'
 OUTSIDE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
@@ -81,57 +80,6 @@ def test_permissions_are_found_however_they_are_written(inner: str) -> None:
     """The doctor would not see that a permission is missing; the vendor's form is not established."""
     root = xml.read(f'<info xmlns="urn:x"><permissions>{inner}</permissions><permission/></info>'.encode())
     assert xml.permissions(root) == {"perm_command": "read_only"}
-
-
-def spent(budget: Budget, clock: Still, requests: int) -> float:
-    """Seconds that so many requests take."""
-    began = clock.seconds
-    for _ in range(requests):
-        budget.wait()
-    return clock.seconds - began
-
-
-@pytest.mark.parametrize(("per_minute", "seconds"), [(None, 10.0), (60, 80.0), (6000, 0.8)])
-def test_requests_stay_below_the_vendors_limit_or_the_one_that_is_stated(
-    per_minute: int | None, seconds: float
-) -> None:
-    """Recorder and backfill together would exceed 20 requests a second, though nobody said that they may."""
-    clock = Still()
-    assert spent(Budget(per_minute, clock), clock, 81) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize(
-    ("left", "interval"),
-    [("15000", 0.125), (str(RESERVE), 0.125), ("1000", 3.6), ("100", 36.0), ("0", 60.0), ("", 0.125), ("many", 0.125)],
-)
-def test_the_last_requests_of_the_hour_are_spread(left: str, interval: float) -> None:
-    """A backfill would use up what the live feeds need."""
-    clock = Still()
-    budget = Budget(None, clock)
-    budget.note(200, {"X-RateLimit-Remaining": left})
-    budget.wait()
-    assert spent(budget, clock, 1) == pytest.approx(interval)
-
-
-def test_the_pace_recovers_with_the_hour() -> None:
-    """One hour's end would slow down all that follow."""
-    clock = Still()
-    budget = Budget(None, clock)
-    for left in ("10", "15000"):
-        budget.note(200, {"X-RateLimit-Remaining": left})
-    budget.wait()
-    assert spent(budget, clock, 1) == pytest.approx(0.125)
-
-
-@pytest.mark.parametrize(
-    ("headers", "pause"), [({}, 10.0), ({"Retry-After": "30"}, 30.0), ({"Retry-After": "9000"}, 60.0)]
-)
-def test_a_429_makes_everybody_wait(headers: dict[str, str], pause: float) -> None:
-    """Other feeds would go on hammering while one obeys."""
-    clock = Still()
-    budget = Budget(None, clock)
-    budget.note(429, headers)
-    assert spent(budget, clock, 1) == pytest.approx(pause)
 
 
 def config(**changes: Any) -> BeyondTrustConfig:

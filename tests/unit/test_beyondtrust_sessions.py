@@ -71,7 +71,51 @@ def test_a_quiet_hour_is_known_in_any_language(info: bytes) -> None:
     site = answering(NICHTS, NICHTS, info)
     client = SessionsClient(CONFIG, site)
     assert [client.fetch(WINDOW).status for _ in range(3)] == ["ok"] * 3
-    assert len(site.asked) == 3 * 3 + 2 * 2
+    assert len(site.asked) == 3 * 3 + 2 * 3
+
+
+class Changing:
+    """A site whose report of long ago, and then every report, says these words, each for ten seconds."""
+
+    def __init__(self, *words: bytes, info: bytes = GRANTED) -> None:
+        self.words, self.info, self.site = words, info, Scripted(self.respond)
+
+    def respond(self, params: Mapping[str, str]) -> bytes:
+        """An error."""
+        if "action" in params:
+            return self.info
+        return self.words[min(int(self.site.clock.monotonic() // 10), len(self.words) - 1)]
+
+
+BUSY = b"<error>Der Dienst startet neu.</error>"
+
+
+@pytest.mark.parametrize("site", [Changing(BUSY, NICHTS), Changing(BUSY, info=BUSY)])
+def test_an_error_that_passes_is_not_how_a_site_says_that_there_is_nothing(site: Changing) -> None:
+    """An hour that was asked for while the site started anew would count as one without sessions."""
+    result = SessionsClient(CONFIG, site.site).fetch(WINDOW)
+    assert result.status == "failed"
+    assert "Der Dienst startet neu" in str(result.error)
+
+
+def test_words_for_nothing_that_were_wrong_are_found_out() -> None:
+    """A site that once said the same error for ten seconds would have a gap in each quiet hour from then on."""
+    site = Changing(BUSY, BUSY, NICHTS).site
+    client = SessionsClient(CONFIG, site)
+    client.fetch(WINDOW)
+    site.clock.sleep(120)
+    assert client.fetch(WINDOW).status == "ok"
+
+
+def test_words_for_nothing_are_asked_for_again_each_hour() -> None:
+    """A site whose language was changed, or whose words were wrong, would be believed until the process ends."""
+    site = answering(NICHTS, NICHTS)
+    client = SessionsClient(CONFIG, site)
+    client.fetch(WINDOW)
+    asked = len(site.asked)
+    site.clock.sleep(3700)
+    assert client.fetch(WINDOW).status == "ok"
+    assert len(site.asked) == asked + 3 + 2 * 3
 
 
 def test_an_error_that_depends_on_the_window_is_not_nothing() -> None:
@@ -113,7 +157,13 @@ def test_the_vendors_clock_is_asked_for_with_a_second_of_sessions() -> None:
     ]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe", b"{}", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'])
+MAINTENANCE = b"<html><body>Down for maintenance</body></html>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", MAINTENANCE, b"<session/>", b"\xff\xfe", b"{}", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'],
+)
 def test_a_report_that_cannot_be_read_is_kept(body: bytes) -> None:
     """What the site sent, however odd, would be gone."""
     result = SessionsClient(CONFIG, answering(teams=body)).fetch(WINDOW)

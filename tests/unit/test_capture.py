@@ -85,6 +85,7 @@ class Memory:
     batches: list[int] = field(default_factory=list)
     days_read: list[date] = field(default_factory=list)
     full: bool = False
+    kept: timedelta | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def spared(self, segment: Segment, /) -> Segment:
@@ -114,11 +115,35 @@ class Memory:
         self.days_read.append(day)
         return [attempt for attempt in self.logged if attempt.window_start.date() == day]
 
+    def note_kept(self, vendor: str, feed: str, source: str, kept: timedelta, /) -> None:
+        """How far back the vendor has something."""
+        assert (vendor, source, feed) == ("acme", "cx", FEED.name)
+        self.kept = kept
+
 
 def run(vendor: Vendor, memory: Memory, **more: Any) -> CaptureResult:
     """Capture the day."""
     arguments: dict[str, Any] = {"vendor": "acme", "source": "cx", "feed": FEED, "days": [DAY], "workers": 2} | more
     return capture(vendor, memory, **arguments)
+
+
+@dataclass
+class Telling(Vendor):
+    """Says how far back it has something."""
+
+    kept: timedelta | None = None
+
+    def kept_since(self, now: datetime) -> datetime | None:
+        """The scripted answer."""
+        return now - self.kept if self.kept else None
+
+
+@pytest.mark.parametrize(("kept", "planned"), [(timedelta(days=9), 144), (None, 0), (timedelta(hours=1), 0)])
+def test_a_vendor_that_keeps_more_than_it_promises_is_asked_for_it(kept: timedelta | None, planned: int) -> None:
+    """What can still be had would be given up."""
+    memory = Memory()
+    assert run(Telling(now=NOW + timedelta(days=4), kept=kept), memory).planned == planned
+    assert memory.kept == kept
 
 
 def test_a_first_capture_lands_and_logs_every_window() -> None:

@@ -172,6 +172,7 @@ def test_what_descends_from_unconfigured_feeds_alone_is_left_out(tmp_path: Path)
         "intermediate/int_all.sql": "staging.stg_a__x union all select id from intermediate.int_b",
         "intermediate/int_windows.sql": "raw.capture_attempts",
         "marts/fct_b.sql": "intermediate.int_b",
+        "intermediate/int_after.sql": "marts.fct_b union all select id from intermediate.int_windows",
     }
     for name, tables in texts.items():
         write(tmp_path, head + tables, name)

@@ -17,7 +17,7 @@ from assets.huawei import cms
 from assets.huawei.config import HuaweiConfig
 from assets.kore import session as kore
 from assets.kore.config import KoreConfig
-from assets.pacing import LANES, SharedPacer, _this_boot, pace_file, shared_pacer
+from assets.pacing import LANES, Bucket, SharedBuckets, SharedPacer, _this_boot, pace_file, shared_pacer
 
 
 class Stepping(Clock):
@@ -211,3 +211,53 @@ def test_kores_and_huaweis_limits_are_shared_too(tmp_path: Path) -> None:
     assert status
     assert (status._many, history._many) == (24, 76)
     assert len({pacer._path for pacer in (live, past, history, status)}) == 4
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 5), st.sampled_from([0.5, 3.0, 20.0])), min_size=1, max_size=2),
+    pauses=st.lists(st.tuples(st.integers(0, 2), st.floats(min_value=0, max_value=30)), max_size=40),
+)
+def test_no_bucket_lets_more_through_than_it_holds(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[int, float]], pauses: list[tuple[int, float]]
+) -> None:
+    """The vendor would refuse us in the end of an hour, or of a second."""
+    path = tmp_path_factory.mktemp("pace") / "buckets"
+    clock = Stepping()
+    buckets = [Bucket(*size) for size in sizes]
+    processes = [SharedBuckets(path, buckets, clock) for _ in range(3)]
+    sent = []
+    for which, pause in pauses:
+        clock.at += pause
+        processes[which].wait()
+        sent.append(clock.at)
+    for bucket in buckets:
+        for first, moment in enumerate(sent):
+            for last in range(first, len(sent)):
+                assert last - first + 1 <= bucket.burst + (sent[last] - moment) / bucket.every + 1e-6
+
+
+def test_buckets_slow_down_and_pause_for_all_who_share_them(tmp_path: Path) -> None:
+    """Only the process that was told would obey."""
+    clock = Stepping()
+    one, other = (SharedBuckets(tmp_path / "buckets", [Bucket(5, 1.0)], clock) for _ in range(2))
+    one.wait()
+    one.slow(7.0, pause=20.0)
+    other.wait()
+    assert (clock.at, other.apart) == (1020.0, 7.0)
+    other.slow(None)
+    one.wait()
+    assert clock.at == 1027.0
+    other.slow(0.0)
+    one.wait()
+    assert (clock.at, one.apart) == (1027.0, 0.0)
+
+
+@pytest.mark.parametrize("content", ["nonsense", "1 2", "nan nan nan nan", "9e9 0 9e9 9e9"])
+def test_damaged_buckets_count_as_full(tmp_path: Path, content: str) -> None:
+    """One bad byte, or a machine started anew, would stop the source for days."""
+    (tmp_path / "buckets").write_text(f"{_this_boot()} {content}")
+    clock = Stepping()
+    pacer = SharedBuckets(tmp_path / "buckets", [Bucket(2, 10.0)], clock)
+    for _ in range(3):
+        pacer.wait()
+    assert clock.at == 1010.0

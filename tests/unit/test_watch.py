@@ -99,6 +99,20 @@ def test_holes_are_missing_while_the_vendor_has_them_and_lost_afterwards(engine:
     assert hole not in look(engine, NOW + 8 * DAY).lost
 
 
+def test_what_the_vendor_said_that_it_keeps_longer_is_not_lost_yet(engine: Engine) -> None:
+    """If this fails, days are given up that a vendor still has, because it was switched off for a while."""
+    watched(engine, NOW - 10 * HOUR, NOW - 9 * HOUR)
+    watched(engine, NOW - 5 * HOUR, NOW)
+    engine.lake.note_kept("cxengage", "agent_states", "cx", 5 * DAY)
+    later = look(engine, NOW + 80 * HOUR)
+    assert later.lost == ()
+    assert later.missing[0] == Stretch(NOW - 9 * HOUR, NOW - 5 * HOUR)
+    assert later.to_loss == (5 * 24 - 89) * HOUR
+    watched(engine, NOW, NOW + HOUR)
+    engine.lake.note_kept("cxengage", "agent_states", "cx", HOUR)
+    assert look(engine, NOW + 80 * HOUR).lost
+
+
 def test_what_was_gone_before_anybody_asked_is_no_loss(engine: Engine) -> None:
     """If this fails, each new source begins with an alarm about days that nobody could have had."""
     engine.lake.request("cxengage", "agent_states", "cx", NOW - 20 * DAY)
