@@ -304,22 +304,7 @@ class Builder:
         staged = {model.table for model in models if model.kind == "segment"}
         made = [model for model in models if model.kind == "day" and staged.intersection(model.parents)]
         return all(self.is_current(model, day) for model in made for day in days) and all(
-            self._stands(day, check.tables) for day in days
-        )
-
-    def _stands(self, day: date, tables: Collection[str]) -> bool:
-        """Whether these tables of a day, their parents and so on are each made from the others as they are now."""
-        found: dict[str, Manifest | None] = {}
-        left = [*tables]
-        while left:
-            if (table := left.pop()) not in found:
-                manifest = found[table] = self.builds.manifest(table, day)
-                left += manifest.same_day if manifest else ()
-        return all(
-            (now := found[parent]) is not None and now.content == content
-            for manifest in found.values()
-            if manifest
-            for parent, content in manifest.same_day.items()
+            self.builds.agree(check.tables, day) for day in days
         )
 
     def _judge(self, check: Check, days: Sequence[date]) -> Verdict:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -103,6 +103,21 @@ class Builds:
             return msgspec.json.decode((self.folder(table, day) / "current.json").read_bytes(), type=Manifest)
         except FileNotFoundError:
             return None
+
+    def agree(self, tables: Iterable[str], day: date) -> bool:
+        """Whether these tables of a day, their parents and so on are each made from the others as they are now."""
+        found: dict[str, Manifest | None] = {}
+        left = [*tables]
+        while left:
+            if (table := left.pop()) not in found:
+                manifest = found[table] = self.manifest(table, day)
+                left += manifest.same_day if manifest else ()
+        return all(
+            (now := found[parent]) is not None and now.content == content
+            for manifest in found.values()
+            if manifest
+            for parent, content in manifest.same_day.items()
+        )
 
     def days(self, table: str) -> list[date]:
         """The days that were built, oldest first."""
