@@ -17,8 +17,9 @@ from assets.config import SourceConfig
 from assets.feeds import Feed
 from assets.windows import frozen_end, retention_edge
 
+from orchestration.feed_clock import FeedClock
 from orchestration.inputs import midnight
-from orchestration.lake import FeedClock, Lake, logs_in
+from orchestration.lake import Lake, logs_in
 from orchestration.settings import Settings, feeds_of
 from orchestration.standing import Standing, heard
 
