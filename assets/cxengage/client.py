@@ -252,9 +252,7 @@ class CxEngageClient:
             reply = self._asker().get(self._path, params)
             left -= len(reply.body)
             if left < 0:
-                what = (
-                    f"the pages of {_iso(window.start)} to {_iso(window.end)} do not end; check base_url, and report it"
-                )
+                what = f"the pages of {_iso(window.start)} to {_iso(window.end)} do not end; check base_url"
                 raise PermanentError(f"{self._config.name}: {what}", reply.status, reply.vendor_time)
             reading.take(reply)
         return reading
