@@ -153,8 +153,6 @@ def test_pages_that_do_not_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> 
             return Reply(f"GET {path}", 200, None, None, NOW, NOW, body)
 
     monkeypatch.setattr(client, "LARGEST_WINDOW", 1000)
-    with pytest.raises(
-        PermanentError, match=r"cx_us: the pages of 2026-03-04T11:00:00.000Z to .* do not end"
-    ) as caught:
+    with pytest.raises(PermanentError, match=r"cx_us: the pages of 2026-03-04T11.* do not end") as caught:
         CxEngageClient(CONFIG, Endless(b""), 1).fetch(WINDOW)
     assert not caught.value.source_wide
