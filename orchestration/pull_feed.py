@@ -139,7 +139,7 @@ class PullFeed:
             self._unlogged.append(attempt)
             return None, False, step.is_behind
         said = attempt.error or attempt.status
-        again = asyncio.get_running_loop().time() - self._told_at >= self.pace.seal
+        again = asyncio.get_running_loop().time() - self._told_at >= self.pace.tidy
         # One row when something goes wrong, and one now and then while it stays so; not one per try.
         if said != self.trouble or again or attempt.segment is not None:
             self._unlogged.append(attempt)

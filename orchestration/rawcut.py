@@ -18,8 +18,9 @@ from assets.bodies import BodyError, TooLargeError, gunzip
 from assets.erasure import Person
 
 from orchestration.files import sync
-from orchestration.lake import RAW_SCHEMA, Lake, Page, Segment, cleaned, segment_table, segments_of, write_raw
+from orchestration.lake import RAW_SCHEMA, Lake, Page, Segment, cleaned, segment_table, segments_of
 from orchestration.logs import rename_segments
+from orchestration.rawfile import write_raw
 from orchestration.tombstones import Cutting
 
 

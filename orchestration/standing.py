@@ -48,6 +48,11 @@ def tell(spool: Path, name: str, standing: Standing, *, yields: bool = False) ->
         LOGGER.debug("%s: how it stands cannot be written: %s", name, error)
 
 
+def half_told(spool: Path) -> list[Path]:
+    """What recorders were writing when they were killed."""
+    return [path for path in (spool / _FOLDER).rglob("*") if path.is_file() and path.suffix[1:].isdigit()]
+
+
 def heard(spool: Path, name: str, now: datetime | None = None) -> Standing | None:
     """How a feed (``source/feed``) stands; None when no recorder has told lately."""
     try:

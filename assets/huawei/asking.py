@@ -19,6 +19,8 @@ from assets.capture import Probe
 from assets.config import SourceConfig
 from assets.http import http_date, retry_after
 from assets.live import LiveError, Sink
+from assets.pacing import SharedPacer
+from assets.threads import aside
 from orchestration.lake import Page
 
 OK = 200
@@ -140,20 +142,10 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     return body.whole()
 
 
-class Pacer:
-    """Spaces requests evenly: never more than so many in any minute, whoever makes them; none means no limit."""
-
-    def __init__(self, per_minute: int | None) -> None:
-        self._interval = 60.0 / per_minute if per_minute else 0.0
-        self._next = 0.0
-
-    async def wait(self) -> None:
-        """Wait for the next free place; who comes first goes first."""
-        now = time.monotonic()
-        place = max(now, self._next)
-        self._next = place + self._interval
-        if place > now:
-            await asyncio.sleep(place - now)
+async def take_place(pacer: SharedPacer | None) -> None:
+    """Wait for the next free place of a shared limit; its file may be held up, the loop may not."""
+    if pacer is not None:
+        await asyncio.sleep(await aside(pacer.place))
 
 
 class Backoff:

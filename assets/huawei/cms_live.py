@@ -13,8 +13,8 @@ import aiohttp
 from assets.bodies import MEGABYTE
 from assets.capture import Probe
 from assets.config import MissingVariableError
-from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, Pacer, ask, open_session
-from assets.huawei.cms import MISSING, STATUS, UNAUTHORISED, WAYS_OUT, CmsHistoryClient, encode
+from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, ask, open_session, take_place
+from assets.huawei.cms import MISSING, STATUS, UNAUTHORISED, WAYS_OUT, CmsHistoryClient, cms_pacer, encode
 from assets.huawei.cms_replies import AGENTS, AgentList, CmsError, rows_of
 from assets.huawei.config import CmsConfig, HuaweiConfig
 from assets.huawei.signing import signed_headers
@@ -77,7 +77,7 @@ class _Polling:
         sink: Sink,
         most_agents: int,
     ) -> None:
-        self.coverage = Coverage(sink, timedelta(seconds=2 * config.poll_seconds))
+        self.coverage = Coverage(sink, timedelta(seconds=config.hold_polls * config.poll_seconds))
         self._config = config
         self._cms = cms
         self._keys = keys
@@ -85,8 +85,8 @@ class _Polling:
         self._sink = sink
         self._most_agents = most_agents
         self._agents = AgentList()
+        self._pacer = cms_pacer(config, cms, "live")
         self._throttle = Backoff()
-        self._pacer = Pacer(config.max_requests_per_minute)
 
     async def forever(self) -> None:
         """Poll at even distances."""
@@ -145,8 +145,8 @@ class _Polling:
             CmsError: There is no such address.
             LiveError: The keys are wrong.
         """
+        await take_place(self._pacer)
         body = encode(ccId=self._cms.cc_id, vdn=self._cms.vdn, **parameters)
-        await self._pacer.wait()
         headers = signed_headers(*self._keys, "POST", self._config.cms_url + path, body, datetime.now(UTC))
         began = time.monotonic()
         try:

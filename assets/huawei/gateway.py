@@ -22,15 +22,16 @@ from assets.huawei.asking import (
     Backoff,
     Coverage,
     NoAnswerError,
-    Pacer,
     ask,
     clock_probe,
     open_session,
+    take_place,
 )
 from assets.huawei.config import HuaweiConfig
 from assets.huawei.retcodes import Verdict, explain, judge
 from assets.huawei.seats import JSON, RESOURCE, GuidFile, OwnSeats, Patience, Roster, Seat
 from assets.live import LiveError, Sink
+from assets.pacing import SharedPacer, shared_pacer
 
 SILENT_POLLS = 5
 """One agent may fail to be answered; so many polls in a row say that the gateway is gone."""
@@ -58,7 +59,9 @@ class GatewayClient:
         Raises:
             LiveError: Nothing can be asked until somebody mends something.
         """
-        config, patience, pacer = self._config, self._patience, Pacer(self._config.max_requests_per_minute)
+        config, patience = self._config, self._patience
+        # Another recorder may have the feed for a moment longer.
+        pacer = shared_pacer(self._config, None, self._config.base_url)
         async with open_session(config, config.base_url) as session:
             if config.guid_file is not None:
                 file = GuidFile(config.name, config.guid_file)
@@ -118,7 +121,7 @@ class _Polling:
         roster: Roster,
         sink: Sink,
         patience: Patience,
-        pacer: Pacer,
+        pacer: SharedPacer | None,
     ) -> None:
         self._source = config.name
         self._interval = config.poll_seconds
@@ -130,7 +133,7 @@ class _Polling:
         self._places = asyncio.Semaphore(IN_FLIGHT)
         self._throttle = Backoff()
         self._silent = 0
-        self._coverage = Coverage(sink, timedelta(seconds=2 * config.poll_seconds))
+        self._coverage = Coverage(sink, timedelta(seconds=config.hold_polls * config.poll_seconds))
 
     async def until_cancelled(self, *beside: Coroutine[None, None, None]) -> None:
         """Poll, with what runs beside it."""
@@ -155,7 +158,7 @@ class _Polling:
                 await _until(clock, due + number * step)
                 await self._throttle.wait()
                 if seat.ready:
-                    await self._pacer.wait()
+                    await take_place(self._pacer)
                     await self._places.acquire()
                     seat.asking = True
                     tasks.create_task(self._poll(seat))

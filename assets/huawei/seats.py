@@ -16,9 +16,10 @@ from typing import Protocol
 import aiohttp
 import msgspec
 
-from assets.huawei.asking import OK, Answer, Backoff, NoAnswerError, Pacer, ask
+from assets.huawei.asking import OK, Answer, Backoff, NoAnswerError, ask, take_place
 from assets.huawei.config import WORK_NUMBER, HuaweiAgent
 from assets.huawei.retcodes import LOCKING, Verdict, explain, judge
+from assets.pacing import SharedPacer
 from orchestration.lake import Page
 
 LOGGER = logging.getLogger(__name__)
@@ -209,7 +210,7 @@ class OwnSeats:
         agents: Iterable[HuaweiAgent],
         take: Callable[[Page], Awaitable[None]],
         patience: Patience,
-        pacer: Pacer,
+        pacer: SharedPacer | None,
     ) -> None:
         self._source = source
         self._sign_ins = {
@@ -273,7 +274,7 @@ class OwnSeats:
 
     async def _sign_in(self, session: aiohttp.ClientSession, seat: Seat) -> tuple[Verdict, str]:
         body = msgspec.json.encode(self._sign_ins[seat.agent])
-        await self._pacer.wait()
+        await take_place(self._pacer)
         answer = await ask(session, "PUT", _path(seat), {"Content-Type": JSON}, body)
         if answer.status != OK:
             raise NoAnswerError(f"the sign-in answered {answer.status}")
@@ -286,7 +287,7 @@ class OwnSeats:
 
     async def _beat(self, session: aiohttp.ClientSession, seat: Seat) -> tuple[Verdict, str]:
         path = f"{RESOURCE}/agentevent/{seat.agent}"
-        await self._pacer.wait()
+        await take_place(self._pacer)
         answer = await ask(session, "GET", path, seat.headers())
         if answer.status != OK:
             raise NoAnswerError(f"the event poll answered {answer.status}")

@@ -15,17 +15,16 @@ import msgspec
 from assets.capture import Fetched, Probe
 from assets.config import MissingVariableError
 from assets.http import HttpError, PermanentError, Reply, Retry
+from assets.json_text import paired
 from assets.kore import AGENT_ACTIVITY
 from assets.kore.config import KoreConfig
-from assets.kore.session import Lane, connect
+from assets.kore.session import connect
 from assets.kore.zone import judge_zone
+from assets.pacing import Lane, lane_of
 from assets.windows import Window
 from orchestration.lake import Page
 
 SECOND = timedelta(seconds=1)
-LIVE = timedelta(minutes=5)
-"""A window that ends so near to now is the present's: it does not wait behind a backfill."""
-
 ROUND = 50
 """A count of updates that is a multiple of this may be a cap that nobody documented."""
 
@@ -103,7 +102,7 @@ class KoreClient:
         Raises:
             HttpError: A reply could not be had.
         """
-        lane: Lane = "live" if window.end > self._asker("live").vendor_now() - LIVE else "past"
+        lane = lane_of(window, self._asker("live").vendor_now())
         reads = self._complete(window, self._read(window, lane), lane)
         unreadable = any(read.updates is None for read in reads)
         error = next((read.error for read in reads if read.error), None)
@@ -223,7 +222,7 @@ def _updates(reply: Reply) -> list[msgspec.Raw]:
     """
     if reply.status == NO_CONTENT and not reply.body:
         return []
-    envelope = ANY_OBJECT.decode(reply.body)
+    envelope = ANY_OBJECT.decode(paired(reply.body))
     lists = [
         envelope[name] for name in ("AgentUpdates", "agentUpdates") if bytes(envelope.get(name, b"null")) != b"null"
     ]

@@ -84,6 +84,13 @@ def test_an_error_for_one_agent_is_given_on_and_does_not_end_coverage(tmp_path: 
     assert "lost" not in list(notes.words())
 
 
+def test_the_feed_is_watched_for_as_long_as_a_state_holds(tmp_path: Path) -> None:
+    """If this fails, hold_polls bridges a missed poll in the timeline, and the recorder tells a gap there."""
+    vendor = Vendor({status_of("101"): [state(), refusal("100-007")]})
+    notes = listen(vendor, guids(tmp_path, "101"), 12, hold_polls=2000)
+    assert "lost" not in list(notes.words())
+
+
 def test_a_refused_guid_is_asked_with_more_and_more_rarely(tmp_path: Path) -> None:
     """If this fails, a stale GUID is hammered with all day."""
     vendor = Vendor({status_of("101"): [state()], status_of("102"): [refusal("000-003")]})

@@ -12,7 +12,7 @@ import pytest
 from assets.capture import CaptureError, capture
 from assets.config import Origin
 from assets.http import Clock, PermanentError, TransientError
-from assets.kore import AGENT_ACTIVITY, session
+from assets.kore import AGENT_ACTIVITY
 from assets.kore.client import KoreClient
 from assets.kore.config import KoreConfig
 from assets.windows import Window
@@ -47,9 +47,8 @@ def twice_a_minute(until: datetime) -> list[tuple[datetime, str, str, str]]:
 
 
 @pytest.fixture
-def make(vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Clients of it that do not wait between tries, with budgets of their own."""
-    monkeypatch.setattr(session, "pace_dir", lambda: tmp_path / "pace")
     monkeypatch.setattr("assets.http.Clock", Hasty)
     with serving(vendor) as address:
         yield lambda **changes: KoreClient(config(address, **changes))

@@ -11,7 +11,7 @@ import pytest
 from requests import Request, Session
 
 from assets.huawei import asking
-from assets.huawei.asking import Answer, Backoff, Coverage, Pacer, clock_probe
+from assets.huawei.asking import Answer, Backoff, Coverage, clock_probe
 from assets.huawei.cms import quarters
 from assets.huawei.cms_replies import CmsError, agents_of, rows_of
 from assets.huawei.config import HuaweiConfig
@@ -249,20 +249,6 @@ def test_a_vendor_that_never_gave_a_good_answer_is_told_once() -> None:
     coverage.tell()
     coverage.tell()
     assert [word for word, _ in told.words] == ["agent 101: nonsense", "agent 102: nonsense"]
-
-
-def test_requests_of_one_source_are_spaced_whoever_makes_them() -> None:
-    """If this fails, a limit that somebody set for the vendor's sake is broken."""
-
-    async def places(per_minute: int | None) -> list[float]:
-        pacer, began = Pacer(per_minute), time.monotonic()
-        await asyncio.gather(*(pacer.wait() for _ in range(5)))
-        return [time.monotonic() - began, pacer._next - began]
-
-    waited, following = asyncio.run(places(3000))
-    assert waited >= 4 * 0.02
-    assert following >= 5 * 0.02
-    assert asyncio.run(places(None))[1] < 0.02
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration.feed_clock import FeedClock
-from orchestration.lake import RAW_SCHEMA, Attempt, Lake, Page, Segment, segments_of, stamp, write_raw
+from orchestration.lake import RAW_SCHEMA, Attempt, Lake, Page, Segment, segments_of, stamp
+from orchestration.rawfile import write_raw
 
 START = datetime(2026, 11, 3, 8, tzinfo=UTC)
 DAY = date(2026, 11, 3)

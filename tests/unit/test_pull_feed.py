@@ -148,7 +148,7 @@ def test_trouble_that_stays_is_told_now_and_then(tmp_path: Path) -> None:
     """If this fails, an outage of a day is one row at its beginning."""
     vendor = Vendor()
     vendor.errors = [TransientError("one: no answer")] * 1000
-    asyncio.run(followed(pull_feed(tmp_path, vendor, replace(FAST, seal=0.01)), vendor, 6))
+    asyncio.run(followed(pull_feed(tmp_path, vendor, replace(FAST, tidy=0.01)), vendor, 6))
     assert len(attempts(tmp_path, "events")) > 2
 
 

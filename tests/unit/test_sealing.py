@@ -1,7 +1,10 @@
 """Sealing: what a spool file holds is in the lake once, whatever dies when, and what cannot be read is kept."""
 
+import errno
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -226,3 +229,24 @@ def test_tens_of_thousands_of_small_messages_make_a_small_segment_quickly(tmp_pa
     [path] = (tmp_path / "lake").glob("raw/toy/words/source=one/date=*/*.parquet")
     assert path.stat().st_size < 200_000
     assert len(payloads(tmp_path)) == 30_000
+
+
+def test_a_file_that_may_not_be_opened_stays_and_the_others_are_recovered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If this fails, one file that root left in the spool keeps all that is heard later out of the lake."""
+    good = orphan(tmp_path, *HAPPENED)
+    theirs = good.with_name("00000000T000000Z-theirs.spool")
+    theirs.write_bytes(b"")
+    opened = os.open
+
+    def refusing(path: Path, *words: Any) -> int:
+        if path == theirs:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *words)
+
+    monkeypatch.setattr(os, "open", refusing)
+    recover(Lake(tmp_path / "lake"), tmp_path / "spool")
+    assert payloads(tmp_path) == [b"a", b"b"]
+    assert theirs.exists()
+    assert "cannot be sealed yet" in caplog.text
