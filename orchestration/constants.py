@@ -24,8 +24,9 @@ from orchestration.csv_tables import (
     read_state_map,
     valid_on,
 )
+from orchestration.feed_clock import FeedClock
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import FeedClock, Lake
+from orchestration.lake import Lake
 from orchestration.settings import Settings, sql_dir
 
 RAW_TYPES = {

@@ -19,9 +19,10 @@ from assets.feeds import Feed
 from assets.windows import frozen_end, retention_edge
 
 from orchestration.aside import set_aside
+from orchestration.feed_clock import FeedClock
 from orchestration.files import UnreadableFileError, naming
 from orchestration.inputs import midnight
-from orchestration.lake import FeedClock, Lake
+from orchestration.lake import Lake
 from orchestration.settings import Settings, feeds_of
 from orchestration.standing import Standing, heard
 

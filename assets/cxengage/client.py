@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
+from assets.bodies import MEGABYTE
 from assets.capture import Fetched, Probe
 from assets.config import MissingVariableError
 from assets.cxengage import AGENT_STATES
@@ -27,6 +28,9 @@ PAGE_LIMIT = 2_000
 """Records per request, about 2 MB: most windows of a thousand agents in one page, little to repeat when one is lost."""
 
 WINDOW_TRIES = 3
+LARGEST_WINDOW = 256 * MEGABYTE
+"""Of all pages of a window together, in bytes: a hundred times what ten minutes of a thousand agents are."""
+
 NO_CONTENT = 204
 UNAUTHORISED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 PROBE = Retry(tries=2)
@@ -245,10 +249,15 @@ class CxEngageClient:
 
     def _read(self, window: Window, lane: Lane) -> _Reading:
         """Read all pages of a window once, until they are complete or something is wrong."""
-        reading = _Reading(self._page_limit, self.decode)
+        reading, left = _Reading(self._page_limit, self.decode), LARGEST_WINDOW
         while not reading.ended:
             params = self._params(window, self._page_limit, reading.records)
-            reading.take(self._asker(lane).get(self._path, params))
+            reply = self._asker(lane).get(self._path, params)
+            left -= len(reply.body)
+            if left < 0:
+                what = f"the pages of {_iso(window.start)} to {_iso(window.end)} do not end; check base_url"
+                raise PermanentError(f"{self._config.name}: {what}", reply.status, reply.vendor_time)
+            reading.take(reply)
         return reading
 
 

@@ -66,7 +66,8 @@ def config(address: str, **changes: Any) -> KoreConfig:
         "client_secret": "${KORE_SECRET}",
         "max_requests_per_minute": 5_000,
     }
-    return KoreConfig.model_validate(keys | changes, context=Origin(environ=environ))
+    pace = changes.pop("pace", None)
+    return KoreConfig.model_validate(keys | changes, context=Origin(environ=environ, pace_dir=pace))
 
 
 def times(pages: Any) -> set[str]:
@@ -139,9 +140,9 @@ def test_the_present_waits_behind_no_backfill(make: Make, tmp_path: Path) -> Non
     """If this fails, the recorder stands still for as long as a backfill has used up the account's minute."""
 
     def used() -> set[str]:
-        return {path.name.rpartition("-")[2] for path in (tmp_path / "pace").iterdir()}
+        return {path.name.rpartition("-")[2] for path in tmp_path.iterdir()}
 
-    client = make()
+    client = make(pace=tmp_path)
     now = client.vendor_now()
     client.fetch(Window(now - timedelta(seconds=90), now - timedelta(seconds=60)))
     assert used() == {"live"}

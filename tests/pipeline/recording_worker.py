@@ -19,6 +19,7 @@ from orchestration.recorder import Keeper
 from orchestration.settings import load_settings
 from tests.recording import Toy, live_feed, now, page
 
+TALK = "talk"
 PACE = Pace(seal=0.5, calm=0.1, base=0.02, longest=0.1, look=0.05)
 Tell = Callable[[str], object]
 
@@ -57,7 +58,10 @@ class Gateway:
 
 
 def main(home: Path, told: Path, sources: Path) -> None:
-    """Record until killed; each word is written to the file ``told``, with the time, before it is said."""
+    """Record until killed; each word is written to the file ``told``, with the time, before it is said.
+
+    The one who talks has a home of its own, since no configuration names it.
+    """
     log = os.open(told, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 
     def tell(word: str) -> None:
@@ -75,13 +79,13 @@ def main(home: Path, told: Path, sources: Path) -> None:
                 raise LiveError("the vendor hung up")
 
     async def record() -> None:
-        await asyncio.gather(*(Keeper(one, lake, home / "spool", one.disk, PACE).run() for one in feeds))
+        await asyncio.gather(*(Keeper(one, one.lake, spool, one.disk, PACE).run() for one, spool in feeds))
 
-    connections, lake = [0], Lake(home / "lake")
+    connections = [0]
     [config] = load_settings(home, sources).sources
     client = Gateway(GatewayClient(config), tell)  # type: ignore[arg-type]  # there is no source but Huawei's
-    talking = live_feed(home, Toy(talk), PACE)
-    folder = home / "spool" / "huawei" / AGENT_STATUS.name / config.name
+    talking = live_feed(home / TALK, Toy(talk), PACE)
+    lake, folder = Lake(home / "lake"), home / "spool" / "huawei" / AGENT_STATUS.name / config.name
     polled = LiveFeed("huawei", config.name, AGENT_STATUS, lambda: client, lake, folder, talking.disk, PACE)
-    feeds = (talking, polled)
+    feeds = ((talking, home / TALK / "spool"), (polled, home / "spool"))
     asyncio.run(record())

@@ -22,7 +22,7 @@ from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.huawei import HuaweiServer
 from simulator.huawei_states import HuaweiDialect
-from tests.pipeline.recording_worker import main, word_of
+from tests.pipeline.recording_worker import TALK, main, word_of
 from tests.pipeline.site import build, opened
 from tests.recording import attempts, payloads
 
@@ -97,7 +97,8 @@ def killed_again_and_again(home: Path, told: Path, sources: Path) -> dict[str, f
         assert process.exitcode == -signal.SIGKILL
         words = said(told)
         killed |= {word: killed_at for word in words if word not in killed}
-    recover(Lake(home / "lake"), home / "spool")
+    for one in (home, home / TALK):
+        recover(Lake(one / "lake"), one / "spool")
     return killed
 
 
@@ -108,7 +109,7 @@ def test_killed_again_and_again_nothing_older_than_a_second_is_lost(tmp_path: Pa
         killed = killed_again_and_again(tmp_path, told, sources)
         engine = Engine(load_settings(tmp_path, sources))
 
-    kept = [payload.decode() for payload in payloads(tmp_path)] + answers(tmp_path)
+    kept = [payload.decode() for payload in payloads(tmp_path / TALK)] + answers(tmp_path)
     words = said(told)
     assert len(kept) == len(set(kept))
     assert set(kept) <= set(words)
@@ -116,14 +117,14 @@ def test_killed_again_and_again_nothing_older_than_a_second_is_lost(tmp_path: Pa
     assert max(missing, default=0.0) <= PROMISED_SECONDS
     assert len(kept) > 0.5 * len(words) > 1000
 
-    heard, polled = attempts(tmp_path), attempts(tmp_path, "agent_status", SOURCE, "huawei")
+    heard, polled = attempts(tmp_path / TALK), attempts(tmp_path, "agent_status", SOURCE, "huawei")
     for found in (heard, polled):
         assert all(before.window_end == after.window_start for before, after in pairwise(found))
         gaps = [one.error for one in found if one.status == "failed"]
         assert gaps.count(ABSENT) > KILLS / 2  # none where it was killed before it said that it was back
         assert set(gaps) <= {ABSENT, "the vendor hung up"}
     assert sum(one.records or 0 for one in heard + polled) == len(kept)
-    assert not list((tmp_path / "spool").rglob("*.spool"))
+    assert not list(tmp_path.rglob("*.spool"))
     adds_up(engine, polled)
 
 

@@ -13,7 +13,8 @@ from orchestration import alarm_sensor
 from orchestration.alarm_sensor import alarms, feed_incidents, late_builds
 from orchestration.alarms import read_book
 from orchestration.builds import Manifest
-from orchestration.lake import FeedClock, Lake
+from orchestration.feed_clock import FeedClock
+from orchestration.lake import Lake
 from orchestration.model_assets import key_of
 from orchestration.resources import Engine
 from tests.pipeline.toy import engine_at

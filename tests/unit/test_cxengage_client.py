@@ -7,10 +7,11 @@ import pytest
 
 from assets.capture import Fetched
 from assets.config import Origin
+from assets.cxengage import client
 from assets.cxengage.client import CxEngageClient
 from assets.cxengage.config import CxEngageConfig
 from assets.cxengage.intervals import IntervalsClient
-from assets.http import Reply, Retry
+from assets.http import PermanentError, Reply, Retry
 from assets.windows import Window
 
 NOW = datetime(2026, 3, 4, 12, 4, 20, 700_000, tzinfo=UTC)
@@ -148,3 +149,17 @@ def test_without_any_date_our_clock_is_used() -> None:
     client = CxEngageClient(CONFIG, Scripted(b"{}"))
     assert client.vendor_now() == NOW
     assert list(client.probe())[-1].message == "the vendor's answers carry no Date; our own clock is used"
+
+
+def test_pages_that_do_not_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a vendor that heeds no offset fills the memory of the recorder, and is asked without end."""
+
+    class Endless(Scripted):
+        def get(self, path: str, params: dict[str, str], _retry: Retry | None = None, /) -> Reply:
+            body = b'{"results": [{"eventId": "%s"}]}' % params["offset"].encode()
+            return Reply(f"GET {path}", 200, None, None, NOW, NOW, body)
+
+    monkeypatch.setattr(client, "LARGEST_WINDOW", 1000)
+    with pytest.raises(PermanentError, match=r"cx_us: the pages of 2026-03-04T11.* do not end") as caught:
+        CxEngageClient(CONFIG, Endless(b""), 1).fetch(WINDOW)
+    assert not caught.value.source_wide
