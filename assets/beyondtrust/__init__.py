@@ -15,9 +15,9 @@ one token per process and source, for all its feeds. A token refused with 401 is
 before 16.1 with user and password are not supported: the vendor has deprecated them.
 
 **Limits.** 20 requests a second and 15,000 an hour per account over all APIs, with ``X-RateLimit-Remaining`` (seen in
-the sibling product's OpenAPI); 429 beyond (inferred). Our processes share less than that (``budget.py``). Consecutive calls must each close their connection (seen [4][5]).
-30 integrations may listen to the state at once; updates come up to 20 s late; who reads too slowly is cut off (seen
-[2]).
+the sibling product's OpenAPI); 429 beyond (inferred). Our processes share less than that (``budget.py``). Consecutive
+calls must each close their connection (seen [4][5]). 30 integrations may listen to the state at once; updates come up
+to 20 s late; who reads too slowly is cut off (seen [2]).
 
 **State.** ``wss://HOST/nw``, subprotocol ``ingredi state api``, which has spaces in it and is thus refused by most
 libraries; messages are JSON, each ends with a newline, and frames are cut anywhere (seen; the last inferred). The token
