@@ -17,10 +17,8 @@ from tests.pipeline.week_pieces import Moved, Piece, day_of, merged
 from tests.pipeline.week_truth import Week
 
 TIMELINE = """
-select agent_id, epoch_us(t.started_at), epoch_us(t.ended_at), t.state,
-    case when t.state = 'not_ready' or source in ('cx', 'kore') and t.state <> 'offline' then t.reason end,
-    t.work_items, t.load, t.capacity, epoch_us(s.logged_in_at),
-    case when source <> 'support' then t.vendor_state end
+select agent_id, epoch_us(t.started_at), epoch_us(t.ended_at), t.state, t.reason,
+    t.work_items, t.load, t.capacity, epoch_us(s.logged_in_at), t.vendor_state, t.reason_code, t.direction
 from marts.fct_agent_timeline as t
 left join marts.fct_agent_sessions as s using (source, session_id, agent_id)
 where source = $source order by agent_id, t.started_at
@@ -92,11 +90,11 @@ class Read:
     def moved(self, source: str) -> dict[Moved, tuple[int, bool]]:
         """Transfers with hop and return."""
         rows = self.ask(
-            "select interaction_id, from_agent_id, to_kind, to_id, epoch_us(started_at), epoch_us(completed_at), hop, "
-            "is_return from marts.fct_transfers where source = $source",
+            "select interaction_id, from_agent_id, to_kind, to_id, epoch_us(started_at), epoch_us(completed_at), kind, "
+            "hop, is_return from marts.fct_transfers where source = $source",
             source=source,
         )
-        return {Moved(*row[:6]): (row[6], row[7]) for row in rows}
+        return {Moved(*row[:7]): (row[7], row[8]) for row in rows}
 
     def pairs(self, source: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
         """Transfers between pairs by day: how many, how many arrived, microseconds, returns."""

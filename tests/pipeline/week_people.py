@@ -26,6 +26,12 @@ NIGHT = ((22, 30, "On Queue"),)
 PLANNED = range(6)
 WORKER = 7
 """Who is planned as a person, by night."""
+TEAMS = ("Red", "Green", "Blue")
+MOVED = DAYS[3]
+MOVES = {2, 12, 17}
+"""Who is in another team from that day on."""
+UNLISTED = {("kore", 9), ("aicc", 18)}
+"""Agents whom the roster does not name."""
 WORK = {"available", "handling", "wrap_up"}
 FIGURES = ("scheduled", "scheduled_work", "worked", "adherent", "out_of_adherence", "neutral", "observed")
 Pieces = Mapping[str, Mapping[str, Sequence[Piece]]]
@@ -34,8 +40,10 @@ Row = tuple[int, ...]
 
 def write_files(folder: Path, ids: Mapping[str, Mapping[str, str]], numbers: Mapping[str, int]) -> dict[str, str]:
     """Write roster and schedule; returns the keys that name them."""
-    roster = [f"{source},{name},P{numbers[true_id]}" for source, own in ids.items() for true_id, name in own.items()]
-    (folder / "roster.csv").write_text("\n".join(["source,agent_id,person_id", *roster, ""]))
+    rows = [",".join(map(str, row)) for row in roster(ids, numbers)]
+    (folder / "roster.csv").write_text(
+        "\n".join(["source,agent_id,person_id,display_name,team,site,valid_from,valid_to", *rows, ""])
+    )
     of = {number: true_id for true_id, number in numbers.items()}
     rows = [f"cx,{of[number]},,{hours}" for number in PLANNED for hours in _hours(PLAN)]
     rows += [f",,P{WORKER},{hours}" for hours in _hours(NIGHT)]
@@ -43,6 +51,22 @@ def write_files(folder: Path, ids: Mapping[str, Mapping[str, str]], numbers: Map
         "\n".join(["source,agent_id,person_id,started_at,ended_at,activity", *rows, ""])
     )
     return {"roster": "roster.csv", "schedule": "schedule.csv"}
+
+
+def roster(ids: Mapping[str, Mapping[str, str]], numbers: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
+    """Source, agent, person, name, team, site, first day and first day no more; empty where there is none."""
+    for source, own in ids.items():
+        for true_id, name in own.items():
+            number = numbers[true_id]
+            who = source, name, f"P{number}", f"Person {number}"
+            site = "Berlin" if number < 10 else "Pune"
+            if (source, number) in UNLISTED:
+                continue
+            if number in MOVES:
+                yield *who, TEAMS[number % 3], site, "", str(MOVED)
+                yield *who, TEAMS[(number + 1) % 3], site, str(MOVED), ""
+            else:
+                yield *who, TEAMS[number % 3], site, "", ""
 
 
 def _hours(plan: Sequence[tuple[float, float, str]]) -> Iterator[str]:
@@ -58,7 +82,8 @@ def persons(tiles: Pieces, ids: Mapping[str, Mapping[str, str]], numbers: Mappin
     for source, told in tiles.items():
         names = {name: true_id for true_id, name in ids[source].items()}
         for agent, pieces in told.items():
-            own[f"P{numbers[names[agent]]}"].append(pieces)
+            if (source, numbers[names[agent]]) not in UNLISTED:
+                own[f"P{numbers[names[agent]]}"].append(pieces)
     return {person: merged(_laid(agents)) for person, agents in own.items()}
 
 

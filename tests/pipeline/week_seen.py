@@ -14,7 +14,7 @@ from simulator.facts import CHANNELS
 from tests.pipeline.truth import DAY, micros
 from tests.pipeline.week_days import UNTIL
 from tests.pipeline.week_figures import QUARTER, split
-from tests.pipeline.week_people import PERSON
+from tests.pipeline.week_people import PERSON, UNLISTED
 from tests.pipeline.week_pieces import SECOND, Piece, day_of, whole
 from tests.pipeline.week_truth import GAP, OBSERVED, Week
 from tests.pipeline.week_work import interaction
@@ -131,7 +131,7 @@ def person_days(
     sources: defaultdict[tuple[str, date], set[str]] = defaultdict(set)
     for source, told in tiles.items():
         for true_id, agent in week.ids[source].items():
-            for one in told.get(agent, ()):
+            for one in told.get(agent, ()) if (source, week.numbers[true_id]) not in UNLISTED else ():
                 sources[f"P{week.numbers[true_id]}", day_of(one.start)].add(source)
     found = {}
     for person, pieces in people.items():

@@ -35,13 +35,15 @@ from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.cxengage import CxEngageServer
 from simulator.facts import HOUR, Agent
+from simulator.faults import Faults
+from simulator.floor import Habits
 from simulator.huawei import HuaweiServer
 from simulator.huawei_states import HuaweiDialect
 from simulator.kore import KoreServer
 from simulator.kore_events import REASON_CODES, KoreDialect
 from simulator.plan import Shift, shifts
 from simulator.server import Vendors
-from tests.pipeline.week_days import DAYS, FIRST, OUTAGE, UNTIL
+from tests.pipeline.week_days import DAYS, FIRST, FORGOTTEN, OUTAGE, SPOILT, UNTIL
 from tests.pipeline.week_people import write_files
 
 PEOPLE = {
@@ -59,6 +61,8 @@ FEEDS = {
     "support": ARCHIVE,
 }
 """The feeds that tell what agents do, by source."""
+CONSULTS = 0.3
+"""Of the transfers to colleagues so many are talked over first."""
 _BETWEEN_LOOKS = timedelta(hours=22)
 """Huawei forgets after a day."""
 
@@ -148,7 +152,7 @@ def week_site(folder: Path, seed: int = 5, agents: int = 20) -> Iterator[WeekSit
         patch.setattr(centre_module, "shifts", forgetful)
         patch.setattr(centre_module, "contacts", few)
         patch.setattr(beyondtrust_sessions, "contacts", few)
-        centre = Centre.simulate(seed, agents, FIRST, len(DAYS) + 1)
+        centre = Centre.simulate(seed, agents, FIRST, len(DAYS) + 1, Habits(consults=CONSULTS))
         with _vendors(centre) as vendors:
             yield WeekSite(folder / "home", vendors, Engine(_settings(folder, vendors)))
 
@@ -161,7 +165,7 @@ def _vendors(centre: Centre) -> Vendors:
     return Vendors(
         centre,
         clock,
-        CxEngageServer(centre, clock, dialect=cxengage),
+        CxEngageServer(centre, clock, dialect=cxengage, faults=Faults(dropped=FORGOTTEN, spoilt=(SPOILT,))),
         KoreServer(centre, clock, dialect=KoreDialect(rate_per_minute=100_000), agents=ids["kore"]),
         HuaweiServer(centre, clock, dialect=HuaweiDialect(history_by="end"), agents=ids["huawei"]),
         BeyondTrustServer(centre, clock, dialect=beyondtrust, agents=ids["beyondtrust"]),

@@ -5,7 +5,8 @@ to what was asked for, by the rules of docs/metrics.md. Times are whole microsec
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,13 +15,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from simulator.calls import contacts
+from simulator.centre import Centre
 from simulator.facts import Agent, Change
-from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
-from simulator.kore_events import REASON_CODES
 from tests.pipeline.truth import DAY, Truth, micros, truth
-from tests.pipeline.week_days import FIRST, OUTAGE, UNTIL
+from tests.pipeline.week_days import DAYS, FIRST, FORGOTTEN, OUTAGE, SPOILT, UNTIL
 from tests.pipeline.week_pieces import SECOND, Piece, filled, merged, whole
 from tests.pipeline.week_site import WeekSite
+from tests.pipeline.week_words import Say, by_beyondtrust, by_cxengage, by_huawei, by_kore
 
 MARK = 300 * SECOND
 """So often Huawei writes down a talk that lasts."""
@@ -31,12 +33,8 @@ OBSERVED = {
     for source, seconds in {"cx": 15, "kore": 60, "aicc": 300, "support": 1200}.items()
 }
 """Until when each source was observed: the last look less what its vendor holds back."""
-AFTER_CALL_WORK = "After Call Work"
-LEAVES_DESK = {"Break", "Lunch", "Personal"}
-RESTS = HuaweiDialect().rest_reasons
-Row = dict[str, Any]
-Told = tuple[str, str | None, str | None]
-Say = Callable[[Row], Told]
+UNREAD = tuple((micros(since), micros(until)) for since, until in (*FORGOTTEN, SPOILT))
+"""What began then CxEngage did not give, or so that nobody can read it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,9 @@ class Week:
         real: The simulator's truth.
         ids: By source, the vendor's id of each true id.
         starts: By true id, when the platform wrote the agent down anew.
+        agents: By true id, who that is.
+        changes: By true id, what the platform wrote down.
+        directions: Of each interaction by voice, who called whom.
     """
 
     real: Truth
@@ -55,6 +56,9 @@ class Week:
     starts: Mapping[str, list[int]]
     call_ids: Mapping[str, str]
     numbers: Mapping[str, int]
+    agents: Mapping[str, Agent]
+    changes: Mapping[str, Sequence[Change]]
+    directions: Mapping[str, str | None]
 
     def known(self, source: str) -> dict[str, list[Piece]]:
         """Of each agent, by the vendor's id, all time from the first record on, up to the source's observed-until."""
@@ -76,12 +80,13 @@ class Week:
         found = []
         for row in rows:
             start, end = (micros(row[edge]) // grain * grain for edge in ("started_at", "ended_at"))
-            state, says, word = say(row)
+            state, says, word, code = say(row)
             items, load, capacity = (row[name] for name in ("work_items", "load", "capacity"))
             if state == "offline":
-                found.append(Piece(start, end, state, word=word))
-            else:
-                found.append(Piece(start, end, state, says, items, load, capacity, sign_ins[row["session_id"]], word))
+                found.append(Piece(start, end, state, says, word=word, code=code))
+                continue
+            sign_in = sign_ins[row["session_id"]]
+            found.append(Piece(start, end, state, says, items, load, capacity, sign_in, word, code))
         return merged(found)
 
     # -- CxEngage: records with an end, by when they begin ----------------------------------
@@ -91,14 +96,15 @@ class Week:
         begins = [one.start for one in told]
         starts = self.starts[true_id]
         ends = sorted(one.start for one in told if one.state == "offline")
+        calls = [row for row in self.interactions if row["agent_id"] == true_id and row["channel"] == "voice"]
         found: list[Piece] = []
         for number, start in enumerate(starts):
-            if GAP[0] <= start < GAP[1] or start >= OBSERVED["cx"]:
+            if GAP[0] <= start < GAP[1] or start >= OBSERVED["cx"] or unread(start):
                 continue
             one = told[bisect_right(begins, start) - 1]
             end = starts[number + 1] if number + 1 < len(starts) else OBSERVED["cx"]
             signed_out = ends[bisect_right(ends, start)] if bisect_right(ends, start) < len(ends) else OBSERVED["cx"]
-            record = replace(one, start=start, end=min(end, signed_out))
+            record = replace(one, start=start, end=min(end, signed_out), direction=self._direction(calls, start))
             if record.end >= OBSERVED["cx"]:
                 # Never seen to end: it lasts as long as somebody looked.
                 record = replace(record, end=watched(start, OBSERVED["cx"]))
@@ -106,6 +112,11 @@ class Week:
             if signed_out <= end and signed_out < OBSERVED["cx"]:
                 found.append(Piece(signed_out, watched(signed_out, end), "offline"))
         return filled(found, OBSERVED["cx"])
+
+    def _direction(self, calls: list[dict[str, Any]], at: int) -> str | None:
+        """Of the calls at an instant, that of the first."""
+        live = [row for row in calls if micros(row["joined_at"]) <= at and at < micros(row["left_at"] or UNTIL)]
+        return self.directions[live[0]["interaction_id"]] if live else None
 
     # -- Kore.ai: updates, each of which lasts until the next --------------------------------
 
@@ -148,7 +159,7 @@ class Week:
         edges = sorted(one for one in self._operations(true_id, told) if arrives(one[1]))
         found = []
         # Before the first sign-in nobody was there: that is looked for on the day before.
-        first = Piece(max(SINCE, (told[0].start // DAY - 1) * DAY), told[0].start, "offline", word="0")
+        first = inferred_offline(max(SINCE, (told[0].start // DAY - 1) * DAY), told[0].start)
         for one in [first, *told]:
             if one.state in {"available", "offline"}:
                 found += list(_inferred(one, edges))
@@ -187,39 +198,19 @@ class Week:
         return self._pieces(rows, {"support": by_beyondtrust}.get(source, by_cxengage), 1)
 
 
-def by_cxengage(row: Row) -> Told:
-    """State, reason and word: whether ready for more is a word of its own, whatever the agent handles."""
-    word = "ready" if row["is_ready"] else "not-ready"
-    return row["state"], row["reason"], None if row["state"] == "offline" else word
-
-
-def by_kore(row: Row) -> Told:
-    """Presence alone: who works is ready, unless they have said otherwise meanwhile."""
-    if row["state"] == "offline":
-        return "offline", None, "logout"
-    if row["is_ready"]:
-        return "available", None, "ready"
-    code = None if row["reason"] is None else REASON_CODES[row["reason"]]
-    return ("wrap_up" if row["reason"] == AFTER_CALL_WORK else "not_ready"), code, "notready"
-
-
-def by_beyondtrust(row: Row) -> Told:
-    """Flags: after-contact work is one of several ways of not wanting sessions."""
-    if row["state"] in {"not_ready", "wrap_up"}:
-        return "not_ready", "Idle" if row["reason"] in LEAVES_DESK else "Assignment off", None
-    return row["state"], None, None
-
-
-def by_huawei(row: Row) -> Told:
-    """Types of operations and causes; some causes make it a rest."""
-    if row["state"] == "not_ready":
-        return "not_ready", str(REASON_CAUSES.get(row["reason"], 0)), "26" if row["reason"] in RESTS else "3"
-    return row["state"], None, {"offline": "0", "available": "2", "handling": "4", "wrap_up": "27"}[row["state"]]
-
-
 def outside(*instants: int | None, until: int) -> bool:
     """Whether all of these lie in time that was looked at and is over."""
     return all(at is not None and at < until and not GAP[0] <= at < GAP[1] for at in instants)
+
+
+def unread(at: int) -> bool:
+    """Whether CxEngage kept to itself, or garbled, what began then."""
+    return any(since <= at < until for since, until in UNREAD)
+
+
+def inferred_offline(start: int, end: int) -> Piece:
+    """Time before a sign-in at Huawei, of which no operation tells."""
+    return Piece(start, end, "offline", word="0")
 
 
 def arrives(end: int) -> bool:
@@ -241,7 +232,7 @@ def _inferred(one: Piece, edges: list[tuple[int, int]]) -> Iterator[Piece]:
         return
     before = replace(one, end=watched(one.start, one.end))
     # A sign-in is looked for as far as the next day.
-    after = replace(one, start=max(one.start, GAP[1], (one.end // DAY - 1) * DAY))
+    after = inferred_offline(max(one.start, GAP[1], (one.end // DAY - 1) * DAY), one.end)
     if begun and not GAP[0] <= one.start < GAP[1]:
         yield before
     if ended and one.start < GAP[1] < one.end:
@@ -273,7 +264,28 @@ def read(site: WeekSite, folder: Path) -> Week:
     agents = vendors.centre.agents
     starts = _starts(agents, vendors.centre.changes)
     numbers = {agent.agent_id: agent.number for agent in agents}
-    return Week(real, interactions(folder), ids, starts, vendors.huawei.call_ids, numbers)
+    changes = {agent.agent_id: told for agent, told in zip(agents, vendors.centre.changes, strict=True)}
+    return Week(
+        real,
+        interactions(folder),
+        ids,
+        starts,
+        vendors.huawei.call_ids,
+        numbers,
+        {agent.agent_id: agent for agent in agents},
+        changes,
+        _directions(vendors.centre),
+    )
+
+
+def _directions(centre: Centre) -> dict[str, str | None]:
+    sizes = Counter(agent.team for agent in centre.agents)
+    return {
+        contact.interaction_id: contact.direction
+        for team, size in sizes.items()
+        for day in DAYS
+        for contact in contacts(centre.seed, team, size, day)
+    }
 
 
 def interactions(folder: Path) -> list[dict[str, Any]]:
