@@ -4,11 +4,12 @@ What can be known stands in ``week_truth.py``; how figures are defined, in docs/
 """
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.pipeline.truth import DAY, micros
@@ -167,17 +168,28 @@ def unbroken(pieces: Sequence[Piece], at: int) -> int:
     return since
 
 
-def counted(
-    moved: Mapping[Moved, tuple[int, bool]], agents: set[str]
-) -> tuple[dict[tuple[date, str, str, str | None], tuple[int, ...]], dict[tuple[str, int, str], int]]:
-    """Transfers between pairs by day: how many, how many arrived, microseconds, returns; and out and in by quarter."""
-    pairs: defaultdict[tuple[date, str, str, str | None], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    quarters: defaultdict[tuple[str, int, str], int] = defaultdict(int)
+Counts = dict[tuple[Any, ...], tuple[int, ...]]
+
+
+def counted(moved: Mapping[Moved, tuple[int, bool]], agents: set[str]) -> tuple[Counts, Counts, Counts]:
+    """Transfers between pairs by day: how many, how many arrived, microseconds, returns; and out and in by quarter.
+
+    Then these by day, that is by midnight.
+    """
+    pairs: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    ends: list[tuple[str, int, str]] = []
     for one, (_, is_return) in moved.items():
         row = pairs[day_of(one.start), one.sender, one.kind, one.receiver]
         for place, more in enumerate((1, one.end is not None, (one.end or one.start) - one.start, is_return)):
             row[place] += more
-        quarters[one.sender, one.start // QUARTER * QUARTER, "out"] += 1
+        ends.append((one.sender, one.start, "out"))
         if one.end is not None and one.kind == "agent" and one.receiver in agents:
-            quarters[one.receiver, one.end // QUARTER * QUARTER, "in"] += 1
-    return {key: tuple(row) for key, row in pairs.items()}, dict(quarters)
+            ends.append((one.receiver, one.end, "in"))
+    quarters, days = (
+        Counter((agent, at // length * length, way) for agent, at, way in ends) for length in (QUARTER, DAY)
+    )
+    return {key: tuple(row) for key, row in pairs.items()}, _each(quarters), _each(days)
+
+
+def _each(counts: Mapping[tuple[Any, ...], int]) -> Counts:
+    return {key: (n,) for key, n in counts.items()}

@@ -24,6 +24,10 @@ left join marts.fct_agent_sessions as s using (source, session_id, agent_id)
 where source = $source order by agent_id, t.started_at
 """
 FIGURES = ", ".join(f"round({name}_seconds * 1e6)::bigint" for name in COLUMNS)
+START = {
+    "marts.fct_agent_intervals": "epoch_us(interval_start)",
+    "marts.agg_agent_days": "epoch_us(date::timestamptz)",
+}
 
 HEALTH = """
 select source, feed, epoch_us(observed_until), lag_seconds, gap_seconds_7d, hours_to_loss, rejects_7d, last_error
@@ -69,8 +73,7 @@ class Read:
 
     def figures(self, table: str, source: str) -> dict[Key, tuple[int | None, ...]]:
         """Sums of a table by agent and start, microseconds."""
-        start = "epoch_us(date::timestamptz)" if table == "marts.agg_agent_days" else "epoch_us(interval_start)"
-        rows = self.ask(f"select agent_id, {start}, {FIGURES} from {table} where source = $source", source=source)
+        rows = self.ask(f"select agent_id, {START[table]}, {FIGURES} from {table} where source = $source", source=source)
         return {(agent, at): tuple(row) for agent, at, *row in rows}
 
     def local(
@@ -105,15 +108,14 @@ class Read:
         )
         return {tuple(row[:4]): tuple(row[4:]) for row in rows}
 
-    def handed(self, source: str) -> dict[tuple[str, int, str], int]:
-        """Transfers out and in by agent and quarter of an hour."""
+    def handed(self, source: str, table: str = "marts.fct_agent_intervals") -> dict[tuple[str, int, str], tuple[int]]:
+        """Transfers out and in by agent and start of the quarter of an hour, or day, of a table."""
         rows = self.ask(
-            "select agent_id, epoch_us(interval_start), transfers_out, transfers_in from marts.fct_agent_intervals "
-            "where source = $source",
+            f"select agent_id, {START[table]}, transfers_out, transfers_in from {table} where source = $source",
             source=source,
         )
         return {
-            (agent, at, way): n for agent, at, *both in rows for way, n in zip(("out", "in"), both, strict=True) if n
+            (agent, at, way): (n,) for agent, at, *both in rows for way, n in zip(("out", "in"), both, strict=True) if n
         }
 
     def logins(self, source: str) -> dict[Key, int]:
