@@ -36,6 +36,7 @@ from tests.pipeline.week_moves import compare_counts, compare_parts, compare_tra
 from tests.pipeline.week_ours import HEALTH, Read
 from tests.pipeline.week_people import FIGURES, NIGHT, PLAN, PLANNED, WORKER, adherence, persons
 from tests.pipeline.week_pieces import Piece, day_of, merged, unknown
+from tests.pipeline.week_rows import compare_rows
 from tests.pipeline.week_sessions import compare_sessions
 from tests.pipeline.week_site import FEEDS, FORGET, week_site
 from tests.pipeline.week_truth import GAP, OBSERVED, SINCE, outside, read
@@ -76,6 +77,12 @@ def test_the_timeline_is_what_can_be_known(week: Read, source: str) -> None:
         {(agent, one.start): one for agent, found in ours.items() for one in found},
         {(agent, one.start): one for agent, found in true.items() for one in found},
     )
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_each_row_says_since_when_and_how_it_is_known(week: Read, source: str) -> None:
+    """If this fails, a guess passes for a report, or a state looks as if it began at midnight."""
+    compare_rows(week, source)
 
 
 @pytest.mark.parametrize("source", SOURCES)

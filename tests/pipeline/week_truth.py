@@ -226,17 +226,30 @@ def _inferred(one: Piece, edges: list[tuple[int, int]]) -> Iterator[Piece]:
     """
     begun = one.start % DAY == 0 or any(one.start in edge for edge in edges)
     ended = any(edge[0] == one.end for edge in edges)
+    is_cut = one.start < GAP[1] < one.end
+    again = _again(one) if ended and not is_cut else one.end
     if one.state == "available":
         if begun and ended and (one.end <= GAP[0] or one.start >= GAP[1]):
             yield one
         return
-    before = replace(one, end=watched(one.start, one.end))
+    before = replace(one, end=min(watched(one.start, one.end), again))
     # A sign-in is looked for as far as the next day.
     after = inferred_offline(max(one.start, GAP[1], (one.end // DAY - 1) * DAY), one.end)
     if begun and not GAP[0] <= one.start < GAP[1]:
         yield before
-    if ended and one.start < GAP[1] < one.end:
+    if ended and is_cut:
         yield after
+    elif again < one.end:
+        yield inferred_offline(again, one.end)
+
+
+def _again(one: Piece) -> int:
+    """From when on somebody is signed out because they sign in then, or on the day after; the sign-out is long past.
+
+    A day is told from its own operations and those of the days beside it.
+    """
+    day = one.end // DAY
+    return next((at * DAY for at in (day - 1, day) if one.start // DAY < at - 1), one.end)
 
 
 def watched(start: int, end: int) -> int:

@@ -1,0 +1,56 @@
+"""Rows of the week's timeline, one by one: since when each state lasts, whether it goes on, and how it is known."""
+
+from bisect import bisect_right
+from datetime import timedelta
+
+from orchestration.inputs import midnight
+from tests.pipeline.truth import DAY, micros
+from tests.pipeline.week_days import DAYS
+from tests.pipeline.week_ours import Read
+from tests.pipeline.week_pieces import Piece
+from tests.pipeline.week_truth import GAP, OBSERVED
+
+ROWS = """
+select agent_id, date, epoch_us(started_at), epoch_us(ended_at), round(seconds * 1e6)::bigint, state,
+    epoch_us(state_started_at), is_open, evidence, uncertainty_seconds
+from marts.fct_agent_timeline where source = $source
+"""
+CERTAIN = {"cx": 0.0, "kore": 1.0, "aicc": 1.0, "support": 1.0}
+"""How many seconds a boundary may be off."""
+
+
+def compare_rows(week: Read, source: str) -> None:
+    """Hold what each row says of itself against what is known.
+
+    Raises:
+        AssertionError: A row says otherwise.
+    """
+    wrong, seen = [], set()
+    for agent, day, start, end, us, state, since, is_open, evidence, uncertainty in week.ask(ROWS, source=source):
+        one = _holding(week.known[source][agent], start)
+        midday = micros(midnight(day))
+        told = since if state != "unobserved" else None, is_open, evidence
+        true = _true(source, one, midday, start, end) if one else (None, False, "none")
+        if (us, *told) != (end - start, *true) or uncertainty != CERTAIN[source]:
+            wrong.append((agent, day, start, told, true))
+        seen.add(evidence)
+    assert not wrong[:10]
+    assert seen == {"none", "derived", "carried", "reported"}
+
+
+def _holding(pieces: list[Piece], at: int) -> Piece | None:
+    place = bisect_right([one.start for one in pieces], at) - 1
+    return pieces[place] if place >= 0 else None
+
+
+def _true(source: str, one: Piece, day: int, start: int, end: int) -> tuple[int | None, bool, str]:
+    """Since when, whether it goes on when nobody looks any more, and how that is known."""
+    if not one.known:
+        return None, False, "none"
+    # Of a sign-in at Huawei every day finds out by itself that nobody was there before.
+    is_inferred = source == "aicc" and one.state in {"available", "offline"} and one.says is None
+    since = max(one.start, day) if is_inferred and one.state == "offline" else one.start
+    goes_on = end == OBSERVED[source] and not (source == "aicc" and one.state != "offline")
+    if is_inferred or (source == "cx" and one.state == "offline") or (end == one.end == GAP[0]):
+        return since, goes_on, "derived"
+    return since, goes_on, "carried" if one.start < day else "reported"
