@@ -33,7 +33,15 @@ from tests.pipeline.week_figures import (
     unbroken,
 )
 from tests.pipeline.week_moves import compare_counts, compare_parts, compare_transfers
-from tests.pipeline.week_ours import HEALTH, Read
+from tests.pipeline.week_ops import (
+    compare_broken,
+    compare_coverage,
+    compare_health,
+    compare_log,
+    compare_second_opinion,
+    compare_volumes,
+)
+from tests.pipeline.week_ours import Read
 from tests.pipeline.week_people import FIGURES, NIGHT, PLAN, PLANNED, WORKER, adherence, persons
 from tests.pipeline.week_pieces import Piece, day_of, merged, unknown
 from tests.pipeline.week_rows import compare_rows
@@ -162,39 +170,35 @@ def test_who_took_part_in_what_and_when(week: Read, source: str) -> None:
     compare_parts(week, source)
 
 
-def test_coverage_says_what_was_looked_at_and_why_not(week: Read) -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_coverage_says_what_was_looked_at_and_why_not(week: Read, source: str) -> None:
     """If this fails, an outage is not owned up to, or is blamed for more than its hour."""
-    tiles = (
-        "select source, status, reason, epoch_us(window_start), epoch_us(window_end) from ops.feed_coverage "
-        "where feed = $feed"
-    )
-    for source, feed in FEEDS.items():
-        rows = [row[1:] for row in week.ask(tiles, feed=feed.name) if row[0] == source]
-        assert sum(end - start for status, _, start, end in rows if status == "observed") == (
-            OBSERVED[source] - SINCE - (GAP[1] - GAP[0])
-        )
-        holes = {row for row in rows if row[0] != "observed"}
-        assert {row[1] for row in holes} == {"not_fetched"}
-        # Of what can be had no longer, and what can, by how long each vendor keeps it.
-        assert {row[0] for row in holes} == {"lost" if source in {"cx", "aicc"} else "missing"}
-        assert (min(row[2] for row in holes), max(row[3] for row in holes)) == GAP
-    failed = "select distinct window_start >= $start and window_end <= $end from ops.capture_log where status <> 'ok'"
-    assert week.ask(failed, start=OUTAGE[0], end=OUTAGE[1]) == [(True,)]
-    assert week.ask("select (select count(*) from ops.broken_chains), (select count(*) from ops.rejects)") == [(0, 0)]
-    until = "select source, max(epoch_us(observed_until)) from ops.feed_clock where state_bearing group by source"
-    assert dict(week.ask(until)) == OBSERVED
+    compare_coverage(week, source)
+
+
+def test_the_log_of_attempts_says_what_was_answered(week: Read) -> None:
+    """If this fails, a request that failed looks like an hour in which nothing happened."""
+    compare_log(week)
+
+
+def test_what_was_kept_back_and_what_was_garbled_is_told(week: Read) -> None:
+    """If this fails, records that nobody delivered, or nobody could read, are missing without a word."""
+    compare_broken(week)
 
 
 def test_health_reckons_with_the_outage(week: Read) -> None:
     """If this fails, an hour that can be fetched no longer looks as if there were time, or one that can as if not."""
-    rows = {(source, feed): told for source, feed, *told in week.ask(HEALTH)}
-    assert rows.keys() == {*((source, feed.name) for source, feed in FEEDS.items()), ("support", "sessions")}
-    for (source, feed), (until, lag, gap, hours, rejects, error) in rows.items():
-        # Since the last look the clock has gone on; the vendor's still stands there.
-        passed = lag - (micros(UNTIL) - until) / 1e6
-        assert 0 <= passed < 3600
-        assert (gap, rejects, error) == ((GAP[1] - GAP[0]) / 1e6, 0, None)
-        assert hours == pytest.approx(week_seen.hours_to_loss(source, feed, until) - passed / 3600, abs=1e-6)
+    compare_health(week)
+
+
+def test_volumes_are_those_of_the_days(week: Read) -> None:
+    """If this fails, a day of half the agents passes for a whole one, or the other way round."""
+    compare_volumes(week)
+
+
+def test_the_vendors_own_sums_stand_beside_ours(week: Read) -> None:
+    """If this fails, a vendor's error is ours, or ours is not found."""
+    compare_second_opinion(week)
 
 
 @pytest.mark.parametrize("source", ["cx", "aicc", "support"])

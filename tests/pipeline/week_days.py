@@ -17,5 +17,7 @@ FORGOTTEN = tuple(
     for hour, second in ((10, 20), (15, 40))
 )
 """What began then CxEngage leaves out without a word: amid work, and when somebody signs in."""
+COMPARED = DAYS[4]
+"""The day of which CxEngage's own sums are asked for."""
 SPOILT = (_AFTER + timedelta(hours=15, minutes=40), _AFTER + timedelta(hours=15, minutes=40, seconds=40))
 """What began then CxEngage gives with a start that is no time."""

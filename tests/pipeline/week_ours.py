@@ -29,11 +29,6 @@ START = {
     "marts.agg_agent_days": "epoch_us(date::timestamptz)",
 }
 
-HEALTH = """
-select source, feed, epoch_us(observed_until), lag_seconds, gap_seconds_7d, hours_to_loss, rejects_7d, last_error
-from ops.source_health
-"""
-
 
 @dataclass
 class Read:

@@ -19,9 +19,6 @@ from tests.pipeline.week_pieces import SECOND, Piece, day_of, whole
 from tests.pipeline.week_truth import GAP, OBSERVED, Week
 from tests.pipeline.week_work import interaction
 
-HOUR = 3600 * SECOND
-KEPT = {"agent_states": 72, "agent_activity": 96, "cms_history": 24, "archive": 168, "sessions": 90 * 24}
-"""Hours for which each vendor keeps what a feed gives."""
 Stay = tuple[str, int, int | None]
 
 
@@ -114,12 +111,6 @@ def roles(week: Week, source: str) -> dict[tuple[str, str, int], tuple[str, str 
             # Reports tell of the last minutes, too; they do not say how somebody came.
             found[key] = role, channel if key[2] < OBSERVED[source] else None
     return found
-
-
-def hours_to_loss(source: str, feed: str, until: int) -> float:
-    """Hours from the last look until the first of the outage that may still be had is lost, else what comes next."""
-    oldest = until if source in {"cx", "aicc"} else GAP[0]
-    return KEPT[feed] - (micros(UNTIL) - oldest) / HOUR
 
 
 def person_days(

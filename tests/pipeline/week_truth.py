@@ -48,6 +48,7 @@ class Week:
         agents: By true id, who that is.
         changes: By true id, what the platform wrote down.
         directions: Of each interaction by voice, who called whom.
+        looked: Between which instants of our clock the vendors were asked for the last time.
     """
 
     real: Truth
@@ -59,6 +60,7 @@ class Week:
     agents: Mapping[str, Agent]
     changes: Mapping[str, Sequence[Change]]
     directions: Mapping[str, str | None]
+    looked: tuple[datetime, datetime]
 
     def known(self, source: str) -> dict[str, list[Piece]]:
         """Of each agent, by the vendor's id, all time from the first record on, up to the source's observed-until."""
@@ -74,7 +76,7 @@ class Week:
                 found[name] = pieces
         return found
 
-    def _pieces(self, rows: list[dict[str, Any]], say: Say, grain: int) -> list[Piece]:
+    def told(self, rows: list[dict[str, Any]], say: Say, grain: int = 1) -> list[Piece]:
         """A vendor's view of the truth, all of it."""
         sign_ins = {row["session_id"]: micros(row["logged_in_at"]) // grain * grain for row in self.real.sessions}
         found = []
@@ -92,7 +94,7 @@ class Week:
     # -- CxEngage: records with an end, by when they begin ----------------------------------
 
     def _cxengage(self, true_id: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = self._pieces(rows, by_cxengage, 1)
+        told = self.told(rows, by_cxengage, 1)
         begins = [one.start for one in told]
         starts = self.starts[true_id]
         ends = sorted(one.start for one in told if one.state == "offline")
@@ -121,7 +123,7 @@ class Week:
     # -- Kore.ai: updates, each of which lasts until the next --------------------------------
 
     def _kore(self, _: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, by_kore, SECOND)]
+        told = [replace(one, items=None, load=None, capacity=None) for one in self.told(rows, by_kore, SECOND)]
         # Signing in has a word of its own, which says that the agent is not ready.
         told = [
             replace(one, word="login")
@@ -139,7 +141,7 @@ class Week:
     # -- BeyondTrust: every half hour of the archive begins with a copy of all that is -------
 
     def _beyondtrust(self, _: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = [replace(one, capacity=None) for one in self._pieces(rows, by_beyondtrust, SECOND)]
+        told = [replace(one, capacity=None) for one in self.told(rows, by_beyondtrust, SECOND)]
         found = []
         for one in merged(told):
             # Who is signed out has no row: that a copy lacks somebody after a gap says nothing.
@@ -152,7 +154,7 @@ class Week:
     # -- Huawei: operations with begin and end, by when they end; nothing is written of idle time ----
 
     def _huawei(self, true_id: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, by_huawei, SECOND)]
+        told = [replace(one, items=None, load=None, capacity=None) for one in self.told(rows, by_huawei, SECOND)]
         told = merged(told)
         if not told:
             return []
@@ -188,14 +190,14 @@ class Week:
     def operations_ended(self, true_id: str) -> list[int]:
         """When each of an agent's operations at Huawei ended, up to the last look, that of the outage left out."""
         rows = [row for row in self.real.states if row["agent_id"] == true_id]
-        told = merged(self._pieces(rows, by_huawei, SECOND))
+        told = merged(self.told(rows, by_huawei, SECOND))
         ends = sorted(end for _, end in self._operations(true_id, told))
         return [end for end in ends if end < micros(UNTIL) and not GAP[0] <= end < GAP[1]]
 
     def truly(self, source: str, true_id: str) -> list[Piece]:
         """What an agent did, all of it, as the vendor would tell it."""
         rows = [row for row in self.real.states if row["agent_id"] == true_id]
-        return self._pieces(rows, {"support": by_beyondtrust}.get(source, by_cxengage), 1)
+        return self.told(rows, {"support": by_beyondtrust}.get(source, by_cxengage), 1)
 
 
 def outside(*instants: int | None, until: int) -> bool:
@@ -288,6 +290,7 @@ def read(site: WeekSite, folder: Path) -> Week:
         {agent.agent_id: agent for agent in agents},
         changes,
         _directions(vendors.centre),
+        site.looked,
     )
 
 
