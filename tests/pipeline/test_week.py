@@ -42,8 +42,9 @@ from tests.pipeline.week_ops import (
     compare_volumes,
 )
 from tests.pipeline.week_ours import Read
-from tests.pipeline.week_people import FIGURES, NIGHT, PLAN, PLANNED, WORKER, adherence, persons
+from tests.pipeline.week_plans import compare_adherence, compare_agents, compare_persons
 from tests.pipeline.week_pieces import Piece, day_of, merged, unknown
+from tests.pipeline.week_ratios import compare_bounds, compare_conformance, compare_rates, compare_ratios
 from tests.pipeline.week_rows import compare_rows
 from tests.pipeline.week_sessions import compare_sessions
 from tests.pipeline.week_site import FEEDS, FORGET, week_site
@@ -349,34 +350,38 @@ def test_what_agents_took_part_in_during_the_last_hours(week: Read, hours: float
 
 def test_a_person_on_several_platforms_is_one(week: Read) -> None:
     """If this fails, somebody signed in on four platforms is four people at work, or one at rest while working."""
-    true = persons(week.tiles, week.week.ids, week.week.numbers)
-    sql = (
-        "select person_id, epoch_us(started_at), epoch_us(ended_at), state, staffed_agents "
-        "from marts.fct_person_timeline order by person_id, started_at"
-    )
-    ours: defaultdict[str, list[Piece]] = defaultdict(list)
-    for person, start, end, state, staffed in week.ask(sql):
-        ours[person].append(Piece(start, end, state, items=staffed))
-    assert not differences(
-        {(person, one.start): one for person, found in ours.items() for one in merged(found)},
-        {(person, one.start): one for person, found in true.items() for one in found},
-    )
-    assert max(one.items or 0 for found in true.values() for one in found) == len(SOURCES)
-    assert not differences(week.person_days(), week_seen.person_days(true, week.tiles, week.week))
+    compare_persons(week)
 
 
 def test_who_kept_to_the_plan(week: Read) -> None:
     """If this fails, an outage counts for or against somebody, or work by night as none."""
-    names = {number: name for name, number in week.week.numbers.items()}
-    true = {
-        (names[number], at): row
-        for number in PLANNED
-        for at, row in adherence(week.tiles["cx"][names[number]], PLAN).items()
-    }
-    people = persons(week.tiles, week.week.ids, week.week.numbers)
-    true |= {(f"P{WORKER}", at): row for at, row in adherence(people[f"P{WORKER}"], NIGHT).items()}
-    told = ", ".join(f"round({name}_seconds * 1e6)::bigint" for name in FIGURES)
-    sql = f"select coalesce(agent_id, person_id), epoch_us(interval_start), {told} from marts.fct_adherence_intervals"
-    ours = {(who, at): tuple(row) for who, at, *row in week.ask(sql)}
-    seen = {(who, day_of(at)) for who, at in true}
-    assert not differences({key: row for key, row in ours.items() if (key[0], day_of(key[1])) in seen}, true)
+    compare_adherence(week)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_who_is_who(week: Read, source: str) -> None:
+    """If this fails, an agent has another one's name, person or team, or the team of last week."""
+    compare_agents(week, source)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_each_ratio_is_that_of_the_truth(week: Read, source: str) -> None:
+    """If this fails, a share is of another whole, an average of averages, or a number where there is none."""
+    compare_ratios(week, source)
+
+
+@pytest.mark.parametrize("source", ["cx", "aicc", "support"])
+def test_the_true_occupancy_of_each_day_lies_in_its_bounds(week: Read, source: str) -> None:
+    """If this fails, the bounds promise more than was seen."""
+    compare_bounds(week, source)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_both_rates_of_transfers_are_those_of_the_truth(week: Read, source: str) -> None:
+    """If this fails, work handed over twice counts as two pieces of work, or nothing as something."""
+    compare_rates(week, source)
+
+
+def test_adherence_and_conformance_are_those_of_the_truth(week: Read) -> None:
+    """If this fails, one ratio passes for the other, or unseen time for or against somebody."""
+    compare_conformance(week)

@@ -8,7 +8,7 @@ from tests.pipeline.truth import DAY, micros
 from tests.pipeline.week_days import DAYS
 from tests.pipeline.week_ours import Read
 from tests.pipeline.week_pieces import Piece
-from tests.pipeline.week_truth import GAP, OBSERVED
+from tests.pipeline.week_truth import GAP, OBSERVED, is_inferred_offline
 
 ROWS = """
 select agent_id, date, epoch_us(started_at), epoch_us(ended_at), round(seconds * 1e6)::bigint, state,
@@ -47,10 +47,10 @@ def _true(source: str, one: Piece, day: int, start: int, end: int) -> tuple[int 
     """Since when, whether it goes on when nobody looks any more, and how that is known."""
     if not one.known:
         return None, False, "none"
-    # Of a sign-in at Huawei every day finds out by itself that nobody was there before.
-    is_inferred = source == "aicc" and one.state in {"available", "offline"} and one.says is None
-    since = max(one.start, day) if is_inferred and one.state == "offline" else one.start
+    is_nobody = is_inferred_offline(source, one)
+    since = max(one.start, day) if is_nobody else one.start
     goes_on = end == OBSERVED[source] and not (source == "aicc" and one.state != "offline")
-    if is_inferred or (source == "cx" and one.state == "offline") or (end == one.end == GAP[0]):
+    is_inferred = is_nobody or (source, one.state) in {("aicc", "available"), ("cx", "offline")}
+    if is_inferred or end == one.end == GAP[0]:
         return since, goes_on, "derived"
     return since, goes_on, "carried" if one.start < day else "reported"

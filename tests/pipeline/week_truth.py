@@ -215,6 +215,11 @@ def inferred_offline(start: int, end: int) -> Piece:
     return Piece(start, end, "offline", word="0")
 
 
+def is_inferred_offline(source: str, one: Piece) -> bool:
+    """Whether that is such time; each day finds it out for itself, from its own midnight on."""
+    return source == "aicc" and one.state == "offline" and one.says is None
+
+
 def arrives(end: int) -> bool:
     """Whether an operation that ended then was delivered."""
     return not GAP[0] <= end < GAP[1] and end < OBSERVED["aicc"]
