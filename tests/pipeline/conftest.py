@@ -11,7 +11,8 @@ from simulator.centre import Centre
 from tests.pipeline.site import FIRST, Site, site
 
 # Comparisons of the week that stand in files of their own tell what differs, as tests do.
-pytest.register_assert_rewrite(*(f"tests.pipeline.week_{name}" for name in ("moves", "ops", "plans", "ratios", "rows", "sessions")))
+_COMPARISONS = ("asked", "moves", "ops", "plans", "ratios", "rows", "sessions")
+pytest.register_assert_rewrite(*(f"tests.pipeline.week_{name}" for name in _COMPARISONS))
 MakeSite = Callable[..., Site]
 
 

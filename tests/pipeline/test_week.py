@@ -4,11 +4,10 @@ What can be known is worked out by plain Python over the simulator's truth (``we
 hour that nobody could fetch included; what is unobserved there must be unobserved here, and nothing else.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,21 +15,21 @@ from orchestration.inputs import midnight
 from tests.pipeline import week_seen
 from tests.pipeline.site import build, opened
 from tests.pipeline.truth import DAY, differences, micros
+from tests.pipeline.week_asked import (
+    compare_ages,
+    compare_hours,
+    compare_local_counts,
+    compare_sessions_of_hours,
+    compare_states,
+)
 from tests.pipeline.week_days import DAYS, OUTAGE, UNTIL
 from tests.pipeline.week_figures import (
     QUARTER,
-    at_instant,
-    at_once,
-    chained,
-    clipped,
-    counted,
     label,
     local_edges,
     moment,
-    overlapping,
     reasons,
     sums,
-    unbroken,
 )
 from tests.pipeline.week_moves import compare_counts, compare_parts, compare_transfers
 from tests.pipeline.week_ops import (
@@ -42,14 +41,13 @@ from tests.pipeline.week_ops import (
     compare_volumes,
 )
 from tests.pipeline.week_ours import Read
+from tests.pipeline.week_pieces import day_of, merged
 from tests.pipeline.week_plans import compare_adherence, compare_agents, compare_persons
-from tests.pipeline.week_pieces import Piece, day_of, merged, unknown
 from tests.pipeline.week_ratios import compare_bounds, compare_conformance, compare_rates, compare_ratios
 from tests.pipeline.week_rows import compare_rows
 from tests.pipeline.week_sessions import compare_sessions
-from tests.pipeline.week_site import FEEDS, FORGET, week_site
-from tests.pipeline.week_truth import GAP, OBSERVED, SINCE, outside, read
-from tests.pipeline.week_work import parts
+from tests.pipeline.week_site import FORGET, week_site
+from tests.pipeline.week_truth import GAP, OBSERVED, SINCE, read
 
 SOURCES = ("cx", "kore", "aicc", "support")
 SHOWN = (midnight(DAYS[0]), midnight(DAYS[4]))
@@ -267,6 +265,7 @@ def test_intervals_of_a_wall_clock_are_its_sums(week: Read, minutes: int, zone: 
             if at in kept
         }
         assert not differences({key: row for key, row in ours.items() if key[0] == source}, true)
+        compare_local_counts(week, source, minutes, zone, [*sorted(kept), min(at for at in edges if at > max(kept))])
     assert ends == {(at, edges[edges.index(at) + 1], label(at, zone)) for at, _, _ in ends}
     if zone == "Europe/Berlin":
         autumn = [at for at in sorted(kept) if label(at, zone).startswith("2026-10-25")]
@@ -276,76 +275,24 @@ def test_intervals_of_a_wall_clock_are_its_sums(week: Read, minutes: int, zone: 
 @pytest.mark.parametrize("at", INSTANTS, ids=str)
 def test_the_state_of_everybody_at_an_instant(week: Read, at: datetime) -> None:
     """If this fails, what an agent was doing depends on who asks, or a state has lasted longer than it has."""
-    now = micros(at)
-    rows = week.ask("select source, agent_id, state, epoch_us(started_at) from agent_state_at($at)", at=at)
-    true = {
-        (source, agent): one.state
-        for source in SOURCES
-        for agent, pieces in week.tiles[source].items()
-        if (one := at_instant(pieces, now))
-    }
-    assert not differences({row[:2]: row[2] for row in rows}, true)
-    assert all(start <= now for *_, start in rows)
-    told = "select source, agent_id, state, epoch_us(since), round(seconds * 1e6)::bigint from current_state_age($at)"
-    ages = week.ask(told, at=at)
-    assert {row[:2] for row in ages} == {
-        (source, agent)
-        for source in SOURCES
-        for agent, pieces in week.tiles[source].items()
-        if at_instant(pieces, min(now, OBSERVED[source] - 1))
-    }
-    for source, agent, state, since, us in ages:
-        until = min(now, OBSERVED[source])
-        pieces = clipped([unknown(SINCE, week.known[source][agent][0].start), *week.known[source][agent]], SINCE, until)
-        assert (state, since + us) == (pieces[-1].state, until)
-        if source != "support" and pieces[-1].known:
-            assert since == unbroken(pieces, until)
+    compare_states(week, at)
+    compare_ages(week, at)
 
 
 @pytest.mark.parametrize(("hours", "at"), [(1.5, INSTANTS[0]), (30, INSTANTS[1]), (2, INSTANTS[2]), (24, INSTANTS[3])])
 def test_the_questions_of_the_last_hours(week: Read, hours: float, at: datetime) -> None:
     """If this fails, the questions that a state API cannot answer are answered wrongly."""
-    since, until = micros(at) - round(hours * 3_600_000_000), micros(at)
-    given = {"hours": hours, "at": at}
-    spent, observed = defaultdict[Any, int](int), defaultdict[Any, int](int)
-    idle: dict[Any, int] = {}
-    for source in SOURCES:
-        for agent, found in week.tiles[source].items():
-            if found[0].known or len(found) > 1:
-                idle[source, agent] = 0
-            for one in clipped(found, since, until):
-                spent[source, agent, one.state] += one.end - one.start
-                observed[source, agent] += (one.end - one.start) * one.known
-                idle[source, agent] += (one.end - one.start) * (one.state == "available")
-    sql = "select source, agent_id, state, sum(round(seconds * 1e6)::bigint), any_value(round(observed_seconds * 1e6))"
-    rows = week.ask(f"{sql} from time_in_state($hours, $at) group by all", **given)
-    assert not differences({tuple(row[:3]): row[3] for row in rows}, spent)
-    assert all(row[4] == observed[row[0], row[1]] for row in rows)
-    sql = "select source, agent_id, round(idle_seconds * 1e6)::bigint, vendor_idle_seconds is null, observed_seconds"
-    for source, agent, us, silent, seen in week.ask(f"{sql} from idle_time($hours, $at)", **given):
-        assert (us, round(seen * 1e6)) == (idle[source, agent], observed[source, agent])
-        assert silent == (source != "support")
+    compare_hours(week, hours, at)
 
 
-@pytest.mark.parametrize(("hours", "at"), [(1.5, INSTANTS[0]), (8, INSTANTS[1])])
-def test_what_agents_took_part_in_during_the_last_hours(week: Read, hours: float, at: datetime) -> None:
+@pytest.mark.parametrize(
+    ("hours", "at", "is_whole"), [(1.5, INSTANTS[0], True), (8, INSTANTS[1], True), (3, INSTANTS[2], False)]
+)
+def test_what_agents_took_part_in_during_the_last_hours(
+    week: Read, hours: float, at: datetime, *, is_whole: bool
+) -> None:
     """If this fails, chats at once count as one, or a source that names no interaction says that there were none."""
-    since, until = micros(at) - round(hours * 3_600_000_000), micros(at)
-    stays = {source: parts(week.week, source) for source in ("aicc", "support")}
-    had = {source: overlapping(found, since, until) for source, found in stays.items()}
-    sql = "select source, agent_id, sessions from sessions_participated($hours, $at)"
-    rows = week.ask(sql, hours=hours, at=at)
-    assert {source for source, *_ in rows} == set(SOURCES)
-    for source, agent, sessions in rows:
-        assert sessions == (len(had[source].get(agent, ())) if source in had else None)
-    for least in (1, 2):
-        sql = "select source, agent_id, round(seconds * 1e6)::bigint from time_with_sessions($least, $hours, $at)"
-        for source, agent, us in week.ask(sql, least=least, hours=hours, at=at):
-            shown = clipped(week.tiles[source][agent], since, until)
-            true = sum((one.end - one.start) * ((one.items or 0) >= least) for one in shown)
-            if source == "aicc":
-                true = at_once(stays[source], agent, least, since, until)
-            assert us == (None if source == "kore" else true)
+    compare_sessions_of_hours(week, hours, at, is_whole=is_whole)
 
 
 def test_a_person_on_several_platforms_is_one(week: Read) -> None:

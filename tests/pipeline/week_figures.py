@@ -5,7 +5,7 @@ What can be known stands in ``week_truth.py``; how figures are defined, in docs/
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -169,6 +169,7 @@ def unbroken(pieces: Sequence[Piece], at: int) -> int:
 
 
 Counts = dict[tuple[Any, ...], tuple[int, ...]]
+End = tuple[str, int, str]
 
 
 def counted(moved: Mapping[Moved, tuple[int, bool]], agents: set[str]) -> tuple[Counts, Counts, Counts]:
@@ -177,19 +178,23 @@ def counted(moved: Mapping[Moved, tuple[int, bool]], agents: set[str]) -> tuple[
     Then these by day, that is by midnight.
     """
     pairs: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    ends: list[tuple[str, int, str]] = []
     for one, (_, is_return) in moved.items():
         row = pairs[day_of(one.start), one.sender, one.kind, one.receiver]
         for place, more in enumerate((1, one.end is not None, (one.end or one.start) - one.start, is_return)):
             row[place] += more
-        ends.append((one.sender, one.start, "out"))
+    quarters = by_edge(ends_of(moved, agents), lambda at: at // QUARTER * QUARTER)
+    days = by_edge(ends_of(moved, agents), lambda at: at // DAY * DAY)
+    return {key: tuple(row) for key, row in pairs.items()}, quarters, days
+
+
+def ends_of(moved: Iterable[Moved], agents: set[str]) -> Iterator[End]:
+    """Who handed something over, or got it, when."""
+    for one in moved:
+        yield one.sender, one.start, "out"
         if one.end is not None and one.kind == "agent" and one.receiver in agents:
-            ends.append((one.receiver, one.end, "in"))
-    quarters, days = (
-        Counter((agent, at // length * length, way) for agent, at, way in ends) for length in (QUARTER, DAY)
-    )
-    return {key: tuple(row) for key, row in pairs.items()}, _each(quarters), _each(days)
+            yield one.receiver, one.end, "in"
 
 
-def _each(counts: Mapping[tuple[Any, ...], int]) -> Counts:
-    return {key: (n,) for key, n in counts.items()}
+def by_edge(ends: Iterable[End], edge: Callable[[int], int]) -> Counts:
+    """How often, by the edge that an instant lies behind."""
+    return {key: (n,) for key, n in Counter((agent, edge(at), way) for agent, at, way in ends).items()}

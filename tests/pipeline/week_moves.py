@@ -4,9 +4,9 @@ import hashlib
 from collections import defaultdict
 
 from tests.pipeline.truth import differences
-from tests.pipeline.week_figures import chained, counted
+from tests.pipeline.week_figures import Counts, chained, counted
 from tests.pipeline.week_ours import Read
-from tests.pipeline.week_pieces import day_of
+from tests.pipeline.week_pieces import Moved, day_of
 from tests.pipeline.week_truth import GAP, OBSERVED, outside, unread
 from tests.pipeline.week_work import ambiguous, moves, parts
 
@@ -15,6 +15,7 @@ select transfer_id, interaction_id, from_agent_id, to_id, epoch_us(started_at), 
     round(seconds * 1e6)::bigint, date
 from marts.fct_transfers where source = $source
 """
+Chains = dict[Moved, tuple[int, bool]]
 KINDS = {"cx": {"unknown"}, "aicc": {"blind", "unknown"}, "support": {"blind", "consult"}}
 """Whether they had talked before, as far as a vendor lets us know."""
 
@@ -60,23 +61,41 @@ def compare_counts(week: Read, source: str) -> None:
     Raises:
         AssertionError: A sum is another.
     """
-    agents, true = set(week.week.ids[source].values()), chained(moves(week.week, source))
-    spoilt, unclear = doubtful(week, source)
-    sure = {one: told for one, told in true.items() if one.interaction not in spoilt}
-    perhaps = {one: told for one, told in true.items() if one.interaction not in unclear}
-    anybody = [one for one in [*week.moved(source), *true] if one.interaction in unclear]
+    agents = set(week.week.ids[source].values())
+    sure, perhaps, unclear = by_certainty(week, source)
     ours = week.pairs(source), week.handed(source), week.handed(source, "marts.agg_agent_days")
     for found, least, most, doubt in zip(
         ours,
         counted(sure, agents),
         counted(perhaps, agents),
-        counted(dict.fromkeys(anybody, (1, False)), agents),
+        counted(unclear, agents),
         strict=True,
     ):
-        for key in {*found, *most} - doubt.keys():
-            one, low, high = (rows.get(key, (0, 0, 0, 0)) for rows in (found, least, most))
-            assert all(a <= b <= c for a, b, c in zip(low, one, high, strict=False)), key
-        assert len([key for key in most if least.get(key) == most[key] and key not in doubt]) > 0.8 * len(most)
+        between(found, least, most, doubt)
+
+
+def between(found: Counts, least: Counts, most: Counts, doubt: Counts) -> None:
+    """Hold counts against the least and the most that they may be, but those that nobody can tell.
+
+    Raises:
+        AssertionError: One is less or more, or few are known exactly.
+    """
+    for key in {*found, *most} - doubt.keys():
+        one, low, high = (rows.get(key, (0, 0, 0, 0)) for rows in (found, least, most))
+        assert all(a <= b <= c for a, b, c in zip(low, one, high, strict=False)), key
+    assert len([key for key in most if least.get(key) == most[key] and key not in doubt]) > 0.8 * len(most)
+
+
+def by_certainty(week: Read, source: str) -> tuple[Chains, Chains, Chains]:
+    """Transfers that must be told, that may be told, and, ours among them, those whose sender cannot be told."""
+    true = chained(moves(week.week, source))
+    spoilt, unclear = doubtful(week, source)
+    anybody = [one for one in [*week.moved(source), *true] if one.interaction in unclear]
+    return (
+        {one: told for one, told in true.items() if one.interaction not in spoilt},
+        {one: told for one, told in true.items() if one.interaction not in unclear},
+        dict.fromkeys(anybody, (1, False)),
+    )
 
 
 def compare_parts(week: Read, source: str) -> None:

@@ -1,4 +1,4 @@
-"""What the week's feeds gave and did not give, ours beside what the vendors kept back, and a vendor's own sums beside ours.
+"""What the week's feeds gave and kept back, and a vendor's own sums: what ops.* says of it beside the truth.
 
 Times are whole microseconds since 1970.
 """
@@ -36,7 +36,6 @@ KEPT = {
 GRID = {"cx": 600 * SECOND}
 """How long the windows are by whose edges coverage is told."""
 TOLERANCE = 2 * SECOND
-SILENCE = (0,) * 8
 HEALTH = """
 select source, feed, epoch_us(observed_until), lag_seconds, gap_seconds_7d, hours_to_loss, clock_drift_seconds,
     rejects_7d, last_error
@@ -201,7 +200,15 @@ def compare_volumes(week: Read) -> None:
                 worked[source, day_of(at)][agent] += row[0] or 0
     partly = {day_of(GAP[0]), day_of(micros(UNTIL))}
     true = {
-        (source, day): (day not in partly, True, sum(us > 0 for us in found.values()), sum(found.values()), 0, None, None)
+        (source, day): (
+            day not in partly,
+            True,
+            sum(us > 0 for us in found.values()),
+            sum(found.values()),
+            0,
+            None,
+            None,
+        )
         for (source, day), found in worked.items()
     }
     assert not differences({tuple(row[:2]): tuple(row[2:]) for row in week.ask(VOLUMES)}, true)
@@ -242,15 +249,10 @@ def _compared(
     found = {}
     for figure, sign in (("available", -1), ("handling", 1)):
         place = 1 + STATES.index(figure)
-        their, our, seen = max((theirs[place] or 0) + sign * by, 0), ours and (ours[place] or 0), (ours or SILENCE)[7]
-        if their or our:
-            difference = None if our is None else our - their
-            found[agent, at, at + QUARTER, f"{figure}_seconds"] = (
-                our,
-                their,
-                difference,
-                TOLERANCE,
-                seen,
-                seen == QUARTER,
-            )
+        their, our = max((theirs[place] or 0) + sign * by, 0), (ours or theirs)[place] or 0
+        compared = (None, their, None) if ours is None else (our, their, our - their)
+        seen = 0 if ours is None else ours[7]
+        if any(compared):
+            key = agent, at, at + QUARTER, f"{figure}_seconds"
+            found[key] = *compared, TOLERANCE, seen, seen == QUARTER
     return found

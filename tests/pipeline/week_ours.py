@@ -68,7 +68,9 @@ class Read:
 
     def figures(self, table: str, source: str) -> dict[Key, tuple[int | None, ...]]:
         """Sums of a table by agent and start, microseconds."""
-        rows = self.ask(f"select agent_id, {START[table]}, {FIGURES} from {table} where source = $source", source=source)
+        rows = self.ask(
+            f"select agent_id, {START[table]}, {FIGURES} from {table} where source = $source", source=source
+        )
         return {(agent, at): tuple(row) for agent, at, *row in rows}
 
     def local(

@@ -65,10 +65,7 @@ def compare_persons(week: Read) -> None:
 def planned(week: Read) -> dict[str, list[Stretch]]:
     """What everybody who is planned did beside it, by agent or person."""
     names = {number: name for name, number in week.week.numbers.items()}
-    found = {
-        names[number]: stretches(of_agent(week.known["cx"][names[number]]), PLAN)
-        for number in PLANNED
-    }
+    found = {names[number]: stretches(of_agent(week.known["cx"][names[number]]), PLAN) for number in PLANNED}
     laid = persons(week.tiles, week.week.ids, week.week.numbers)[f"P{WORKER}"]
     own = [
         week.known[source][ids[names[WORKER]]]
@@ -79,7 +76,7 @@ def planned(week: Read) -> dict[str, list[Stretch]]:
 
 
 def compare_adherence(week: Read) -> None:
-    """Hold what was done beside what was planned, stretch by stretch and by quarter of an hour, against what can be known.
+    """Hold what was done beside the plan, by stretches and by quarters of an hour, against what can be known.
 
     Raises:
         AssertionError: A stretch, a judgement or a sum is another.
@@ -96,9 +93,23 @@ def compare_adherence(week: Read) -> None:
         assert (us, is_tolerated, is_unmapped, day) == (end - start, False, False, day_of(start))
         assert (source, person) == ((None, who) if who == f"P{WORKER}" else ("cx", None))
     figures = ", ".join(f"round({name}_seconds * 1e6)::bigint" for name in FIGURES)
-    sql = f"select coalesce(agent_id, person_id), epoch_us(interval_start), {figures} from marts.fct_adherence_intervals"
+    sql = (
+        f"select coalesce(agent_id, person_id), epoch_us(interval_start), {figures} from marts.fct_adherence_intervals"
+    )
     ours = {(who, at): tuple(row) for who, at, *row in week.ask(sql)}
-    assert not differences(ours, {(who, at): row for who, found in told.items() for at, row in adherence(found).items()})
+    assert not differences(
+        ours, {(who, at): row for who, found in told.items() for at, row in adherence(found).items()}
+    )
+
+
+def names(week: Read, source: str) -> dict[str, str | None]:
+    """The name of each agent that is known: the vendor's, else the roster's."""
+    listed = {row[:2]: row[3] for row in roster(week.week.ids, week.week.numbers)}
+    return {
+        agent: week.week.agents[true_id].name if source in NAMING else listed.get((source, agent))
+        for true_id, agent in week.week.ids[source].items()
+        if agent in week.known[source]
+    }
 
 
 def compare_agents(week: Read, source: str) -> None:
@@ -117,14 +128,12 @@ def compare_agents(week: Read, source: str) -> None:
     assert ours == listed
     origin = "select distinct origin from marts.dim_agent_roster where source = $source"
     assert week.ask(origin, source=source) == [("roster",)]
-    current: dict[str, tuple[Any, ...]] = {row[1]: row[2:6] for row in rows if _is_current(row)}
+    current = {row[1]: row[2:6] for row in rows if _is_current(row)}
     assert len(current) < len(rows)
-    true = {}
-    for true_id, agent in week.week.ids[source].items():
-        if agent in week.known[source]:
-            person, name, team, site = current.get(agent, (None,) * 4)
-            own = week.week.agents[true_id].name if source in NAMING else name
-            true[agent] = VENDORS[source], own, person, team, site
+    true: dict[str, tuple[Any, ...]] = {}
+    for agent, name in names(week, source).items():
+        person, _, team, site = current.get(agent, (None,) * 4)
+        true[agent] = VENDORS[source], name, person, team, site
     found = week.ask("select * from marts.dim_agents where source = $source", source=source)
     columns = [column[0] for column in week.connection.description or []]
     wanted = [columns.index(name) for name in ("vendor", "agent_name", "person_id", "team", "site")]

@@ -1,11 +1,9 @@
 """Rows of the week's timeline, one by one: since when each state lasts, whether it goes on, and how it is known."""
 
 from bisect import bisect_right
-from datetime import timedelta
 
 from orchestration.inputs import midnight
-from tests.pipeline.truth import DAY, micros
-from tests.pipeline.week_days import DAYS
+from tests.pipeline.truth import micros
 from tests.pipeline.week_ours import Read
 from tests.pipeline.week_pieces import Piece
 from tests.pipeline.week_truth import GAP, OBSERVED, is_inferred_offline
@@ -30,7 +28,7 @@ def compare_rows(week: Read, source: str) -> None:
         one = _holding(week.known[source][agent], start)
         midday = micros(midnight(day))
         told = since if state != "unobserved" else None, is_open, evidence
-        true = _true(source, one, midday, start, end) if one else (None, False, "none")
+        true = said_of(source, one, midday, end) if one else (None, False, "none")
         if (us, *told) != (end - start, *true) or uncertainty != CERTAIN[source]:
             wrong.append((agent, day, start, told, true))
         seen.add(evidence)
@@ -43,8 +41,8 @@ def _holding(pieces: list[Piece], at: int) -> Piece | None:
     return pieces[place] if place >= 0 else None
 
 
-def _true(source: str, one: Piece, day: int, start: int, end: int) -> tuple[int | None, bool, str]:
-    """Since when, whether it goes on when nobody looks any more, and how that is known."""
+def said_of(source: str, one: Piece, day: int, end: int) -> tuple[int | None, bool, str]:
+    """What a row up to ``end`` says of a piece, on a day that begins then: since when, whether it goes on, evidence."""
     if not one.known:
         return None, False, "none"
     is_nobody = is_inferred_offline(source, one)

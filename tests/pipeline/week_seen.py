@@ -12,7 +12,6 @@ from typing import Any
 from simulator.beyondtrust_sessions import SupportSession
 from simulator.facts import CHANNELS
 from tests.pipeline.truth import DAY, micros
-from tests.pipeline.week_days import UNTIL
 from tests.pipeline.week_figures import QUARTER, split
 from tests.pipeline.week_people import PERSON, UNLISTED
 from tests.pipeline.week_pieces import SECOND, Piece, day_of, whole

@@ -106,7 +106,7 @@ class WeekSite:
     home: Path
     vendors: Vendors
     engine: Engine
-    looked: tuple[datetime, datetime] = (datetime.max, datetime.min)
+    looked: tuple[datetime, ...] = ()
 
     def capture(self) -> None:
         """Let the week pass, asking all vendors often enough that none forgets."""

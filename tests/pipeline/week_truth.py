@@ -60,7 +60,7 @@ class Week:
     agents: Mapping[str, Agent]
     changes: Mapping[str, Sequence[Change]]
     directions: Mapping[str, str | None]
-    looked: tuple[datetime, datetime]
+    looked: tuple[datetime, ...]
 
     def known(self, source: str) -> dict[str, list[Piece]]:
         """Of each agent, by the vendor's id, all time from the first record on, up to the source's observed-until."""
@@ -117,7 +117,7 @@ class Week:
 
     def _direction(self, calls: list[dict[str, Any]], at: int) -> str | None:
         """Of the calls at an instant, that of the first."""
-        live = [row for row in calls if micros(row["joined_at"]) <= at and at < micros(row["left_at"] or UNTIL)]
+        live = [row for row in calls if micros(row["joined_at"]) <= at < micros(row["left_at"] or UNTIL)]
         return self.directions[live[0]["interaction_id"]] if live else None
 
     # -- Kore.ai: updates, each of which lasts until the next --------------------------------

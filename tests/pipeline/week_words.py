@@ -72,5 +72,5 @@ def by_huawei(row: Row) -> Told:
     if row["state"] == "not_ready":
         cause = str(REASON_CAUSES.get(row["reason"], 0))
         return Told("not_ready", cause, "26" if row["reason"] in RESTS else "3", cause)
-    cause = {"wrap_up": "0", "offline": SIGNED_OUT}.get(row["state"])
-    return Told(row["state"], cause, OPERATIONS[row["state"]], cause)
+    other = {"wrap_up": "0", "offline": SIGNED_OUT}.get(row["state"])
+    return Told(row["state"], other, OPERATIONS[row["state"]], other)
