@@ -84,6 +84,10 @@ class PullClient(Protocol):
 class Store(Protocol):
     """What capture needs of the lake."""
 
+    def spared(self, segment: Segment, /) -> Segment:
+        """A segment as it would land, by the name that it would have."""
+        ...
+
     def land(self, segment: Segment, /) -> bool:
         """Keep a segment durably; False when the same one is there. Called from several threads at once."""
         ...
@@ -218,7 +222,7 @@ class Done:
 
 def keep(store: Store, vendor: str, source: str, feed: str, window: Window, asked_at: datetime, got: Fetched) -> Done:
     """Land what was fetched of a window that was asked for at ``asked_at``, by our clock."""
-    segment = Segment(vendor, source, feed, window.start, window.end, got.pages)
+    segment = store.spared(Segment(vendor, source, feed, window.start, window.end, got.pages))
     landed = store.land(segment)
     attempt = Attempt(
         source=source,

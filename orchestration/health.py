@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.duck import connect, parameters, show
+from orchestration.duck import connect, parameters, quote, show
 from orchestration.inputs import Input
 from orchestration.resources import Engine
 from orchestration.settings import feeds_of
@@ -41,6 +41,8 @@ def feed_health(engine: Engine, now: datetime | None = None) -> list[dict[str, A
         return []
     with connect(engine.lake, 2, "1GB") as connection:
         _look(engine, connection, _days(engine, now))
+        # The view asks for the time, which is the caller's here.
+        connection.execute(f"create macro now() as timestamptz {quote(now.isoformat())}")
         result = connection.execute(engine.models["ops.source_health"].sql)
         names = [column[0] for column in result.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -201,13 +201,17 @@ class Lake:
         """Where the attempts of one feed are logged."""
         return self.root / ".capture" / vendor / feed / f"source={source}"
 
+    def spared(self, segment: Segment) -> Segment:
+        """A segment as it would land: without whom is to be forgotten, and named by what is left."""
+        cutting = without(self.root, segment.source)
+        return cleaned(segment, cutting) if cutting else segment
+
     def land(self, segment: Segment) -> bool:
         """Write a segment, whole and fsynced. False when the same reply to the same window lies there already.
 
         Who is to be forgotten is cut out before.
         """
-        if cutting := without(self.root, segment.source):
-            segment = cleaned(segment, cutting)
+        segment = self.spared(segment)
         folder = self.raw_dir(segment.vendor, segment.feed, segment.source, segment.day)
         name = segment.name
         if name in segments_of(folder):

@@ -1,4 +1,4 @@
-"""Merges the many small files in which attempts are logged, of closed days and of the running one.
+"""The files in which attempts are logged: many small ones merged, of closed days and of the running one, and renamings.
 
 A merged file names those that it holds, which are passed over from then on (``lake.logs_in``); so nothing is rebuilt.
 What attempts are, and how they are read, belongs in ``lake.py``.
@@ -7,8 +7,13 @@ What attempts are, and how they are read, belongs in ``lake.py``.
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from orchestration.files import concatenate, sync
 from orchestration.lake import Lake, logs_in
@@ -41,6 +46,29 @@ def gather_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) 
             return False
         _remove_passed_over(folder)
         return _merge(lake, folder)
+
+
+def rename_segments(lake: Lake, vendor: str, feed: str, source: str, day: date, names: Mapping[str, str]) -> None:
+    """Let a day's attempts name segments by what they are called now; who is killed amid it does it again.
+
+    By the name of its segment is known until when an open record was seen open.
+    """
+    folder = lake.capture_dir(vendor, feed, source) / f"date={day}"
+    with lake.lock(f"attempts-{source}-{feed}-{day}"):
+        _remove_passed_over(folder)
+        for path in sorted(folder.glob("*.parquet")):
+            with pq.ParquetFile(path) as file:
+                table = file.read().replace_schema_metadata()
+            said = table["segment"].to_pylist()
+            if names.keys().isdisjoint(said):
+                continue
+            place = table.schema.get_field_index("segment")
+            now = pa.array([names.get(name, name) for name in said], table.schema.types[place])
+            renamed = table.set_column(place, table.schema.field(place), now)
+            # By another name, so that what was made of the old one is out of date.
+            target = path.with_name(f"{path.stem.removesuffix('-merged')}-r.parquet")
+            lake.place(target, partial(pq.write_table, renamed))
+            path.unlink()
 
 
 def _merge(lake: Lake, folder: Path) -> bool:

@@ -21,6 +21,7 @@ from assets.erasure import Person
 
 from orchestration.files import sync
 from orchestration.lake import RAW_SCHEMA, Lake, Page, Segment, cleaned, segment_table, segments_of, write_raw
+from orchestration.logs import rename_segments
 from orchestration.tombstones import Cutting
 
 
@@ -47,8 +48,11 @@ class RawPartition:
         """Put cut segments in the place of those that name somebody; returns how many files were written.
 
         A segment that was cut is named by what it is now, as one that lands without them, so that the same reply
-        fetched again is known. The old file goes last: who is killed between finds both, and nobody counts twice.
+        fetched again is known; the log of attempts names it so, too. The old files go last: who is killed between
+        finds both, and nobody counts twice.
         """
+        old: list[Path] = []
+        names: dict[str, str] = {}
         written = 0
         with lake.lock(f"raw-{self.source}-{self.feed}-{self.day}"):
             for path in self._files():
@@ -56,15 +60,21 @@ class RawPartition:
                 if not any(_may_hold(row, texts) for row in rows):
                     continue
                 before = cutting.touched
-                segments = [cleaned(self._segment(some), _sparing(cutting, texts)) for some in _by_segment(rows)]
+                parted = [(some[0]["segment"], self._segment(some)) for some in _by_segment(rows)]
+                segments = [cleaned(segment, _sparing(cutting, texts)) for _, segment in parted]
                 if cutting.touched == before:
                     continue
-                self._put(lake, path, segments)
+                if self._put(lake, path, segments) != path:
+                    old.append(path)
+                names |= {name: now.name for (name, _), now in zip(parted, segments, strict=True)}
                 written += 1
+            rename_segments(lake, self.vendor, self.feed, self.source, self.day, names)
+            for path in old:
+                path.unlink()
             sync(self.folder)
         return written
 
-    def _put(self, lake: Lake, path: Path, segments: Sequence[Segment]) -> None:
+    def _put(self, lake: Lake, path: Path, segments: Sequence[Segment]) -> Path:
         table = pa.concat_tables(segment_table(segment) for segment in segments)
         names = sorted(segment.name for segment in segments)
         if path.stem.endswith("-merged"):
@@ -74,8 +84,7 @@ class RawPartition:
         else:
             target, metadata = path.with_name(f"{names[0]}.parquet"), {}
         lake.place(target, lambda temporary: write_raw(table, temporary, {**metadata, "forgotten": "1"}))
-        if target != path:
-            path.unlink()
+        return target
 
     def _segment(self, rows: Sequence[dict[str, Any]]) -> Segment:
         names = ("requested_at", "received_at", "request", "status", "content_type", "payload")

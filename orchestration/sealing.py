@@ -71,7 +71,7 @@ def _landed(lake: Lake, spooled: Spooled, piece: Piece) -> Attempt:
     Windows are by our clock, and nothing of them can be had later: the attempt is dated, on either clock, to its end.
     """
     began = spooled.began
-    segment = Segment(began.vendor, began.source, began.feed, piece.start, piece.end, piece.pages)
+    segment = lake.spared(Segment(began.vendor, began.source, began.feed, piece.start, piece.end, piece.pages))
     if piece.pages:
         lake.land(segment)
     return Attempt(

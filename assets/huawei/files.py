@@ -97,7 +97,7 @@ def land_files(config: HuaweiConfig, store: Store, days: list[date], now: dateti
         if found is None or found[0].window_end <= oldest:
             continue
         count += 1
-        segment, told, fetched = found
+        segment, told, fetched = store.spared(found[0]), *found[1:]
         logged = store.attempts("huawei", config.name, CMS_HISTORY.name, segment.day)
         if any(attempt.segment == segment.name for attempt in logged):
             identical += 1

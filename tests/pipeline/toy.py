@@ -85,7 +85,7 @@ def land(
         inside = [row for row in rows if start <= datetime.fromisoformat(row["start"]) < start + step]
         payload = json.dumps({"total": len(inside), "results": inside}).encode()
         page = Page(heard, heard, "GET /wfm/rta", 200, "application/json", payload)
-        segment = Segment("cxengage", "cx", "agent_states", start, start + step, (page,))
+        segment = engine.lake.spared(Segment("cxengage", "cx", "agent_states", start, start + step, (page,)))
         engine.lake.land(segment)
         attempts.append(
             Attempt(

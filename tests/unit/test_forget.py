@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ import pytest
 
 from orchestration.compaction import compact_closed_days
 from orchestration.forget import ForgetError, Forgetting
+from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leaves import Leaves
 from orchestration.removed import note
 from orchestration.resources import Engine
 from orchestration.tombstones import Tombstones
 from tests.pipeline.site import day, opened
-from tests.pipeline.toy import built, engine_at, land, later, shift
+from tests.pipeline.toy import DELAY, built, engine_at, land, later, shift
 from tests.traces import traces
 
 GONE = ("annabel-1", "Annabel-1")
@@ -108,6 +109,23 @@ def test_exports_logs_and_dagsters_databases_are_cleaned(tmp_path: Path) -> None
             ('{"sample": "forgotten"}',),
             ("bob",),
         ]
+
+
+def test_who_is_still_at_work_is_so_afterwards(engine: Engine) -> None:
+    """If this fails, nobody knows any more that a colleague's state was seen open: their time ends unobserved."""
+    on = day(2)
+    said = shift(GONE[0], on, (8, 12, 13, 14)) + shift("bob", on, (9, 11, 12, 20))
+    said[-1] |= {"end": None, "transfers": []}
+    land(engine, on, said, heard=midnight(on) + timedelta(hours=15))
+    built(engine, 3)
+    before = ask(engine, BOB)
+    forget(engine)
+    assert ask(engine, BOB) == before
+    # What lands now is cut, too, and its attempt names what landed.
+    land(engine, on, said, heard=midnight(on) + timedelta(hours=16))
+    built(engine, 3)
+    [(until,)] = ask(engine, f"select max(ended_at) from marts.fct_agent_timeline where date = '{on}' and is_open")
+    assert until == midnight(on) + timedelta(hours=16) - DELAY
 
 
 def test_a_later_capture_does_not_bring_them_back(engine: Engine) -> None:
