@@ -98,7 +98,11 @@ class Week:
         begins = [one.start for one in told]
         starts = self.starts[true_id]
         ends = sorted(one.start for one in told if one.state == "offline")
-        calls = [row for row in self.interactions if row["agent_id"] == true_id and row["channel"] == "voice"]
+        calls = [
+            (micros(row["joined_at"]), micros(row["left_at"] or UNTIL), self.directions[row["interaction_id"]])
+            for row in self.interactions
+            if row["agent_id"] == true_id and row["channel"] == "voice"
+        ]
         found: list[Piece] = []
         for number, start in enumerate(starts):
             if GAP[0] <= start < GAP[1] or start >= OBSERVED["cx"] or unread(start):
@@ -106,7 +110,9 @@ class Week:
             one = told[bisect_right(begins, start) - 1]
             end = starts[number + 1] if number + 1 < len(starts) else OBSERVED["cx"]
             signed_out = ends[bisect_right(ends, start)] if bisect_right(ends, start) < len(ends) else OBSERVED["cx"]
-            record = replace(one, start=start, end=min(end, signed_out), direction=self._direction(calls, start))
+            # Of several calls the first counts.
+            direction = next((way for joined, left, way in calls if joined <= start < left), None)
+            record = replace(one, start=start, end=min(end, signed_out), direction=direction)
             if record.end >= OBSERVED["cx"]:
                 # Never seen to end: it lasts as long as somebody looked.
                 record = replace(record, end=watched(start, OBSERVED["cx"]))
@@ -114,11 +120,6 @@ class Week:
             if signed_out <= end and signed_out < OBSERVED["cx"]:
                 found.append(Piece(signed_out, watched(signed_out, end), "offline"))
         return filled(found, OBSERVED["cx"])
-
-    def _direction(self, calls: list[dict[str, Any]], at: int) -> str | None:
-        """Of the calls at an instant, that of the first."""
-        live = [row for row in calls if micros(row["joined_at"]) <= at < micros(row["left_at"] or UNTIL)]
-        return self.directions[live[0]["interaction_id"]] if live else None
 
     # -- Kore.ai: updates, each of which lasts until the next --------------------------------
 
