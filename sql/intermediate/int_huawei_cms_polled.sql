@@ -27,6 +27,8 @@ following as (
         requested_at - to_seconds(seconds + 1) as earliest_at,
         received_at - to_seconds(seconds) as latest_at,
         lag(received_at) over succession as previous_at,
+        -- A sample is of some instant between asking and answer.
+        lag(requested_at) over succession as previous_requested_at,
         lag(state) over succession as state_before,
         lag(reason) over succession as reason_before,
         max(window_end) over (succession rows between unbounded preceding and 1 preceding) as watched_until
@@ -49,27 +51,27 @@ judged as (
 dated as (
     select *,
         case
-            when not is_change or seconds is null or latest_at < previous_at then received_at
+            when not is_change or seconds is null or latest_at < previous_requested_at then received_at
             else greatest(
-                make_timestamptz((epoch_us(greatest(earliest_at, previous_at)) + epoch_us(latest_at)) // 2),
-                coalesce(previous_at, $partition_start)
+                make_timestamptz((epoch_us(greatest(earliest_at, previous_requested_at)) + epoch_us(latest_at)) // 2),
+                coalesce(previous_requested_at, $partition_start)
             )
         end as began_at,
         case
-            when not is_change or seconds is null or latest_at < previous_at then 0
-            else (epoch_us(latest_at) - epoch_us(greatest(earliest_at, previous_at)) + 1) // 2
+            when not is_change or seconds is null or latest_at < previous_requested_at then 0
+            else (epoch_us(latest_at) - epoch_us(greatest(earliest_at, previous_requested_at)) + 1) // 2
         end as uncertainty_us
     from judged
     where is_gap or is_change
 ),
 
--- The state before this one began after the sample before: nobody saw it.
+-- The state before this one began after the sample before: nobody saw it. It lasted up to a second longer than is said.
 missed as (
     select *,
         case
             when previous_at is not null and is_change and began_at - lasted < began_at
                 and (prev_state <> state_before or earliest_at - lasted - interval 1 second > previous_at)
-            then greatest(began_at - lasted, previous_at)
+            then greatest(began_at - lasted - interval 500 milliseconds, previous_at)
         end as missed_at,
         -- What was seen before the gap went on until this one began.
         previous_at is not null and (not is_change or prev_state = state_before) as is_proven

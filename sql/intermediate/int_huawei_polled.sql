@@ -5,7 +5,7 @@
 -- window: 0 days .. 0 days
 -- Narrow rows, since a day may have tens of millions: where a change came from is looked up at the end.
 with samples as (
-    select s.source, s.agent_id, s.received_at, s.window_start, s.window_end,
+    select s.source, s.agent_id, s.requested_at, s.received_at, s.window_start, s.window_end,
         coalesce(s.agent_state::varchar, 'error') as vendor_state,
         case when s.agent_state is null then coalesce(s.retcode, 'status ' || s.status) end as reason,
         coalesce(s.is_working, false) as is_handling,
@@ -21,6 +21,7 @@ with samples as (
 following as (
     select *,
         lag(received_at) over succession as previous_at,
+        lag(requested_at) over succession as previous_requested_at,
         lag(vendor_state) over succession as previous_state,
         lag(reason) over succession as previous_reason,
         lag(is_handling) over succession as was_handling,
@@ -64,8 +65,8 @@ stretches as (
 told as (
     select source, agent_id, received_at as started_at, ended_at, last_at, vendor_state, reason, is_handling,
         case
-            -- It may have begun just after the sample before.
-            when received_at - previous_at <= patience then epoch_us(received_at) - epoch_us(previous_at)
+            -- It may have begun just after the sample before, which is of some instant between asking and answer.
+            when received_at - previous_at <= patience then epoch_us(received_at) - epoch_us(previous_requested_at)
             else epoch_us('epoch'::timestamptz + patience) // 4
         end as uncertainty_us,
         previous_at is null or received_at - previous_at > patience as is_derived, window_start, received_at
@@ -100,7 +101,7 @@ select
     t.vendor_state,                                 -- the gateway's code; error for an answer without one, unknown when the agent was not asked for
     t.reason,                                       -- what was wrong with an answer
     t.is_handling,                                  -- the gateway says that the agent is talking
-    t.uncertainty_us,                               -- how far the state's true start may lie before, in microseconds: the distance to the sample before
+    t.uncertainty_us,                               -- how far the state's true start may lie before, in microseconds: the distance to when the sample before was asked for
     t.is_derived,                                   -- the state began at some time before the sample
     d.segment,                                      -- raw segment of the first sample
     t.window_start,                                 -- start of the stretch watched
