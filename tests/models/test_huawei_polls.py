@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.models.huawei import cms, cms_polled, poll, polled, polls
-from tests.models.workbench import Workbench
+from tests.models.workbench import Workbench, at
 
 SPAN = ("started_at", "ended_at", "vendor_state")
 Staged = list[dict[str, Any]]
@@ -26,6 +26,13 @@ def test_a_boundary_is_uncertain_by_half_the_distance_to_the_sample_before(bench
     """If this fails, a figure seems more certain than it is."""
     found = polled(bench, [poll("08:00"), poll("08:00:08", 7)])
     assert found.pick("uncertainty_us", "is_derived") == [(2_500_000, True), (8_000_000, False)]
+
+
+def test_an_answer_that_was_long_in_coming_is_of_any_instant_since_it_was_asked_for(bench: Workbench) -> None:
+    """If this fails, slow answers make boundaries look more certain than they are."""
+    slow = poll("08:00:04", requested_at=at("08:00:01"))
+    found = polled(bench, [poll("08:00"), slow, poll("08:00:08", 7)])
+    assert found.pick("started_at", "uncertainty_us")[-1] == ("08:00:08", 7_000_000)
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(10, 1), (11, 2)])
@@ -116,6 +123,13 @@ def test_seconds_in_a_state_put_its_boundary_between_two_polls(bench: Workbench)
     assert found.pick("ended_at")[-2] == "08:01:02.5"
 
 
+def test_a_state_may_begin_while_the_answer_before_it_is_under_way(bench: Workbench) -> None:
+    """If this fails, a change that a slow answer just missed is put seconds later, and called exact."""
+    slow = cms("08:00:04", 1, 3, requested_at=at("08:00:01"))
+    found = cms_polled(bench, [cms("08:00", 1, 0), slow, cms("08:00:05", 7, 2)])
+    assert found.pick("started_at", "uncertainty_us")[-1] == ("08:00:02.5", 500_000)
+
+
 def test_seconds_that_waver_move_no_boundary(bench: Workbench) -> None:
     """Whole seconds of several polls give slightly different starts; if this fails, each poll begins a new state."""
     rows = [*present("08:00", "08:01", 1, 0), *present("08:01:05", "08:02", 5, 2)]
@@ -127,7 +141,7 @@ def test_the_same_state_anew_is_a_new_stretch(bench: Workbench) -> None:
     """If this fails, a call between two polls is not seen."""
     rows = [*present("08:00", "08:01", 1, 0), *present("08:01:05", "08:02", 1, 1, prev_state=5, prev_state_seconds=2)]
     assert cms_polled(bench, rows).pick(*SPAN)[1:] == [
-        ("08:01:01.5", "08:01:03.5", "5"),
+        ("08:01:01", "08:01:03.5", "5"),  # two whole seconds are up to three
         ("08:01:03.5", None, "1"),
     ]
 
@@ -138,7 +152,7 @@ def test_the_state_before_is_taken_where_nobody_saw_it(bench: Workbench) -> None
     assert cms_polled(bench, seen).pick("vendor_state") == ["1", "6"]
     unseen = [*present("08:00", "08:01", 1, 0), *present("08:01:05", "08:02", 6, 1, prev_state=5, prev_state_seconds=2)]
     assert cms_polled(bench, unseen).pick(*SPAN, "is_derived")[1:] == [
-        ("08:01:01.5", "08:01:03.5", "5", True),
+        ("08:01:01", "08:01:03.5", "5", True),
         ("08:01:03.5", None, "6", False),
     ]
 
@@ -158,7 +172,7 @@ def test_of_a_gap_only_what_the_vendor_tells_is_known(bench: Workbench) -> None:
     rows = [*present("08:00", "08:01", 1, 0), *present("08:10", "08:11", 7, 60, prev_state=6, prev_state_seconds=30)]
     assert cms_polled(bench, rows).pick(*SPAN) == [
         ("07:59:59.5", "08:01", "1"),
-        ("08:08:29.5", "08:08:59.5", "6"),
+        ("08:08:29", "08:08:59.5", "6"),
         ("08:08:59.5", "08:10", "7"),
         ("08:10", None, "7"),
     ]
