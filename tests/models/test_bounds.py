@@ -105,7 +105,7 @@ def test_uncertain_stretches_that_overlap_are_added_but_not_beyond_what_was_obse
 
 
 def test_a_late_word_hides_what_came_between_it_and_one_told_before(bench: Workbench) -> None:
-    """If this fails, two calls that seem to overlap, since the end of one was told late, are certain to leave no pause."""
+    """If this fails, calls that seem to overlap because the end of one was told late certainly left no pause."""
     rows = [told("08:00", "08:05", "handling", 0), told("08:05", "08:05:04", "handling", 1, work_items=2)]
     assert uncertain(bench, *rows, told("08:05:04", "08:15", "handling", 10)) == {"08:00": 10.0}
     assert uncertain(bench, *rows, told("08:05:04", "08:15", "handling", 1)) == {}
