@@ -1,8 +1,8 @@
 # Needs Python 3.11 or later, make and git. What else is needed is installed below this folder, as uv.lock has it.
 #
 #   make demo    a simulated contact centre, captured and built         ARGS="--days 3 --agents 100"
-#   make test    lint, types, and every test with coverage
-#   make test-ui the pages in a browser: needs Chromium at /usr/bin/chromium
+#   make test    lint, types, and every test with coverage; those of pages where Chromium is at /usr/bin/chromium
+#   make test-ui the pages in that browser alone
 #   make lint    the first two alone
 #   make test-duckdb-1   the SQL models on DuckDB 1.5, whose extensions for object stores 2.0 does not have yet
 #   make docs    write docs/data-dictionary.md anew from the SQL models
@@ -14,6 +14,7 @@
 PYTHON ?= python3
 UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
+CHROMIUM := /usr/bin/chromium
 # --inexact: `make demo` after `make test` must not take the test tools away again.
 SYNC := $(UV) sync --locked --inexact --quiet
 
@@ -29,6 +30,8 @@ demo: install
 	$(BIN)/shiftbook demo $(ARGS)
 
 test: lint
+	@if [ -x $(CHROMIUM) ]; then $(MAKE) --no-print-directory test-ui ARGS=; else \
+		echo "the tests of pages, tests/ui, need Chromium at $(CHROMIUM) and are NOT run"; fi
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
 
 test-ui: $(filter .uv/bin/uv,$(UV))

@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     GetCoreSchemaHandler,
+    PrivateAttr,
     ValidationInfo,
     field_validator,
 )
@@ -46,11 +47,13 @@ class Origin:
         file: The file of settings; paths in it are relative to its folder.
         source: The source as messages name it (``source cx_us``); empty for keys at the top level.
         environ: The environment. Secrets keep it and look when they are used, so a rotated one is seen.
+        pace_dir: Where limits of requests are kept that processes share; without one each keeps its own.
     """
 
     file: Path = Path("sources.yaml")
     source: str = ""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pace_dir: Path | None = None
 
     def place(self, key: str) -> str:
         """``<file>: <source>: <key>``, the beginning of every message about a key."""
@@ -271,6 +274,7 @@ class SourceConfig(Section):
         retain_raw_days: How many days of raw segments are kept; none means all.
         feeds: Names of the feeds to capture; none means all that the vendor offers, but those that must be named.
         tolerance_seconds: How far a figure of ours may be from the vendor's own, in seconds.
+        stuck_after_hours: How long a state may last before a check tells of it, in hours.
         freshness: How late its feeds may be before that is a warning, and a failure.
         open_hours: When being late counts, by the wall clock of ``report_timezone``; none means always.
     """
@@ -290,8 +294,19 @@ class SourceConfig(Section):
     retain_raw_days: Annotated[int, Field(gt=0)] | None = None
     feeds: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
     tolerance_seconds: Annotated[FiniteFloat, Field(ge=0)] = 2.0
+    stuck_after_hours: Annotated[FiniteFloat, Field(gt=0)] = 24.0
     freshness: Freshness = Freshness()
     open_hours: Annotated[OpenHours, BeforeValidator(_hours)] = OpenHours()
+    _pace_dir: Path | None = PrivateAttr(None)
+
+    def model_post_init(self, context: object, /) -> None:
+        """Keep what the origin says beside the keys."""
+        self._pace_dir = context.pace_dir if isinstance(context, Origin) else None
+
+    @property
+    def pace_dir(self) -> Path | None:
+        """Where limits of requests are kept that processes share; none for a configuration of no home."""
+        return self._pace_dir
 
     def captures(self, feed: str) -> bool:
         """Whether a feed of the vendor is captured: it is named in ``feeds``, or nothing is named there."""
@@ -305,8 +320,16 @@ class SourceConfig(Section):
         """How many seconds one unit of the vendor's own sums is."""
         return 1.0
 
+    def listens_alone(self, _feed: str, /) -> bool:
+        """Whether one process alone can listen to a live feed, so that a second one must wait for the first to end."""
+        return False
+
     def sample_seconds(self, _feed: str, /) -> float | None:
         """How far apart the samples of a polled feed are, in seconds; None for a feed that tells of changes."""
+        return None
+
+    def hold_seconds(self, _feed: str, /) -> float | None:
+        """How far apart two samples may be for a state to hold between them, in seconds; None as for the other."""
         return None
 
     @field_validator("base_url")

@@ -19,6 +19,8 @@ from xml.etree.ElementTree import Element, ParseError, tostring
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from assets.bodies import BodyError, TooLargeError, gunzip
+
 FORGOTTEN = "forgotten"
 # Whose record it is, as keys are when small letters and digits are all that is left of them.
 _OWN = {"agentid", "userid", "currentagentid", "representativeuserid"}
@@ -59,7 +61,7 @@ def cut(payload: bytes, person: Person) -> bytes | None:
     """A reply without this person: the same object where they are not in it, None where nothing else is.
 
     Only a reply in which they were is written anew; then only its values are what they were, not its white space. One
-    that cannot be read, with their id in it, goes whole.
+    that cannot be read, with their id in it, goes whole, and so does one that unpacks to more than is read.
     """
     if payload[:2] == b"\x1f\x8b":
         return _packed(payload, person)
@@ -76,8 +78,10 @@ def cut(payload: bytes, person: Person) -> bytes | None:
 
 def _packed(payload: bytes, person: Person) -> bytes | None:
     try:
-        inner = gzip.decompress(payload)
-    except (OSError, EOFError, zlib.error):
+        inner = gunzip(payload)
+    except TooLargeError:
+        return None
+    except BodyError:
         return payload
     found = cut(inner, person)
     return payload if found is inner else None if found is None else gzip.compress(found, mtime=0)

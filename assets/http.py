@@ -21,13 +21,17 @@ from urllib.parse import quote, urlencode
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
+from assets.bodies import ACCEPTED, MEGABYTE, BodyError, TooLargeError
 from assets.redaction import Redactor
+from assets.transport import CONNECTIONS, Adapter, NoAuth, cause, read
 
 LOGGER = logging.getLogger(__name__)
-CONNECTIONS = 8
 CONNECT_SECONDS = 10.0
+LARGEST = 64 * MEGABYTE
+"""Of an answer, in bytes, unpacked: thirty times a full page of CxEngage's, the largest that is usual."""
+
+LARGEST_ERROR = MEGABYTE
 EXCERPT_CHARACTERS = 200
 SUCCESS = range(200, 300)
 REDIRECTS = range(300, 400)
@@ -36,6 +40,7 @@ SOURCE_WIDE = frozenset({401, 403, 404, *REDIRECTS})
 WAYS_OUT: Mapping[int | None, str] = MappingProxyType(
     {
         None: "check base_url, the network and the proxy",
+        200: "no answer is known to be so large, and it is not read; check base_url, and report it if that is right",
         400: "the vendor refuses these parameters; compare them with its documentation",
         401: "check the credentials of this source in sources.yaml and the environment variables that they name",
         403: "the account lacks a permission; ask the vendor's administrator to grant it",
@@ -160,19 +165,13 @@ class _Failure:
     vendor_time: datetime | None = None
 
 
-class _NoAuth(requests.auth.AuthBase):
-    """Keeps requests from sending what a ``.netrc`` of the machine happens to hold."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a session asks.
 
     Attributes:
-        timeout_seconds: How long the vendor may be silent, in seconds; connecting may take 10 s.
+        timeout_seconds: How long the vendor may be silent, in seconds; a whole answer may take five times that, and
+            connecting 10 s.
         verify: Whether the vendor's certificate is verified, or a PEM file of authorities to trust.
         retry: When to try again.
         max_requests_per_minute: Our own limit; none means no limit.
@@ -231,11 +230,11 @@ class Session:
         self._pacer = self.options.pacer or Pacer(self.options.max_requests_per_minute, self.clock)
         self._chance = random.Random()
         self._http = requests.Session()
-        other = self.options.auth or _NoAuth()
+        other = self.options.auth or NoAuth()
         self._http.auth = requests.auth.HTTPBasicAuth(*(part.encode() for part in basic)) if basic else other
-        self._http.headers.update(self.options.headers)
+        self._http.headers.update({"Accept-Encoding": ACCEPTED, **self.options.headers})
         for scheme in ("http://", "https://"):
-            self._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+            self._http.mount(scheme, Adapter(pool_maxsize=CONNECTIONS))
 
     def __repr__(self) -> str:
         return f"Session({self.source!r}, {self._redact(self.base_url)!r})"
@@ -267,11 +266,13 @@ class Session:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         retry: Retry | None = None,
+        largest: int = LARGEST,
     ) -> Reply:
         """Ask until there is an answer of 200 to 299, a permanent failure, or no try left.
 
         Raises:
-            PermanentError: The vendor refused, redirected, or cannot be asked at all (address, certificate).
+            PermanentError: The vendor refused, redirected, cannot be asked at all (address, certificate), or answers
+                with more than ``largest`` bytes.
             TransientError: It failed transiently each time.
         """
         target = path + (f"?{urlencode(params, quote_via=quote, safe=':')}" if params else "")
@@ -280,7 +281,7 @@ class Session:
         began = self.clock.monotonic()
         for tried in itertools.count(1):
             self._pacer.wait()
-            outcome = self._ask(method, target, asked, body)
+            outcome = self._ask(method, target, asked, body, largest)
             if isinstance(outcome, Reply):
                 return outcome
             wait = policy.wait(tried, outcome.retry_after, self._chance)
@@ -291,7 +292,7 @@ class Session:
             self.clock.sleep(wait)
         raise AssertionError
 
-    def _ask(self, method: str, target: str, asked: str, body: bytes | None) -> Reply | _Failure:
+    def _ask(self, method: str, target: str, asked: str, body: bytes | None, largest: int) -> Reply | _Failure:
         """Ask once."""
         verify = self.options.verify
         requested_at = self.clock.now()
@@ -307,9 +308,13 @@ class Session:
             ) as response:
                 vendor_time = self._note_date(response.headers.get("Date"))
                 self._pacer.note(response.status_code, response.headers)
-                # requests' own .content reads in small chunks and is several times slower than one read.
-                content: bytes = response.raw.read(decode_content=True)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                content = read(response, largest if response.status_code in SUCCESS else LARGEST_ERROR)
+        except TooLargeError as error:
+            if response.status_code in SUCCESS:
+                what = f"answered {response.status_code} with {error}"
+                return _Failure(what, transient=False, status=response.status_code, vendor_time=vendor_time)
+            content = error.head
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, BodyError) as error:
             return self._unanswered(error)
         meant = self.options.meaning(response.status_code, content)
         if meant not in SUCCESS:
@@ -329,9 +334,9 @@ class Session:
         return vendor_time
 
     def _unanswered(self, error: Exception) -> _Failure:
-        cause = _innermost(error)
-        what = self._excerpt(f"{type(cause).__name__}: {cause}")
-        if isinstance(cause, ssl.SSLCertVerificationError):
+        why = cause(error)
+        what = self._excerpt(f"{type(why).__name__}: {why}")
+        if isinstance(why, ssl.SSLCertVerificationError):
             what += " (the certificate is not trusted: name your authority's PEM file in ca_bundle)"
             return _Failure(f"gave no answer: {what}", transient=False)
         # A malformed address or header is a ValueError in requests and in urllib3, and stays malformed.
@@ -388,12 +393,3 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         return float(text)
     moment = http_date(text)
     return None if moment is None else max(0.0, (moment - now).total_seconds())
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """The cause that says something: requests and urllib3 wrap it in up to three others."""
-    reason = getattr(error, "reason", None)
-    for inner in (reason, *error.args):
-        if isinstance(inner, BaseException):
-            return _innermost(inner)
-    return error

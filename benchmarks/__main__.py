@@ -7,11 +7,22 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import capture, pipeline, recorder, refresh, timeline, year
+from benchmarks import capture, pipeline, recorder, refresh, reports, timeline, year
 from benchmarks import data as made
 from benchmarks.measure import Bar, show_bars
 
-_PARTS = ("capture", "timeline", "intervals", "end-to-end", "refresh", "many-days", "overhead", "questions", "recorder")
+_PARTS = (
+    "capture",
+    "timeline",
+    "intervals",
+    "end-to-end",
+    "refresh",
+    "many-days",
+    "overhead",
+    "questions",
+    "reports",
+    "recorder",
+)
 
 
 def main() -> None:
@@ -56,6 +67,9 @@ def _run(data: Path, parts: Sequence[str], rounds: int, *, quick: bool) -> list[
         bars += timeline.run_many_days(data, days)
     if "overhead" in parts:
         bars += timeline.run_overhead(rounds)
+    if "reports" in parts:
+        _once(data / "report", lambda folder: reports.make_warehouse(folder, agents))
+        bars += reports.run(data, 1)  # minutes, and the memory is the same each time
     return bars
 
 

@@ -174,8 +174,10 @@ def open_builder(root: Path, memory_limit: str = "4GB") -> Builder:
         "uncertainty_seconds": AGENT_STATES.uncertainty.total_seconds(),
         "event_timezone": AGENT_STATES.event_timezone,
         "sample_seconds": None,
+        "hold_seconds": None,
         "tolerance_seconds": 1.0,
         "sums_unit_seconds": 1.0,
+        "stuck_after_hours": 24.0,
     }
     lake = Lake(root / "lake")
     folder = sql_dir()

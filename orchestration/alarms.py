@@ -21,6 +21,15 @@ from orchestration.words import said
 CALM = timedelta(minutes=2)
 """How long something must be well before it is over, so that nobody is told of each flicker."""
 
+GROWN = timedelta(minutes=15)
+"""How long a loss must not have grown for its whole to be told."""
+
+MOST_WAITING = 200
+"""Messages that wait for a receiver; of more the oldest are dropped, and stand in the log alone."""
+
+_REFUSALS = 3
+_UNWRITTEN: dict[Path, "Book"] = {}
+
 Delivery = Literal["delivered", "refused", "silent"]
 """A receiver's answer: 2xx, another one, or none at all."""
 
@@ -63,12 +72,14 @@ class Seen(msgspec.Struct, kw_only=True):
         since: When it was first seen.
         is_told: Whether it was told of.
         well_since: Since when it is not seen any more.
+        grown_at: When it was last seen to have grown since it was told; of what cannot be over.
     """
 
     incident: Incident
     since: datetime
     is_told: bool = False
     well_since: datetime | None = None
+    grown_at: datetime | None = None
 
 
 class Book(msgspec.Struct):
@@ -94,8 +105,13 @@ def turn(
     for incident in present:
         seen = book.open.setdefault(incident.key, Seen(incident=incident, since=now))
         seen.well_since = None
-        if not seen.is_told:
+        if seen.is_told and not incident.ends and incident.cause != seen.incident.cause:
+            seen.grown_at = now
+        if not seen.is_told or not incident.ends:
             seen.incident = incident
+        if seen.grown_at and now - seen.grown_at >= GROWN:
+            messages.append(_total(seen, home))
+            seen.grown_at = None
         if not seen.is_told and now - seen.since >= incident.patience:
             seen.is_told = True
             messages.append(_began(seen, home))
@@ -105,41 +121,41 @@ def turn(
         if seen.is_told and seen.incident.ends and now - seen.well_since < CALM:
             continue
         del book.open[key]
+        if seen.grown_at:
+            messages.append(_total(seen, home))
         if seen.is_told and seen.incident.ends:
             messages.append(_over(seen, seen.well_since, home))
     return messages
 
 
 def _began(seen: Seen, home: str) -> Message:
-    incident = seen.incident
-    return Message(
-        id=uuid.uuid4().hex,
-        event="began",
-        kind=incident.kind,
-        incident=incident.key,
-        subject=incident.subject,
-        began_at=seen.since,
-        over_at=None,
-        cause=incident.cause,
-        next_step=incident.next_step,
-        text=f"ALARM {incident.kind}: {incident.cause.rstrip('.')}. Next: {incident.next_step}",
-        home=home,
-    )
+    text = f"ALARM {seen.incident.kind}: {seen.incident.cause.rstrip('.')}. Next: {seen.incident.next_step}"
+    return _message(seen, None, text, home)
 
 
 def _over(seen: Seen, at: datetime, home: str) -> Message:
+    text = f"OVER {seen.incident.kind}: {seen.incident.subject} is well again after {said(at - seen.since)}."
+    return _message(seen, at, text, home)
+
+
+def _total(seen: Seen, home: str) -> Message:
+    text = f"OVER {seen.incident.kind}: it grows no more. In all: {seen.incident.cause}"
+    return _message(seen, seen.grown_at, text, home)
+
+
+def _message(seen: Seen, over_at: datetime | None, text: str, home: str) -> Message:
     incident = seen.incident
     return Message(
         id=uuid.uuid4().hex,
-        event="over",
+        event="over" if over_at else "began",
         kind=incident.kind,
         incident=incident.key,
         subject=incident.subject,
         began_at=seen.since,
-        over_at=at,
+        over_at=over_at,
         cause=incident.cause,
-        next_step=None,
-        text=f"OVER {incident.kind}: {incident.subject} is well again after {said(at - seen.since)}.",
+        next_step=None if over_at else incident.next_step,
+        text=text,
         home=home,
     )
 
@@ -165,28 +181,37 @@ def ring(
         undecided: Which of what goes on nobody knows about just now.
     """
     with lake.lock("alarms"):
-        book = read_book(path, log)
+        book = _UNWRITTEN.get(path) or read_book(path, log)
         before = msgspec.json.encode(book)
         messages = turn(book, present, now or datetime.now(UTC), str(path.parent), undecided(book.open))
-        book.outbox += messages if deliver else []
-        if msgspec.json.encode(book) != before:
-            _write(lake, path, book)
+        # Before anything that may fail: the log has it all.
         for message in messages:
             log.warning("%s", message.text)
+        book.outbox += messages if deliver else []
+        if dropped := book.outbox[:-MOST_WAITING]:
+            log.warning("%d alarms that nobody took are not tried again; the log has them", len(dropped))
+            del book.outbox[: len(dropped)]
+        if path in _UNWRITTEN or msgspec.json.encode(book) != before:
+            _write(lake, path, book, log)
         if deliver:
-            _deliver(lake, path, book, deliver)
+            _deliver(lake, path, book, deliver, log)
     return book
 
 
-def _deliver(lake: Lake, path: Path, book: Book, deliver: Callable[[Message], Delivery]) -> None:
-    """Deliver what waits, in order. One that is refused lets the next go first; silence ends the attempt."""
+def _deliver(lake: Lake, path: Path, book: Book, deliver: Callable[[Message], Delivery], log: logging.Logger) -> None:
+    """Deliver what waits, in order. One that is refused goes last; silence, or a few refusals, end the attempt."""
+    refusals = 0
     for message in list(book.outbox):
         outcome = deliver(message)
         if outcome == "silent":
             return
-        if outcome == "delivered":
-            book.outbox.remove(message)
-            _write(lake, path, book)
+        book.outbox.remove(message)
+        if outcome == "refused":
+            book.outbox.append(message)
+            refusals += 1
+        _write(lake, path, book, log)
+        if refusals == _REFUSALS:
+            return
 
 
 def read_book(path: Path, log: logging.Logger) -> Book:
@@ -200,5 +225,11 @@ def read_book(path: Path, log: logging.Logger) -> Book:
         return Book()
 
 
-def _write(lake: Lake, path: Path, book: Book) -> None:
-    lake.place(path, partial(Path.write_bytes, data=msgspec.json.encode(book)))
+def _write(lake: Lake, path: Path, book: Book, log: logging.Logger) -> None:
+    """Write the book; where the disk is full, which is to be told of, too, this process remembers it."""
+    try:
+        lake.place(path, partial(Path.write_bytes, data=msgspec.json.encode(book)))
+        _UNWRITTEN.pop(path, None)
+    except OSError as error:
+        log.warning("%s cannot be written, and is kept in memory: %s", path, error)
+        _UNWRITTEN[path] = book

@@ -4,10 +4,12 @@ The same assets as Dagster's own runs, recorded in the same instance, so that th
 belongs to the assets; how a person starts them in ``cli.py``.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 
 import dagster as dg
@@ -27,7 +29,10 @@ nux:
   enabled: false
 concurrency:
   runs:
-    max_concurrent_runs: 2
+    # Backfills from the command line count, too, and must not keep what was just recorded from being built.
+    max_concurrent_runs: 6
+    tag_concurrency_limits:
+      - {key: dagster/backfill, limit: 2}
 # What sensors and schedules did; runs and their events are removed by 'shiftbook housekeeping'.
 retention:
   schedule:
@@ -53,7 +58,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What came of a backfill. ``ok``: every step ran, and no check of severity ERROR failed."""
+    """What came of a backfill. ``ok``: every step ran, nothing failed, and no check of severity ERROR."""
 
     ran: bool = True
     days: list[date] = field(default_factory=list)
@@ -63,7 +68,7 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether all is well."""
-        return self.ran and not any(finding.error for finding in self.findings)
+        return self.ran and not self.failures and not any(finding.error for finding in self.findings)
 
 
 class Runner:
@@ -93,7 +98,7 @@ class Runner:
         """Capture what is missing from ``first`` to ``last`` and build these days and those that this changes.
 
         Raises:
-            BackfillError: A source is not configured.
+            BackfillError: A source is not configured, or nothing is selected.
         """
         engine = self.engine
         known = {source.name for source in engine.settings.sources if source.enabled}
@@ -103,7 +108,7 @@ class Runner:
                 f"there are: {', '.join(sorted(known)) or 'none'}"
             )
         report = Report()
-        wanted = dg.AssetSelection.from_string(select) if select else dg.AssetSelection.all()
+        wanted = self._selected(select) if select else dg.AssetSelection.all()
         raw = raw_keys(engine, sources or sorted(known))
         # Reports have days of their own zones, and an asset each that is run by itself.
         others = dg.AssetSelection.key_prefixes("raw") | dg.AssetSelection.tag(*LOCAL_DAYS)
@@ -124,6 +129,22 @@ class Runner:
                 last = stale[-1]
                 self._run(instance, report, models, stale[0], last)
         return report
+
+    def _selected(self, text: str) -> dg.AssetSelection:
+        try:
+            found = dg.AssetSelection.from_string(text)
+            is_empty = not found.resolve(self.graph)
+        except dg.DagsterError:
+            is_empty = True
+        if is_empty:
+            known = sorted(key.to_user_string() for key in self.graph.get_all_asset_keys())
+            words = [word.replace(".", "/") for word in re.findall(r"[\w./]+", text)]
+            near = [name for word in words for name in get_close_matches(word, known, 3)]
+            some = f"the nearest are {', '.join(near)}" if near else f"there are, for instance, {', '.join(known[:3])}"
+            raise BackfillError(
+                f"--select '{text}' selects no asset; write a key, with + for what is made of it; {some}"
+            )
+        return found
 
     def rebuild(self, days: Sequence[date]) -> Report:
         """Build these days anew, and those that this makes out of date; asks no vendor.
@@ -212,12 +233,16 @@ def recorded(engine: Engine) -> Iterator[dg.DagsterInstance]:
 
 
 def prepare_dagster_home(engine: Engine) -> Path:
-    """Make ``$SHIFTBOOK_HOME/dagster`` with a configuration, unless it is there; returns its absolute path."""
+    """Make ``$SHIFTBOOK_HOME/dagster`` with a configuration, unless it is there; returns its absolute path.
+
+    Raises:
+        DiskFullError: There is no room for it.
+    """
     home = engine.settings.dagster_home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     path = home / "dagster.yaml"
-    if not path.exists():
-        path.write_text(_DAGSTER_YAML, encoding="utf-8")
+    if not path.exists() or not path.stat().st_size:  # as a full disk left it
+        engine.lake.place(path, lambda temporary: temporary.write_text(_DAGSTER_YAML, encoding="utf-8"))
     return home
 
 

@@ -5,12 +5,10 @@ Dagster (``model_assets.py``), what the files are called to ``builds.py``, what 
 """
 
 import json
-import shutil
 import threading
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,14 +21,15 @@ import duckdb
 import msgspec
 import pyarrow.parquet as pq
 
-from orchestration.builds import Builds, Entry, Manifest, Part, digest, fingerprint
+from orchestration.builds import Builds, Entry, Manifest, Part, fingerprint
 from orchestration.cache import Cache
-from orchestration.duck import connect, infer_types, open_duckdb, parameters, quote, show, show_rows
-from orchestration.files import concatenate
+from orchestration.duck import connect, copy_to, infer_types, new_entry, open_duckdb, parameters, quote, show, show_rows
+from orchestration.files import UnreadableFileError, concatenate, scratch
 from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
-from orchestration.removed import already_staged, feed_of
+from orchestration.removed import already_staged, feed_of, removed_segments
+from orchestration.unreadable import drop_unreadable, set_aside_attempts, set_aside_raw, tables_of
 
 # Read once and rarely again: small. Everything later: fast to scan (v2 snappy was twice as fast as v1 zstd).
 _STAGED = "(format parquet, compression zstd)"
@@ -64,11 +63,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many rows break a check, and a few of them."""
+    """How many rows break a check, a few of them, and what is in their column ``date``: nothing where it has none."""
 
     check: Check
     failing: int
     sample: tuple[Mapping[str, Any], ...]
+    dates: frozenset[Any] = frozenset()
 
 
 class Builder:
@@ -127,7 +127,32 @@ class Builder:
             return list(pool.map(one, days))
 
     def stage(self, model: Model, day: date, threads: int = _WORKERS) -> Outcome:
-        """Parse the raw segments of a day that were not parsed by this version of the model yet, each once."""
+        """Parse the raw segments of a day that were not parsed by this version of the model yet, each once.
+
+        One that is no Parquet file is set aside and does not keep the others, and all that is published, from readers.
+        """
+        if not self.builds.is_whole(model.table, day):
+            self._drop(model, day)
+        try:
+            return self._stage(model, day, threads)
+        except (duckdb.Error, UnreadableFileError):
+            sick = [path for folder in self._folders(model, day) for path in set_aside_raw(self.lake, folder)]
+            if not self._drop(model, day) and not sick:
+                raise
+            # What was observed may have been built before this was noticed.
+            for table in self._told_by_logs() if sick else ():
+                self.build(self.models[table], day)
+        return self._stage(model, day, threads)
+
+    def _told_by_logs(self) -> list[str]:
+        """Tables of days that are made of the log of attempts and of nothing that is staged, in order."""
+        found: list[str] = []
+        for table, model in self.models.items():
+            if model.kind == "day" and all(p in found or p in self.constants.types for p in model.parents):
+                found.append(table)
+        return found
+
+    def _stage(self, model: Model, day: date, threads: int) -> Outcome:
         started = time.perf_counter()
         with self.lake.lock(f"{model.table}-{day}"):
             old = self.builds.manifest(model.table, day)
@@ -151,9 +176,11 @@ class Builder:
 
     def _raw(self, model: Model, day: date) -> dict[str, Path]:
         """The raw segments of a day that a staging model parses, of all sources, and the files that hold them."""
+        return {name: path for folder in self._folders(model, day) for name, path in segments_of(folder).items()}
+
+    def _folders(self, model: Model, day: date) -> list[Path]:
         vendor, feed = feed_of(model)
-        folders = self.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}")
-        return {name: path for folder in folders for name, path in segments_of(folder).items()}
+        return sorted(self.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}"))
 
     def _stage_some(
         self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, batch: Mapping[str, Path]
@@ -161,8 +188,8 @@ class Builder:
         """Parse segments by one statement into one file; planning it takes longer than one segment does."""
         named = ", ".join(map(quote, batch))
         show(connection, model.parents[0], sorted(set(batch.values())), {}, where=f"segment in ({named})")
-        with self._scratch() as temporary:
-            _copy(connection, model.sql, {}, temporary, _STAGED)
+        with scratch(self.lake.root / ".tmp") as temporary:
+            copy_to(connection, model.sql, {}, temporary, _STAGED)
             bounds = {segment: times for segment, *times in connection.execute(_BOUNDS.format(temporary)).fetchall()}
             rows, size = pq.read_metadata(temporary).num_rows, temporary.stat().st_size
             parts = tuple(Part(name, f"{name}@{model.version}", *bounds.get(name, ())) for name in batch)
@@ -178,7 +205,7 @@ class Builder:
         small = [entry for entry in entries if entry.rows < _SMALL_ROWS]
         if len(small) <= _SMALL_FILES:
             return tuple(entries)
-        with self._scratch() as temporary:
+        with scratch(self.lake.root / ".tmp") as temporary:
             folder = self.builds.folder(model.table, day)
             concatenate([folder / entry.file for entry in small], temporary)
             size = temporary.stat().st_size
@@ -194,6 +221,33 @@ class Builder:
 
         ``parents`` are the builds to make it from: the current ones unless given.
         """
+        if not self.builds.is_whole(model.table, day):
+            self._drop(model, day)
+        try:
+            return self._build(model, day, threads, parents)
+        except duckdb.Error:
+            inputs = find_inputs(parents or self.builds, self.models, self.constants, model, day)
+            paths = [path for item in inputs for path in item.paths]
+            # Rows of another moment than the snapshot's would be no snapshot: it is published anew (``warehouse.py``).
+            mended = [set_aside_attempts(self.lake, paths), self._drop(model, day), not parents and self.mend(paths)]
+            if not any(mended):
+                raise
+        return self._build(model, day, threads, parents)
+
+    def mend(self, paths: Iterable[Path], *, whole: bool = True) -> set[date | None]:
+        """Make anew those of these builds that cannot be read, as a whole or their footers; returns their days."""
+        broken = tables_of(self.lake, paths, whole=whole)
+        for table, day in sorted(broken, key=str):
+            model = self.models[table]
+            self._drop(model, day)
+            self.stage(model, day) if day and model.kind == "segment" else self.build(model, day)
+        return {day for _, day in broken}
+
+    def _drop(self, model: Model, day: date | None) -> bool:
+        kept = removed_segments(self.lake, *feed_of(model), day) if day and model.kind == "segment" else ()
+        return drop_unreadable(self.builds, model.table, day, kept)
+
+    def _build(self, model: Model, day: date | None, threads: int, parents: Builds | None) -> Outcome:
         started = time.perf_counter()
         with self.lake.lock(f"{model.table}-{day}"):
             old = self.builds.manifest(model.table, day)
@@ -202,11 +256,11 @@ class Builder:
             if old and old.inputs == wanted:
                 self.builds.link(model.table, day, old)
                 return Outcome(model.table, day, "current", old.rows, old.bytes, _since(started))
-            with self._connection(threads) as connection, self._scratch() as temporary:
+            with self._connection(threads) as connection, scratch(self.lake.root / ".tmp") as temporary:
                 for item in inputs:
                     self.show_input(connection, item)
-                _copy(connection, model.sql, parameters(model, day), temporary, _BUILT)
-                entry = _entry(connection, temporary, old, self.builds.folder(model.table, day))
+                copy_to(connection, model.sql, parameters(model, day), temporary, _BUILT)
+                entry = new_entry(connection, temporary, old, self.builds.folder(model.table, day))
                 result = "same" if old and old.entries == (entry,) else "built"
                 if result == "built":
                     file = self.builds.keep(temporary, model.table, day)
@@ -221,7 +275,7 @@ class Builder:
         old = self.builds.manifest(model.table, day)
         inputs = find_inputs(self.builds, self.models, self.constants, model, day)
         wanted = fingerprint([model.version, *(f"{i.table}:{part}" for i in inputs for part in i.identity)])
-        return old is not None and old.inputs == wanted
+        return old is not None and old.inputs == wanted and self.builds.is_whole(model.table, day)
 
     def is_staged(self, model: Model, day: date) -> bool:
         """Whether every raw segment of a day was parsed by the model as it is now."""
@@ -234,16 +288,19 @@ class Builder:
 
         Tables that do not agree because another run is in the midst of building them are looked at again.
         """
+        verdict = self._judge(check, days)
         for _ in range(_LOOKS):
+            if verdict.failing == 0:
+                break
             calm = self._agree(check, days)
             verdict = self._judge(check, days)
-            if verdict.failing == 0 or (calm and self._agree(check, days)):
+            if calm and self._agree(check, days):
                 break
             time.sleep(_LOOK_AGAIN_SECONDS)
         return verdict
 
     def _agree(self, check: Check, days: Sequence[date]) -> bool:
-        """Whether each of the check's tables was built from what its parents of the same day are now.
+        """Whether the check's tables, and all that they are made from, were built from what is there of the day now.
 
         Records are made of what several days delivered: beside what is staged, they must be current.
         """
@@ -251,10 +308,21 @@ class Builder:
         staged = {model.table for model in models if model.kind == "segment"}
         made = [model for model in models if model.kind == "day" and staged.intersection(model.parents)]
         return all(self.is_current(model, day) for model in made for day in days) and all(
-            (now := self.builds.manifest(parent, day)) is not None and now.content == content
-            for table in check.tables
-            for day in days
-            if (manifest := self.builds.manifest(table, day))
+            self._stands(day, check.tables) for day in days
+        )
+
+    def _stands(self, day: date, tables: Collection[str]) -> bool:
+        """Whether these tables of a day, their parents and so on are each made from the others as they are now."""
+        found: dict[str, Manifest | None] = {}
+        left = [*tables]
+        while left:
+            if (table := left.pop()) not in found:
+                manifest = found[table] = self.builds.manifest(table, day)
+                left += manifest.same_day if manifest else ()
+        return all(
+            (now := found[parent]) is not None and now.content == content
+            for manifest in found.values()
+            if manifest
             for parent, content in manifest.same_day.items()
         )
 
@@ -282,7 +350,8 @@ class Builder:
         if not failing:
             for note, passed in unproven.items():
                 self.lake.place(note, partial(Path.write_bytes, data=msgspec.json.encode(passed)))
-        return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]))
+        dates = frozenset(row[names.index("date")] for row in failing) if "date" in names else frozenset()
+        return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]), dates)
 
     def _show_unproven(
         self, connection: duckdb.DuckDBPyConnection, check: Check, model: Model, days: Sequence[date]
@@ -322,44 +391,6 @@ class Builder:
         if threads not in pool:
             pool[threads] = open_duckdb(self.lake, threads, self.memory_limit)
         yield pool[threads]
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        folder = self.lake.root / ".tmp"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{uuid.uuid4().hex}.tmp"
-        try:
-            yield path
-        finally:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _copy(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], path: Path, options: str
-) -> None:
-    connection.execute(f"copy (\n{sql}\n) to {quote(str(path))} {options}", dict(parameters) or None)
-
-
-def _entry(connection: duckdb.DuckDBPyConnection, path: Path, old: Manifest | None, folder: Path) -> Entry:
-    """The new file's entry, or the old one's where both hold the same rows.
-
-    Equal bytes are equal rows. Unequal bytes may be, too (another number of threads, another DuckDB), so only
-    then the rows are compared.
-    """
-    content, rows = digest(path), pq.read_metadata(path).num_rows
-    for entry in old.entries if old else ():
-        if entry.content == content or (entry.rows == rows and _same_rows(connection, folder / entry.file, path)):
-            return entry
-    return Entry("", "data.parquet", rows, path.stat().st_size, content)
-
-
-def _same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path) -> bool:
-    # The old file lies in a folder named for its day, which must not be taken for a column.
-    one, other = (f"read_parquet({quote(str(path))}, hive_partitioning = false)" for path in (before, after))
-    if connection.execute(f"describe from {one}").fetchall() != connection.execute(f"describe from {other}").fetchall():
-        return False
-    differs = connection.execute(f"select 1 from (from {one} except all from {other}) limit 1").fetchone()
-    return differs is None
 
 
 def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:

@@ -115,6 +115,12 @@ class Builds:
         manifest = self.manifest(table, day)
         return [self.folder(table, day) / entry.file for entry in manifest.entries] if manifest else []
 
+    def is_whole(self, table: str, day: date | None) -> bool:
+        """Whether each file of a partition is as long as it was made; a look at its rows would take longer."""
+        manifest, folder = self.manifest(table, day), self.folder(table, day)
+        files = {entry.file: entry.bytes for entry in (manifest.entries if manifest else ())}
+        return all((folder / name).exists() and (folder / name).stat().st_size == size for name, size in files.items())
+
     def keep(self, temporary: Path, table: str, day: date | None, prefix: str = "") -> str:
         """Move a finished file into the partition under a name that was never used; returns the name.
 

@@ -26,7 +26,7 @@ FORMATS = click.Choice([*EXTENSIONS])
 
 
 class _Commands(click.Group):
-    """Commands that tell of a full disk, and of raw segments that are wanted and gone, without a traceback."""
+    """Commands that tell of wrong settings, a full disk, and raw segments that are gone, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -35,7 +35,7 @@ class _Commands(click.Group):
 
         try:
             return super().invoke(ctx)
-        except RawRemovedError as error:
+        except (RawRemovedError, SettingsError) as error:
             fail(str(error))
         except Exception as error:
             if not is_full(error):
@@ -57,7 +57,19 @@ def main(context: click.Context, home: Path | None, sources: Path | None) -> Non
     context.obj = {"home": home, "sources": sources}
 
 
-def settings_of(context: click.Context) -> Settings:
+def home_to_write(context: click.Context) -> Path:
+    """The home that the global options name; one that is somebody else's ends the command."""
+    from orchestration.owner import OwnerError, confirm_owner
+
+    home = home_of(context.obj["home"])
+    try:
+        confirm_owner(home)
+    except OwnerError as error:
+        fail(str(error))
+    return home
+
+
+def settings_to_read(context: click.Context) -> Settings:
     """The configuration that the global options name; every problem in it is printed, and the command ends."""
     try:
         return load_settings(context.obj["home"], context.obj["sources"])
@@ -65,12 +77,18 @@ def settings_of(context: click.Context) -> Settings:
         fail(str(error))
 
 
-def engine_of(context: click.Context) -> "Engine":
+def settings_of(context: click.Context) -> Settings:
+    """The same for a command that may write into the home."""
+    home_to_write(context)
+    return settings_to_read(context)
+
+
+def engine_of(context: click.Context, *, writes: bool = True) -> "Engine":
     """The tools on the home that the global options name; what is wrong in a table they need ends the command."""
     from orchestration.csv_tables import TableError
     from orchestration.resources import Engine
 
-    engine = Engine(settings_of(context))
+    engine = Engine(settings_of(context) if writes else settings_to_read(context))
     try:
         _ = engine.builder
     except TableError as error:
@@ -103,23 +121,32 @@ def backfill(
     as_json: bool,
 ) -> None:
     """Capture what is missing and build those days. Can be stopped and run again at any time."""
-    from orchestration.backfill import BackfillError, Report, Runner
+    from orchestration.backfill import BackfillError, Report, Runner, recorded
+    from orchestration.leftovers import cancel_own_runs
+    from orchestration.stopping import STOPPED, StoppedError, leave, stoppable
 
     if stale and (first or last or sources or select):
         raise click.UsageError("--stale finds the days by itself and builds all of them; give it alone")
     if not stale and (first is None or last is None):
         raise click.UsageError("say which days by --from and --to, or --stale for those that are out of date")
     engine = engine_of(context)
+
+    def work() -> Report:
+        if first and last:
+            return Runner(engine, first.date(), last.date()).backfill(first.date(), last.date(), sources, select)
+        days = engine.out_of_date_days()
+        return Runner(engine, days[0], days[-1]).rebuild(days) if days else Report()
+
     try:
         with progress_bar("backfill", None, quiet=as_json) as engine.progress:
-            if first and last:
-                runner = Runner(engine, first.date(), last.date())
-                report = runner.backfill(first.date(), last.date(), sources, select)
-            else:
-                days = engine.out_of_date_days()
-                report = Runner(engine, days[0], days[-1]).rebuild(days) if days else Report()
+            report = stoppable(work)
     except BackfillError as error:
         fail(str(error))
+    except StoppedError:
+        with recorded(engine) as instance:
+            list(cancel_own_runs(instance))
+        ERR.print("stopped; run it again to go on", style="red")
+        leave(STOPPED)
     rows = [
         {"asset": f.asset, "check": f.check, "severity": "error" if f.error else "warning", "message": f.message}
         for f in report.findings
@@ -161,9 +188,8 @@ def sources(context: click.Context, as_json: bool) -> None:
     What the recorder knows counts at once, without a build.
     """
     from orchestration.health import feed_health
-    from orchestration.resources import Engine
 
-    rows = feed_health(Engine(settings_of(context)))
+    rows = feed_health(engine_of(context, writes=False))
     show(rows, as_json=as_json)
     sys.exit(1 if any(row["last_error"] for row in rows) else 0)
 
@@ -250,11 +276,14 @@ def publish(context: click.Context) -> None:
 @click.pass_context
 def compact(context: click.Context) -> None:
     """Merge the segments of closed days into one file each; no row changes and nothing is rebuilt."""
-    from orchestration.compaction import compact_closed_days
+    from orchestration.compaction import CompactionError, compact_closed_days
 
     engine = engine_of(context)
-    with progress_bar("compact", None) as step:
-        merged = compact_closed_days(engine.builder, engine.feeds, step)
+    try:
+        with progress_bar("compact", None) as step:
+            merged = compact_closed_days(engine.builder, engine.feeds, step)
+    except CompactionError as error:
+        fail(str(error))
     engine.warehouse.publish()
     engine.warehouse.clean()
     OUT.print(f"{merged} days merged", highlight=False)
@@ -326,7 +355,7 @@ def up(context: click.Context, port: int) -> None:
     from orchestration.up import UpError, run
 
     try:
-        sys.exit(run(settings_of(context), port))
+        sys.exit(run(engine_of(context).settings, port))
     except UpError as error:
         fail(str(error))
 
@@ -362,6 +391,6 @@ def demo(context: click.Context, days: int, agents: int, seed: int, keep: bool, 
     from orchestration.demo import DemoError, run
 
     try:
-        sys.exit(0 if run(home_of(context.obj["home"]), days, agents, seed, keep=keep, as_json=as_json) else 1)
+        sys.exit(0 if run(home_to_write(context), days, agents, seed, keep=keep, as_json=as_json) else 1)
     except DemoError as error:
         fail(str(error))

@@ -5,8 +5,10 @@ No row changes, and nothing is rebuilt: what a build was made from is the set of
 
 import hashlib
 import json
+import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,34 +17,68 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
-from orchestration.files import concatenate, sync
+from orchestration.files import concatenate, naming, sync
 from orchestration.inputs import midnight
-from orchestration.lake import Lake, raw_options, segments_of, stamp
+from orchestration.lake import Lake, segments_of, stamp
 from orchestration.logs import merge_attempts
+from orchestration.rawfile import raw_options
+from orchestration.room import DiskFullError
+
+LOGGER = logging.getLogger(__name__)
+
+
+class CompactionError(Exception):
+    """Some files could not be merged, and all others were; the message names them."""
 
 
 def compact_closed_days(
     builder: Builder, feeds: Sequence[Mapping[str, Any]], done: Callable[[str], None] = lambda _: None
 ) -> int:
-    """Merge every day that the vendor can no longer change; returns how many raw partitions were merged."""
+    """Merge every day that the vendor can no longer change; returns how many raw partitions were merged.
+
+    Raises:
+        CompactionError: Some could not be; raised when the others are done.
+    """
     merged = 0
+    errors: list[str] = []
     for feed in feeds:
-        retention = timedelta(seconds=feed["retention_seconds"])
-        limit = closed_before(builder.lake, feed["vendor"], feed["feed"], feed["source"], retention)
-        if limit is None:
-            continue
-        base = builder.lake.root / "raw" / feed["vendor"] / feed["feed"] / f"source={feed['source']}"
-        for folder in sorted(base.glob("date=*")):
+        for folder in _closed(builder.lake, feed):
             day = date.fromisoformat(folder.name[5:])
-            if midnight(day + timedelta(days=1)) < limit:
+            with _going_on(f"{feed['source']} {feed['feed']} {day}", errors):
                 merged += merge_raw(builder.lake, folder, feed["source"], feed["feed"], day)
+            with _going_on(f"attempts of {feed['source']} {feed['feed']} {day}", errors):
                 merge_attempts(builder.lake, feed["vendor"], feed["feed"], feed["source"], day)
-                done(f"{feed['source']} {day}")
+            done(f"{feed['source']} {day}")
     for model in builder.models.values():
         if model.kind == "segment":
             for day in builder.builds.days(model.table):
-                merge_staged(builder, model.table, day)
+                with _going_on(f"{model.table} {day}", errors):
+                    merge_staged(builder, model.table, day)
+    if errors:
+        raise CompactionError("\n".join([f"{len(errors)} could not be merged, all others are:", *errors]))
     return merged
+
+
+def _closed(lake: Lake, feed: Mapping[str, Any]) -> Iterator[Path]:
+    """The raw partitions of a feed's closed days."""
+    retention = timedelta(seconds=feed["retention_seconds"])
+    limit = closed_before(lake, feed["vendor"], feed["feed"], feed["source"], retention)
+    base = lake.root / "raw" / feed["vendor"] / feed["feed"] / f"source={feed['source']}"
+    for folder in sorted(base.glob("date=*")) if limit else ():
+        if limit and midnight(date.fromisoformat(folder.name[5:]) + timedelta(days=1)) < limit:
+            yield folder
+
+
+@contextmanager
+def _going_on(what: str, errors: list[str]) -> Iterator[None]:
+    """Note what went wrong with one of many; a disk without room is wrong with all of them."""
+    try:
+        yield
+    except DiskFullError:
+        raise
+    except Exception as error:
+        LOGGER.exception("%s cannot be merged", what)
+        errors.append(f"{what}: {error}")
 
 
 def closed_before(lake: Lake, vendor: str, feed: str, source: str, retention: timedelta) -> datetime | None:
@@ -67,7 +103,7 @@ def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bo
         start, end = stamp(midnight(day)), stamp(midnight(day + timedelta(days=1)))
         target = folder / f"{source}-{feed}-{start}-{end}-{digest}-merged.parquet"
         metadata = {"segments": json.dumps(sorted(held))}
-        footers = [pq.read_metadata(path) for path in paths]
+        footers = [_footer(path) for path in paths]
         pages = sum(footer.num_rows for footer in footers)
         size = sum(footer.row_group(n).total_byte_size for footer in footers for n in range(footer.num_row_groups))
         rows, options = raw_options(pages, size)
@@ -76,6 +112,11 @@ def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bo
         _remove_passed_over(folder)
         sync(folder)
     return True
+
+
+def _footer(path: Path) -> pq.FileMetaData:
+    with naming(path):
+        return pq.read_metadata(path)
 
 
 def _remove_passed_over(folder: Path) -> None:

@@ -4,10 +4,12 @@ Knows rows, and nothing of what they are about; the commands are in ``cli.py``.
 """
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -21,9 +23,9 @@ ERR = Console(stderr=True)
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -> None:
-    """Print rows as a table, or as JSON with times in ISO form."""
+    """Print rows as a table, or as JSON."""
     if as_json:
-        click.echo(json.dumps([dict(row) for row in rows], default=_plain, ensure_ascii=False, indent=2))
+        show_json(rows)
         return
     if not rows:
         OUT.print("no rows", style="dim")
@@ -35,6 +37,11 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     OUT.print(table)
+
+
+def show_json(document: object) -> None:
+    """Print one document: times in ISO form, decimals as numbers, what JSON has no number for as null."""
+    click.echo(json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False))
 
 
 @contextmanager
@@ -57,7 +64,19 @@ def progress_bar(title: str, total: int | None, *, quiet: bool = False) -> Itera
 
 
 def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float() | Decimal():
+            whole = isinstance(value, Decimal) and value.is_finite() and value == int(value)
+            return int(value) if whole else float(value) if math.isfinite(value) else None
+        case date() | time():
+            return value.isoformat()
+        case Mapping():
+            return {str(_plain(key)): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    return str(value)
 
 
 def _cell(value: object) -> str:

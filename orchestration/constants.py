@@ -3,9 +3,9 @@
 Each is given as it matters to one day, so that a capture today changes nothing that yesterday was built from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from orchestration.csv_tables import (
     valid_on,
 )
 from orchestration.inputs import Input, midnight, rows_input
-from orchestration.lake import Lake, logs_in
+from orchestration.lake import FeedClock, Lake
 from orchestration.settings import Settings, sql_dir
 
 RAW_TYPES = {
@@ -70,6 +70,7 @@ _CLOCK_TYPES = {
     "uncertainty_seconds": "DOUBLE",
     "event_timezone": "VARCHAR",
     "sample_seconds": "DOUBLE",
+    "hold_seconds": "DOUBLE",
     "first_requested_at": "TIMESTAMPTZ",
     "requested_until": "TIMESTAMPTZ",
     "observed_until": "TIMESTAMPTZ",
@@ -77,6 +78,7 @@ _CLOCK_TYPES = {
     "drift_seconds": "DOUBLE",
 }
 _TOLERANCE_TYPES = {"source": "VARCHAR", "tolerance_seconds": "DOUBLE", "sums_unit_seconds": "DOUBLE"}
+_LIMIT_TYPES = {"source": "VARCHAR", "stuck_after_hours": "DOUBLE"}
 _DAYS = dict.fromkeys(("valid_from", "valid_to"), "DATE")
 _TIMES = dict.fromkeys(("started_at", "ended_at"), "TIMESTAMPTZ")
 
@@ -140,6 +142,7 @@ class LakeConstants:
             "raw.capture_attempts": _ATTEMPT_TYPES,
             "ops.feed_clock": _CLOCK_TYPES,
             "ops.tolerances": _TOLERANCE_TYPES,
+            "ops.limits": _LIMIT_TYPES,
             "staging.state_map": dict.fromkeys(STATE_MAP_COLUMNS, "VARCHAR"),
             "staging.roster": dict.fromkeys(ROSTER_COLUMNS, "VARCHAR") | _DAYS,
             "staging.schedule": dict.fromkeys(SCHEDULE_COLUMNS, "VARCHAR") | _TIMES,
@@ -159,8 +162,9 @@ class LakeConstants:
             case "ops.feed_clock":
                 found: Sequence[Mapping[str, Any]] | None = [self._clock(feed, day) for feed in self.feeds]
             case "ops.tolerances":  # apart from the clock, which all timelines are made from
-                by_source = {feed["source"]: {name: feed[name] for name in _TOLERANCE_TYPES} for feed in self.feeds}
-                found = list(by_source.values())
+                found = self._by_source(_TOLERANCE_TYPES)
+            case "ops.limits":  # apart from the tolerances: checks alone read it, so that it builds nothing
+                found = self._by_source(_LIMIT_TYPES)
             case "staging.state_map":
                 found = self.state_map
             case "staging.roster":
@@ -174,9 +178,12 @@ class LakeConstants:
                 found = None
         return found
 
+    def _by_source(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        return list({feed["source"]: {name: feed[name] for name in names} for feed in self.feeds}.values())
+
     def _attempts(self, day: date | None) -> Input:
         level = f"date={day}" if day else "date=*"
-        held = [logs_in(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
+        held = [self.lake.logs(folder) for folder in sorted(self.lake.root.glob(f".capture/*/*/source=*/{level}"))]
         files = sorted({path for logs in held for path in logs.values()})
         return Input("raw.capture_attempts", tuple(name for logs in held for name in logs), tuple(files))
 
@@ -187,10 +194,21 @@ class LakeConstants:
             "first_requested_at": _within(clock.first_requested_at, day),
             "requested_until": _within(clock.requested_until, day),
             "observed_until": _within(clock.observed_until, day),
-            "lost_before": _within(clock.vendor_now - retention if clock.vendor_now else None, day),
+            "lost_before": _within(_lost_before(clock, retention), day),
             "drift_seconds": None if day else clock.drift_seconds,
         }
-        return {name: {"sample_seconds": None, **feed, **times}[name] for name in _CLOCK_TYPES}
+        return {name: {"sample_seconds": None, "hold_seconds": None, **feed, **times}[name] for name in _CLOCK_TYPES}
+
+
+def _lost_before(clock: FeedClock, retention: timedelta) -> datetime | None:
+    """What lies before this the vendor has forgotten; None of a feed that was never asked for.
+
+    Of a vendor that never told its time by ours, in whole hours, so that not every look builds that day anew.
+    """
+    if clock.vendor_now or not clock.first_requested_at:
+        return clock.vendor_now - retention if clock.vendor_now else None
+    ours = datetime.now(UTC) + timedelta(seconds=clock.drift_seconds or 0.0)
+    return ours.replace(minute=0, second=0, microsecond=0) - retention
 
 
 def _within(moment: datetime | None, day: date | None) -> datetime | None:

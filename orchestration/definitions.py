@@ -13,6 +13,7 @@ import dagster as dg
 from assets.config import SourceConfig
 
 from orchestration.alarm_sensor import alarms
+from orchestration.coming import build_what_came
 from orchestration.freshness import freshness, freshness_asset, freshness_check
 from orchestration.guard import capture_before_loss, retention_guard
 from orchestration.model_assets import OWNERS, model_assets
@@ -21,8 +22,8 @@ from orchestration.partitions import utc_days
 from orchestration.raw_assets import raw_metadata, recorded_asset
 from orchestration.report_assets import report_definitions
 from orchestration.resources import Engine
-from orchestration.schedules import capture_and_build, every_night, every_quarter_hour, housekeeping
-from orchestration.sensors import build_what_came, new_segments
+from orchestration.schedules import capture, every_night, every_quarter_hour, housekeeping
+from orchestration.sensors import new_segments
 from orchestration.settings import Settings, feeds_of, load_settings
 
 
@@ -71,7 +72,7 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)
         models = model_assets(engine, days, lineage=lineage)
     enabled = [source for source in engine.settings.sources if source.enabled and watched]
-    jobs: list[Any] = [capture_and_build, build_what_came, capture_before_loss, housekeeping]
+    jobs: list[Any] = [capture, build_what_came, capture_before_loss, housekeeping]
     feeds = [(source, feed) for source in enabled for feed in feeds_of(source)]
     built = dg.Definitions(
         assets=[*raw, *kept, *models, *starmap(freshness_asset, feeds)],

@@ -24,6 +24,7 @@ from orchestration.demo_centre import Centre, DemoError, simulated
 from orchestration.demo_compare import Result, Watched, compare
 from orchestration.demo_sources import POLL_SECONDS, Hired, write_sources
 from orchestration.inputs import midnight
+from orchestration.overview import overview_path
 from orchestration.recorder import record
 from orchestration.reporting import ReportError, issue
 from orchestration.resources import Engine
@@ -199,6 +200,7 @@ def _tell(
     ERR.print(f"{seconds:.0f} s; warehouse: {path}; Parquet: {home / 'lake'}", highlight=False)
     for folder in reports:
         ERR.print(f"report: {folder}", highlight=False, markup=False, soft_wrap=True)
+    ERR.print(f"overview: {overview_path(engine.settings)}", highlight=False, markup=False, soft_wrap=True)
     ERR.print(
         f'next: {Path(sys.argv[0])} --home {home} sql "{_EXAMPLE}"', highlight=False, markup=False, soft_wrap=True
     )

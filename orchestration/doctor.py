@@ -1,4 +1,4 @@
-"""What ``shiftbook doctor`` looks at: configuration, each source's vendor, the clock, and the disk.
+"""What ``shiftbook doctor`` looks at: configuration, whom to tell, each source's vendor, the clock, and the disk.
 
 Only looks and tells; nothing is captured, built or changed.
 """
@@ -10,10 +10,12 @@ from pathlib import Path
 
 from assets.registry import connect, connect_live
 
+from orchestration.aside import unreadable, what_to_do
 from orchestration.constants import read_people
 from orchestration.csv_tables import TableError, read_state_map
 from orchestration.room import room
 from orchestration.settings import Settings, feeds_of
+from orchestration.webhook import fault_of
 
 _ENOUGH_BYTES = 2 * 1024**3
 _ENOUGH_FILES = 20_000
@@ -41,7 +43,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         else "no source is configured; write one into sources.yaml (the one in the repository shows how)",
     )
     yield _tables(settings)
+    yield _webhook(settings)
     yield from _home(settings.home)
+    yield _files(settings.lake_dir)
     for source in settings.sources:
         if not source.enabled:
             yield Finding(source.name, "enabled", ok=True, message="switched off by 'enabled: false'")
@@ -63,6 +67,22 @@ def _tables(settings: Settings) -> Finding:
         return Finding("configuration", "tables", ok=False, message=str(error))
     found = f"{len(people.roster)} rows of the roster, plans for {len(people.schedule.by_day)} days"
     return Finding("configuration", "tables", ok=True, message=found)
+
+
+def _webhook(settings: Settings) -> Finding:
+    if settings.alarms is None:
+        return Finding("alarms", "webhook", ok=True, message="none: alarms stand in Dagster and the log alone")
+    fault = fault_of(settings.alarms)
+    text = fault or f"${{{settings.alarms.webhook.variable}}} is an address"
+    return Finding("alarms", "webhook", fault is None, text)
+
+
+def _files(lake: Path) -> Finding:
+    found = unreadable(lake)
+    if not found:
+        return Finding("home", "files", ok=True, message="none was set aside")
+    text = f"{len(found)} could not be read and were set aside, the first: {found[0]}. {what_to_do(lake, found[0])}"
+    return Finding("home", "files", ok=False, message=text)
 
 
 def _home(home: Path) -> Iterator[Finding]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
+from orchestration.builds import Entry, Manifest, digest
 from orchestration.functions import add_functions
 from orchestration.inputs import Constants
 from orchestration.lake import Lake
@@ -128,6 +130,36 @@ def show_rows(
         # As JSON: ten thousand rows take DuckDB 20 ms, as a list of values more than a second.
         values = f"select unnest(from_json({quote(texts)}, '[[\"VARCHAR\"]]')) as v"
         connection.execute(f"create or replace view {table} as select {columns} from ({values})")
+
+
+def copy_to(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], path: Path, options: str
+) -> None:
+    """Write what a query answers to a file."""
+    connection.execute(f"copy (\n{sql}\n) to {quote(str(path))} {options}", dict(parameters) or None)
+
+
+def same_rows(connection: duckdb.DuckDBPyConnection, before: Path, after: Path) -> bool:
+    """Whether two Parquet files have the same columns and, as sets, the same rows."""
+    # The old file lies in a folder named for its day, which must not be taken for a column.
+    one, other = (f"read_parquet({quote(str(path))}, hive_partitioning = false)" for path in (before, after))
+    if connection.execute(f"describe from {one}").fetchall() != connection.execute(f"describe from {other}").fetchall():
+        return False
+    differs = connection.execute(f"select 1 from (from {one} except all from {other}) limit 1").fetchone()
+    return differs is None
+
+
+def new_entry(connection: duckdb.DuckDBPyConnection, path: Path, old: Manifest | None, folder: Path) -> Entry:
+    """The new file's entry, or the old one's where both hold the same rows.
+
+    Equal bytes are equal rows. Unequal bytes may be, too (another number of threads, another DuckDB), so only
+    then the rows are compared.
+    """
+    content, rows = digest(path), pq.read_metadata(path).num_rows
+    for entry in old.entries if old else ():
+        if entry.content == content or (entry.rows == rows and same_rows(connection, folder / entry.file, path)):
+            return entry
+    return Entry("", "data.parquet", rows, path.stat().st_size, content)
 
 
 def parameters(model: Model, day: date | None) -> dict[str, datetime]:

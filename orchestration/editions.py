@@ -109,6 +109,11 @@ class Exports:
         """Where the newest edition of a day lies."""
         return self.root / report / day.isoformat()
 
+    def days(self, report: str) -> list[date]:
+        """Days of a report, the newest first."""
+        names = [path.name for path in (self.root / report).glob("????-??-??")]
+        return sorted(map(date.fromisoformat, names), reverse=True)
+
     def newest(self, report: str, day: date) -> Edition | None:
         """The newest edition of a day, if there is one."""
         try:
@@ -147,8 +152,8 @@ class Exports:
         sync(target.parent)
         return target
 
-    def note_failure(self, report: str, day: date, reason: str, now: datetime) -> None:
-        """Say in a day's folder that its report could not run; the next edition takes the note away."""
+    def note_failure(self, report: str, day: date, reason: str, now: datetime) -> Path:
+        """Say in a day's folder that its report could not run; the next edition takes the note away. The note."""
         folder = self.folder(report, day)
         folder.mkdir(parents=True, exist_ok=True)
         text = f"{report} of {day} could not run at {now.isoformat(timespec='seconds')}.\n{reason}\n"
@@ -156,7 +161,7 @@ class Exports:
             text += "The edition here is the one before.\n"
         temporary = folder / f".{uuid.uuid4().hex}"
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / FAILURE)
+        return temporary.replace(folder / FAILURE)
 
     def clear_failure(self, report: str, day: date) -> None:
         """Take such a note away."""

@@ -2,8 +2,10 @@
 
 import ctypes
 import os
+import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +18,38 @@ _TABLE: Mapping[str, Any] = MappingProxyType({"compression": "zstd", "compressio
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 
 
+class UnreadableFileError(ValueError):
+    """A file is there and is no Parquet file, or not a whole one; the message names it."""
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file that cannot be understood; what the system has against reading one is raised as it is.
+
+    Raises:
+        UnreadableFileError: Instead of what Arrow raised within.
+    """
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UnreadableFileError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def is_readable(path: Path, *, whole: bool = True) -> bool:
+    """Whether a Parquet file can be read to its end, or at least its footer; one that is gone is no concern."""
+    try:
+        with naming(path), pq.ParquetFile(path) as file:
+            for _ in file.iter_batches() if whole else ():
+                pass
+    except UnreadableFileError:
+        return False
+    except FileNotFoundError:
+        return True
+    return True
+
+
 def concatenate(
     paths: Sequence[Path],
     target: Path,
@@ -23,13 +57,18 @@ def concatenate(
     options: Mapping[str, Any] = _TABLE,
     metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write the rows of all files, in order, in row groups of so many."""
+    """Write the rows of all files, in order, in row groups of so many.
+
+    Raises:
+        UnreadableFileError: One of them is no Parquet file.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    schema = pq.read_schema(paths[0]).with_metadata(dict(metadata))
+    with naming(paths[0]):
+        schema = pq.read_schema(paths[0]).with_metadata(dict(metadata))
     waiting: list[pa.RecordBatch] = []
     with pq.ParquetWriter(target, schema, **options) as writer:
         for path in paths:
-            with pq.ParquetFile(path) as file:
+            with naming(path), pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=rows):
                     waiting.append(batch.cast(schema))
                     # A small row group for each small file would keep what merging is to save.
@@ -45,6 +84,17 @@ def select(path: Path, target: Path, column: str, values: Sequence[str]) -> int:
     table = pq.read_table(path, filters=[(column, "in", list(values))], partitioning=None)
     pq.write_table(table, target, row_group_size=_ROWS, **_TABLE)
     return int(table.num_rows)
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A path for a file or folder that nobody needs afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{uuid.uuid4().hex}.tmp"
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def exchange(one: Path, other: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 from assets.erasure import Person
 
+from orchestration.aside import unreadable
 from orchestration.leaves import Leaves
 from orchestration.models import Model
 from orchestration.overview import write_overview
@@ -41,6 +42,7 @@ class Survey:
         texts: Logs and databases of Dagster that name them.
         aliases: Agents of other sources that bear the same name: the same person, perhaps.
         waiting: Files of the spool that a running recorder writes.
+        unreadable: Files that were set aside, in which nobody can look for them.
     """
 
     pages: int = 0
@@ -50,6 +52,7 @@ class Survey:
     texts: list[Path] = field(default_factory=list)
     aliases: list[tuple[str, str]] = field(default_factory=list)
     waiting: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
 
     @property
     def found(self) -> bool:
@@ -66,7 +69,8 @@ class Forgetting:
         source: The source; where it is not given, the only one that knows the agent.
 
     Raises:
-        ForgetError: The source is not configured or not clear, or the user's own files name the agent.
+        ForgetError: The source is not configured or not clear, the user's own files name the agent, or a key of
+            pseudonyms is missing.
     """
 
     def __init__(self, engine: Engine, agent_id: str, source: str | None = None) -> None:
@@ -78,6 +82,7 @@ class Forgetting:
         if self.source not in vendors:
             raise ForgetError(f"there is no source {self.source}; there are: {', '.join(vendors) or 'none'}")
         self._vendor = vendors[self.source]
+        self._pseudonyms = self._hidden()
         self._refuse_named()
 
     def survey(self) -> Survey:
@@ -98,6 +103,7 @@ class Forgetting:
         found.aliases = sorted((source, agent) for source, agent, _ in others if source != self.source)
         leaves = self._leaves(found.names - {name for *_, name in others})
         found.exports, found.texts = leaves.exports(), leaves.texts()
+        found.unreadable = unreadable(self.engine.lake.root)
         found.waiting = sorted(self.engine.settings.spool_dir.rglob(f"*{SUFFIX}"))
         return found
 
@@ -167,7 +173,16 @@ class Forgetting:
         return partitions(self.engine.lake.root, self._vendor, self.source)
 
     def _leaves(self, names: Collection[str]) -> Leaves:
-        return Leaves(self.engine.settings.home, self.agent_id, names)
+        return Leaves(self.engine.settings.home, self.agent_id, names, self._pseudonyms)
+
+    def _hidden(self) -> set[str]:
+        """What stands for them in exports that hide people: without a key such a row could not be found."""
+        settings = self.engine.settings
+        try:
+            made = [hiding.pseudonyms for hiding in (*settings.reports, settings.overview)]
+        except ValueError as error:
+            raise ForgetError(f"{error}; without it, exports with pseudonyms cannot be searched") from error
+        return {names.agent(self.source, self.agent_id) for names in made if names}
 
     def _only_source(self) -> str:
         known = [source for source, agent, _ in self._agents() if agent == self.agent_id]

@@ -6,8 +6,8 @@ from orchestration.forget import Survey
 from orchestration.tombstones import Deed
 
 BEYOND = (
-    "beyond reach: the vendor itself, your roster and schedule, reports copied elsewhere, backups, and whoever has the "
-    "warehouse open"
+    "beyond reach: the vendor itself, your roster and schedule, reports copied elsewhere, pseudonyms of earlier keys, "
+    "backups, and whoever has the warehouse open"
 )
 
 
@@ -43,3 +43,5 @@ def done(deed: Deed, survey: Survey, left: Survey) -> Iterator[str]:
 def _also(survey: Survey) -> Iterator[str]:
     for source, agent in survey.aliases:
         yield f"agent {agent} of {source} bears the same name; if it is the same person, forget them there, too"
+    if survey.unreadable:
+        yield f"{len(survey.unreadable)} files in lake/unreadable cannot be searched; delete them"

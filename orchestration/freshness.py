@@ -95,15 +95,17 @@ def _is_due(feed: FeedNow, told: Told | None, now: datetime) -> bool:
 def events(
     feeds: Sequence[FeedNow], engine: Engine
 ) -> list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation]:
-    """What Dagster is to be told of feeds: the check of each, and a materialisation of those whose data is new."""
+    """What Dagster is to be told of feeds: the check of each, and its figures, as news only where the data is new."""
     found: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = []
     for feed in feeds:
         key = raw_key(feed.source.name, feed.feed.name)
         found.append(dg.AssetCheckEvaluation(asset_key=key, check_name=CHECK, **_answer(feed, engine)))
-        if feed.level == "fresh" and feed.observed_until is not None:
-            text = sentence(feed, engine.settings.report_timezone)
-            mark = asset_key(feed.source.name, feed.feed.name)
-            found.append(dg.AssetMaterialization(mark, description=text, metadata=_figures(feed)))
+        if feed.observed_until is None:
+            continue
+        # A materialisation is what makes the asset fresh; an observation has the same figures, so that plots go on.
+        event = dg.AssetMaterialization if feed.level == "fresh" else dg.AssetObservation
+        text = sentence(feed, engine.settings.report_timezone)
+        found.append(event(asset_key(feed.source.name, feed.feed.name), description=text, metadata=_figures(feed)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What SQL models may call beside DuckDB's own: ``gunzip``, ``xml_to_json``, ``csv_to_json``, for payloads as received.
+"""What SQL models may call beside DuckDB's own, for payloads as received: see :func:`add_functions`.
 
 Pure functions of their argument, NULL for what cannot be read, never an exception: staging makes a reject of it.
 Anything that SQL can say itself belongs in the model. A model is staged anew when its text changes, and not when a
@@ -16,26 +16,33 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 import duckdb
+from assets.bodies import MOST_UNPACKED
+from assets.json_text import paired
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from duckdb.func import FunctionNullHandling
 
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-# A thousandth of that is usual. The vendor allows 4 GB, which no JSON parser would take in one piece.
-MOST_UNPACKED = 512 * 1024 * 1024
 
 
 def add_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """Let a connection's SQL call ``gunzip(BLOB) → BLOB``, ``xml_to_json(BLOB) → VARCHAR`` and ``csv_to_json``.
 
-    ``csv_to_json(BLOB, VARCHAR) → VARCHAR`` takes the names of the columns, separated by commas.
+    ``csv_to_json(BLOB, VARCHAR) → VARCHAR`` takes the names of the columns, separated by commas;
+    ``pair_surrogates(VARCHAR) → VARCHAR`` makes JSON of what is none for half a character.
     """
     # With the default handling of NULL, DuckDB refuses a function that returns it.
     handling = FunctionNullHandling.SPECIAL
     connection.create_function("gunzip", gunzip, ["BLOB"], "BLOB", null_handling=handling)
     connection.create_function("xml_to_json", xml_to_json, ["BLOB"], "VARCHAR", null_handling=handling)
+    connection.create_function("pair_surrogates", pair_surrogates, ["VARCHAR"], "VARCHAR", null_handling=handling)
     connection.create_function("csv_to_json", csv_to_json, ["BLOB", "VARCHAR"], "VARCHAR", null_handling=handling)
+
+
+def pair_surrogates(text: str | None) -> str | None:
+    """JSON in which no half of a character stands alone: :func:`assets.json_text.paired`."""
+    return None if text is None else paired(text.encode()).decode()
 
 
 def gunzip(packed: bytes | None) -> bytes | None:

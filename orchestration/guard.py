@@ -14,7 +14,7 @@ import msgspec
 from orchestration.freshness import raw_key
 from orchestration.inputs import DELIVERED_AFTER, midnight
 from orchestration.resources import Engine
-from orchestration.schedules import capture_and_build
+from orchestration.schedules import capture
 from orchestration.sensors import UNDER_WAY
 from orchestration.watch import FeedNow
 from orchestration.words import said
@@ -126,7 +126,7 @@ def _waits_for(instance: dg.DagsterInstance, ready: Sequence[Rescue]) -> str | N
     """Which run is to end first; none, or the guard's own alone where something is lost within hours."""
     jobs: Mapping[str, bool] = {
         capture_before_loss.name: True,
-        capture_and_build.name: bool(ready) and ready[0].to_loss > URGENT,
+        capture.name: bool(ready) and ready[0].to_loss > URGENT,
     }
     for name, counts in jobs.items():
         if counts and instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=UNDER_WAY)):

@@ -1,7 +1,7 @@
 """How every configured feed is doing at this moment, whether anything was built of it or not.
 
 The figures are those of ``ops.source_health``, by the same models, over the log of attempts as it is now; what the
-recorder knows beyond that log, by ``standing.py``. Nothing is written.
+recorder knows beyond that log, by ``standing.py``. Nothing is written; what cannot be read is set aside.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,6 +15,7 @@ from orchestration.inputs import Input
 from orchestration.resources import Engine
 from orchestration.settings import feeds_of
 from orchestration.standing import heard
+from orchestration.unreadable import set_aside_attempts
 
 # Gaps and rejects are told of the last seven days.
 _DAYS_BACK = 7
@@ -39,15 +40,25 @@ def feed_health(engine: Engine, now: datetime | None = None) -> list[dict[str, A
     now = now or datetime.now(UTC)
     if not engine.feeds:
         return []
+    try:
+        rows = _rows(engine, now)
+    except duckdb.Error:
+        logs = engine.lake.root.glob(".capture/*/*/source=*/date=*/*.parquet")
+        if not set_aside_attempts(engine.lake, logs):
+            raise
+        rows = _rows(engine, now)
+    recordable = {f"{s.name}/{f.name}" for s in engine.settings.sources for f in feeds_of(s) if f.live or f.cadence}
+    return [_with_recorder(engine, row, now, recordable) for row in rows]
+
+
+def _rows(engine: Engine, now: datetime) -> list[dict[str, Any]]:
     with connect(engine.lake, 2, "1GB") as connection:
         _look(engine, connection, _days(engine, now))
         # The view asks for the time, which is the caller's here.
         connection.execute(f"create macro now() as timestamptz {quote(now.isoformat())}")
         result = connection.execute(engine.models["ops.source_health"].sql)
         names = [column[0] for column in result.description or []]
-        rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-    recordable = {f"{s.name}/{f.name}" for s in engine.settings.sources for f in feeds_of(s) if f.live or f.cadence}
-    return [_with_recorder(engine, row, now, recordable) for row in rows]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def _days(engine: Engine, now: datetime) -> list[date]:

@@ -23,12 +23,18 @@ from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leftovers import end_lost_runs
 from orchestration.models import Model
-from orchestration.pruning import prune
+from orchestration.pruning import Limits, prune, remove_tick_logs
 from orchestration.removed import RawRemovedError, feed_of, note
 from orchestration.resources import Engine
+from orchestration.sealing import TORN
 from orchestration.settings import feeds_of
+from orchestration.standing import half_told
 
 KEEP_RUNS = timedelta(days=30)
+KEEP_BRIEFLY = timedelta(days=1)
+"""Successful runs of these jobs, of which there are fifteen hundred a day, and materialisations that no run has."""
+
+BRIEF_JOBS = ("build_what_came", "capture", "capture_before_loss")
 KEEP_ANSWERS_DAYS = 30
 KEEP_REMAINS = timedelta(days=1)
 """What nobody touched for so long was left by a killed process: no run takes so long."""
@@ -53,7 +59,8 @@ def housekeep(engine: Engine, instance: dg.DagsterInstance, now: datetime | None
         now: Our clock.
     """
     now = now or datetime.now(UTC)
-    warehouse = engine.warehouse
+    warehouse, ticks = engine.warehouse, engine.settings.dagster_home / "storage" / "__repository__"
+    limits = Limits(now - KEEP_RUNS, now - KEEP_BRIEFLY, BRIEF_JOBS)
     chores: dict[str, Callable[[], int]] = {
         "runs ended that nobody runs": lambda: len(list(end_lost_runs(instance, launched=False))),
         "days merged": lambda: compact_closed_days(engine.builder, engine.feeds, engine.progress),
@@ -63,7 +70,8 @@ def housekeep(engine: Engine, instance: dg.DagsterInstance, now: datetime | None
         "remains removed": lambda: remove_remains(engine, now),
         "locks removed": lambda: remove_locks(engine.lake.root / ".locks", now),
         "answers removed": lambda: len(Cache(engine.lake.cache_dir).tidy(KEEP_ANSWERS_DAYS)),
-        "runs and events removed": lambda: sum(prune(instance, now - KEEP_RUNS)),
+        "runs and events removed": lambda: sum(prune(instance, limits)),
+        "logs of ticks removed": lambda: remove_tick_logs(ticks, now, KEEP_RUNS, KEEP_BRIEFLY),
         "logs removed": lambda: remove_old(engine.settings.home / "logs", now - KEEP_RUNS),
     }
     for name, chore in chores.items():
@@ -138,7 +146,11 @@ def remove_remains(engine: Engine, now: datetime) -> int:
     found = [*waiting.glob("[!d]*"), *waiting.glob("d[!u]*"), *(waiting / "duckdb").glob("*")]
     # A spool file has this name for an instant, before anybody may take it for one.
     found += engine.settings.spool_dir.rglob("*.new")
+    found += half_told(engine.settings.spool_dir)
     gone = [path for path in found if path.lstat().st_ctime < limit]
+    # What a power cut tore is kept for whoever wants to look at it, and then is nothing but personal data.
+    torn = (now - KEEP_RUNS).timestamp()
+    gone += [path for path in engine.settings.spool_dir.rglob(f"*{TORN}") if path.lstat().st_ctime < torn]
     for path in gone:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return len(gone)

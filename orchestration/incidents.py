@@ -1,7 +1,7 @@
-"""What is wrong at this moment with feeds, recorder and disk: each with its cause and what to do next.
+"""What is wrong at this moment with feeds, recorder, files and disk: each with its cause and what to do next.
 
-Pure judgement of what ``watch.py`` saw. What Dagster knows is added in ``alarm_sensor.py``; who is told, and when, is
-the affair of ``alarms.py``.
+Pure judgement of what ``watch.py`` and ``aside.py`` saw. What Dagster knows is added in ``alarm_sensor.py``; who is
+told, and when, is the affair of ``alarms.py``.
 """
 
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestration.aside import FOLDER, unreadable, what_to_do
 from orchestration.room import room
 from orchestration.watch import FeedNow, Stretch
 from orchestration.words import advice, moment, said, sentence
@@ -61,6 +62,23 @@ def incidents_of(feeds: Sequence[FeedNow], home: Path, zone: str) -> list[Incide
     """
     found = [incident for feed in feeds for incident in _of_feed(feed, zone)]
     return [*found, *_refusals(feeds), *_recorder(feeds), *_disk(home)]
+
+
+def unreadable_files(lake: Path) -> Iterator[Incident]:
+    """One for each folder of the lake of which files were set aside: a broken disk has many."""
+    by_folder: dict[Path, list[Path]] = {}
+    for path in unreadable(lake):
+        by_folder.setdefault(path.parent, []).append(path)
+    for folder, paths in by_folder.items():
+        where = folder.relative_to(lake / FOLDER).as_posix()
+        others = f" and {len(paths) - 1} more there" if len(paths) > 1 else ""
+        yield Incident(
+            key=f"unreadable_file:{where}",
+            kind="unreadable_file",
+            subject=where,
+            cause=f"{paths[0]}{others} could not be read and was set aside.",
+            next_step=what_to_do(lake, paths[0]),
+        )
 
 
 def _of_feed(feed: FeedNow, zone: str) -> Iterator[Incident]:

@@ -20,7 +20,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestration.files import is_still, sync
+from orchestration.aside import FOLDER, set_aside
+from orchestration.files import UnreadableFileError, is_readable, is_still, naming, sync
+from orchestration.rawfile import write_raw
 from orchestration.room import telling_of_full
 from orchestration.tombstones import without
 
@@ -60,14 +62,7 @@ ATTEMPT_SCHEMA = pa.schema(
     ]
 )
 
-# DuckDB reads a Parquet file one row group a thread: pages of about a megabyte, eight to a group, parse as fast
-# as the same pages in files of their own (0.45 s against 0.43 s for 100 MB), one group for all took 1.2 s.
-PAGES_PER_ROW_GROUP = 8
-_ROW_GROUP_BYTES = 8 << 20
-_MOST_PER_ROW_GROUP = 122_880
-# Live messages are small and repeat themselves: pages of fewer bytes than this on average are kept with dictionaries.
-_SMALL_PAGE = 16 << 10
-_REPEATED = ["feed", "segment", "window_start", "window_end", "request", "content_type", "payload", "payload_sha256"]
+_LONGEST_DELAY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,41 +228,72 @@ class Lake:
             table = pa.Table.from_pylist([asdict(row) for row in rows], ATTEMPT_SCHEMA)
             name = f"{stamp(rows[0].attempted_at)}-{uuid.uuid4().hex[:8]}.parquet"
             self.place(folder / f"date={day}" / name, partial(pq.write_table, table))
-            with self.lock(f"clock-{source}-{feed}"):
-                encoded = msgspec.json.encode(self.clock(vendor, feed, source).after(rows, delay, live=live))
-                self.place(folder / "clock.json", partial(Path.write_bytes, data=encoded))
+            self.heed(vendor, rows, delay, live=live)
+
+    def heed(self, vendor: str, attempts: Sequence[Attempt], delay: timedelta, *, live: bool = False) -> None:
+        """Move a feed's clock on by attempts of its own that are logged, once or again."""
+        one = attempts[0]
+        self._set_clock(vendor, one.feed, one.source, lambda clock: clock.after(attempts, delay, live=live))
 
     def note_drift(self, vendor: str, feed: str, source: str, seconds: float) -> None:
         """Note what a live feed told of the vendor's clock: that it is so many seconds ahead of ours."""
-        with self.lock(f"clock-{source}-{feed}"):
-            encoded = msgspec.json.encode(replace(self.clock(vendor, feed, source), drift_seconds=seconds))
-            path = self.capture_dir(vendor, feed, source) / "clock.json"
-            self.place(path, partial(Path.write_bytes, data=encoded))
+        self._set_clock(vendor, feed, source, partial(replace, drift_seconds=seconds))
 
     def request(self, vendor: str, feed: str, source: str, start: datetime) -> None:
         """Note that a feed is wanted from ``start`` on: what of it the vendor has forgotten already counts as lost."""
+
+        def asked(clock: FeedClock) -> FeedClock:
+            return replace(clock, first_requested_at=min(start, clock.first_requested_at or start))
+
+        self._set_clock(vendor, feed, source, asked)
+
+    def _set_clock(self, vendor: str, feed: str, source: str, change: Callable[[FeedClock], FeedClock]) -> None:
         with self.lock(f"clock-{source}-{feed}"):
-            clock = self.clock(vendor, feed, source)
-            if clock.first_requested_at is None or start < clock.first_requested_at:
-                encoded = msgspec.json.encode(replace(clock, first_requested_at=start))
-                path = self.capture_dir(vendor, feed, source) / "clock.json"
-                self.place(path, partial(Path.write_bytes, data=encoded))
+            before = self.clock(vendor, feed, source)
+            if (clock := change(before)) != before:
+                self._write_clock(self.capture_dir(vendor, feed, source) / "clock.json", clock)
+
+    def _write_clock(self, path: Path, clock: FeedClock) -> None:
+        self.place(path, partial(Path.write_bytes, data=msgspec.json.encode(clock)))
 
     def attempts(self, vendor: str, source: str, feed: str, day: date) -> list[Attempt]:
-        """Every logged attempt at a window that starts on this UTC day, oldest first."""
+        """Every logged attempt at a window that starts on this UTC day, oldest first; what cannot be read was none."""
         folder = self.capture_dir(vendor, feed, source) / f"date={day}"
-        files = sorted(set(logs_in(folder).values()))
-        rows = [row for path in files for row in pq.read_table(path, schema=ATTEMPT_SCHEMA).to_pylist()]
-        found = [msgspec.convert(row, Attempt) for row in rows]
-        return sorted(found, key=lambda attempt: attempt.attempted_at)
+        rows: list[Any] = []
+        for path in sorted(set(self.logs(folder).values())):
+            try:
+                with naming(path):
+                    rows += pq.read_table(path, schema=ATTEMPT_SCHEMA).to_pylist()
+            except UnreadableFileError:
+                set_aside(self.root, path)
+        return sorted((msgspec.convert(row, Attempt) for row in rows), key=lambda attempt: attempt.attempted_at)
+
+    def logs(self, folder: Path) -> dict[str, Path]:
+        """:func:`logs_in`, after merged ones that do not say what they hold were set aside."""
+        try:
+            return logs_in(folder)
+        except UnreadableFileError:
+            for path in folder.glob("*-merged.parquet"):
+                if not is_readable(path):
+                    set_aside(self.root, path)
+        return logs_in(folder)
 
     def clock(self, vendor: str, feed: str, source: str) -> FeedClock:
-        """The feed's clock as of the attempts logged so far."""
+        """The feed's clock as of the attempts logged so far; one that cannot be read is made anew of them."""
         path = self.capture_dir(vendor, feed, source) / "clock.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=FeedClock)
+            written = path.read_bytes()
+            return msgspec.json.decode(written, type=FeedClock)
         except FileNotFoundError:
             return FeedClock()
+        except msgspec.MsgspecError:
+            self.place(self.root / FOLDER / path.relative_to(self.root), partial(Path.write_bytes, data=written))
+            days = sorted(date.fromisoformat(folder.name[5:]) for folder in path.parent.glob("date=*"))
+            every = [attempt for day in days for attempt in self.attempts(vendor, source, feed, day)]
+            # The feed's delay is not known here: what is said to be observed must not be more than what was.
+            clock = FeedClock().after(every, _LONGEST_DELAY, live=True)
+            self._write_clock(path, clock)
+            return clock
 
     def days(self, vendor: str, feed: str) -> set[date]:
         """UTC days that hold or held raw segments of a feed, whatever the source."""
@@ -340,29 +366,6 @@ def segment_table(segment: Segment) -> pa.Table:
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in RAW_SCHEMA}, RAW_SCHEMA)
 
 
-def write_raw(table: pa.Table, path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write raw pages with :func:`raw_options`."""
-    schema = table.schema.with_metadata(metadata) if metadata else table.schema
-    rows, options = raw_options(table.num_rows, table["payload"].nbytes)
-    pq.write_table(table.cast(schema), path, row_group_size=rows, **options)
-
-
-def raw_options(pages: int, size: int) -> tuple[int, dict[str, Any]]:
-    """How to write so many raw pages of so many bytes of payload: pages to a row group, and options for Parquet.
-
-    zstd level 3 without dictionaries: 11:1, at over 300 MB of JSON a second. Small pages go into groups of about 8 MB
-    with dictionaries, since what is polled every few seconds mostly says the same again.
-    """
-    small = pages > PAGES_PER_ROW_GROUP and size < pages * _SMALL_PAGE
-    rows = max(PAGES_PER_ROW_GROUP, min(_MOST_PER_ROW_GROUP, _ROW_GROUP_BYTES * pages // max(size, 1)))
-    return rows, {
-        "compression": "zstd",
-        "compression_level": 3,
-        "use_dictionary": _REPEATED if small else False,
-        "write_statistics": False,
-    }
-
-
 def segments_of(folder: Path) -> dict[str, Path]:
     """Name of each raw segment in a partition, and the file that holds it; a merged file holds many.
 
@@ -381,7 +384,8 @@ def _held(folder: Path, key: bytes, suffix: str) -> dict[str, Path]:
     merged: list[tuple[list[str], Path]] = []
     for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
         if path.stem.endswith("-merged"):
-            merged.append((json.loads((pq.read_schema(path).metadata or {})[key]), path))
+            with naming(path):
+                merged.append((json.loads((pq.read_schema(path).metadata or {})[key]), path))
         else:
             found[path.name.removesuffix(suffix)] = path
     # A later merging holds all that an earlier one held, and more.

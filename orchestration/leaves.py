@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from html import escape
 from pathlib import Path
 
@@ -28,15 +28,18 @@ class Leaves:
         agent_id: Their id. A short or merely numeric one is looked for in exports as a whole cell, and nowhere else:
             as a part of a text it is mostly something else.
         names: Names that nobody else bears.
+        pseudonyms: What stands for them in exports that hide people.
     """
 
-    def __init__(self, home: Path, agent_id: str, names: Collection[str]) -> None:
+    def __init__(self, home: Path, agent_id: str, names: Collection[str], pseudonyms: Collection[str] = ()) -> None:
         self.home = home
+        self._pseudonyms = sorted(pseudonyms)
         told = len(agent_id) >= _SHORT and not agent_id.isdigit()
         self._texts = sorted({*names, *([agent_id] if told else [])}, key=len, reverse=True)
         cells = [] if told else [f",{agent_id},", f"\n{agent_id},", f">{agent_id}<", f'"{agent_id}"']
         self._cells = {agent_id, *names}
-        self._needles = {form.encode() for text in [*self._texts, *cells] for form in _forms(text)}
+        searched = [*self._texts, *self._pseudonyms, *cells]
+        self._needles = {form.encode() for text in searched for form in _forms(text)}
 
     def exports(self) -> list[Path]:
         """Folders of reports, ``exports/<report>/<day>``, in which they are."""
@@ -44,13 +47,18 @@ class Leaves:
         return [folder for folder in folders if any(map(self._holds, _files(folder)))]
 
     def remove_exports(self) -> int:
-        """Remove those folders whole, each at once; the reports can be issued anew."""
+        """Remove those folders whole, each at once; the reports can be issued anew. And those of reports without days.
+
+        A report of one agent is such a folder.
+        """
         found = self.exports()
         for folder in found:
             gone = folder.with_name(f".{folder.name}.gone")
             shutil.rmtree(gone, ignore_errors=True)
             folder.rename(gone)
             shutil.rmtree(gone)
+            with suppress(OSError):  # other days
+                folder.parent.rmdir()
         return len(found)
 
     def texts(self) -> list[Path]:
@@ -106,7 +114,9 @@ class Leaves:
         if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
             return False
         whole = pc.any(pc.is_in(column, value_set=pa.array(sorted(self._cells), column.type))).as_py()
-        return bool(whole) or any(pc.any(pc.match_substring(column, text)).as_py() for text in self._texts)
+        return bool(whole) or any(
+            pc.any(pc.match_substring(column, text)).as_py() for text in [*self._texts, *self._pseudonyms]
+        )
 
 
 def _forms(text: str) -> set[str]:

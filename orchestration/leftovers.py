@@ -15,6 +15,9 @@ import dagster as dg
 PROCESS_TAG = "shiftbook/process"
 """Tag of a run that a command runs itself: the process, as :func:`this_process` names it."""
 
+LOST_TAG = "shiftbook/lost"
+"""Tag of a run that was marked as failed because the process that ran it was gone: there is nothing to mend."""
+
 _LAUNCHED_TAG = ".dagster/grpc_info"  # set by Dagster on each run that its code server started a process for
 _GOING = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -56,8 +59,17 @@ def end_lost_runs(instance: dg.DagsterInstance, *, launched: bool = True) -> Ite
         process = run.tags.get(PROCESS_TAG)
         lives = process is not None and _named(int(process.split()[0])) == process
         if (launched and _LAUNCHED_TAG in run.tags) or (process is not None and not lives):
+            instance.add_run_tags(run.run_id, {LOST_TAG: "yes"})
             instance.report_run_failed(run, "The process that ran it ended with Shiftbook, or was killed.")
             yield run.run_id
+
+
+def cancel_own_runs(instance: dg.DagsterInstance) -> Iterator[str]:
+    """Mark the runs of this process as cancelled, which is about to end; yields their ids."""
+    own = dg.RunsFilter(tags={PROCESS_TAG: this_process()}, statuses=_GOING)
+    for run in instance.get_runs(own):
+        instance.report_run_canceled(run, "Somebody stopped the command that ran it.")
+        yield run.run_id
 
 
 def set_aside_broken(home: Path) -> list[Path]:

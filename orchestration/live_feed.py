@@ -146,10 +146,16 @@ class LiveFeed:
     @property
     def trouble(self) -> str | None:
         """Why nothing is recorded just now; None when it is."""
+        if self._blocked is not None:
+            return f"{self.name}: the spool cannot be written: {self._blocked}"
+        if self._connecting_at is None:
+            return NOT_YET
         return None if self._state.watching else self._state.reason or NOT_YET
 
     def standing(self) -> Standing:
         """How it stands: also a vendor that lets us wait for its first word is a trouble."""
+        if self._blocked is not None:
+            return Standing(self.now(), trouble=self.trouble)
         if self._connecting_at is None:
             return Standing(self.now())
         if self._state.watching:
@@ -181,6 +187,7 @@ class LiveFeed:
             self._stopping = True
             self._hurry.set()
             await keeping
+            self.is_watching = False
 
     def watching(self, since: datetime, vendor_time: datetime | None = None) -> None:
         """See :meth:`assets.live.Sink.watching`."""
@@ -199,8 +206,8 @@ class LiveFeed:
                 await asyncio.wait_for(self._room(), self.pace.stall)
             except TimeoutError:
                 # Whoever is kept waiting loses the vendor's words, or hears them late, which is worse: times are ours.
-                why = self._blocked or "the disk does not keep up"
-                raise LiveError(f"{self.name}: the spool cannot be written: {why}") from None
+                why = self.trouble if self._blocked else f"{self.name}: the disk does not keep up"
+                raise LiveError(str(why)) from None
 
     async def _room(self) -> None:
         """Wait until what was heard is on disk."""
@@ -279,8 +286,9 @@ class LiveFeed:
         return LiveError(f"{self.name}: the client ended by itself")
 
     async def _silenced(self, talk: "asyncio.Task[None]") -> None:
-        """See to it that a client has ended, as far as it lets itself be told."""
-        talk.cancel()
+        """See to it that a client has ended, as far as it lets itself be told; once, for it may have to say goodbye."""
+        if not talk.cancelling():
+            talk.cancel()
         _, late = await asyncio.wait({talk}, timeout=self.pace.patience)
         if late:
             LOGGER.warning("%s: the client does not end", self.name)

@@ -7,7 +7,7 @@ What attempts are, and how they are read, belongs in ``lake.py``.
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestration.files import concatenate, sync
-from orchestration.lake import Lake, logs_in
+from orchestration.files import concatenate, is_readable, sync
+from orchestration.lake import ATTEMPT_SCHEMA, Lake, logs_in
 
 MANY = 30
 """Fewer files of a running day are left apart: each takes a millisecond to read, and merging writes all of the day."""
@@ -42,10 +42,30 @@ def gather_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) 
     folder = lake.capture_dir(vendor, feed, source) / f"date={day}"
     with lake.lock(f"attempts-{source}-{feed}-{day}"):
         newest = max((path.stat().st_mtime for path in folder.glob("*-merged.parquet")), default=0.0)
-        if len(set(logs_in(folder).values())) < MANY or time.time() - newest < GRACE_SECONDS:
+        if len(set(lake.logs(folder).values())) < MANY or time.time() - newest < GRACE_SECONDS:
             return False
         _remove_passed_over(folder)
         return _merge(lake, folder)
+
+
+def void_attempts(lake: Lake, folder: Path, is_gone: Callable[[str], bool], why: str) -> None:
+    """Let attempts of a day whose segments are gone count as ``unreadable``, so that their windows are fetched again.
+
+    As a merged file that takes the place of the one that says otherwise.
+    """
+    with lake.lock(f"attempts-{folder.parent.name.removeprefix('source=')}-{folder.parts[-3]}-{folder.name[5:]}"):
+        held = lake.logs(folder)
+        for path in sorted(set(held.values())):
+            if not is_readable(path):
+                continue
+            rows = pq.read_table(path, schema=ATTEMPT_SCHEMA).to_pylist()
+            void = [row for row in rows if row["status"] == "ok" and row["segment"] and is_gone(row["segment"])]
+            for row in void:
+                row |= {"status": "unreadable", "error": why}
+            if void:
+                names = [*(name for name, holder in held.items() if holder == path), f"void-{uuid.uuid4().hex[:12]}"]
+                table = pa.Table.from_pylist(rows, ATTEMPT_SCHEMA.with_metadata({"logs": json.dumps(sorted(names))}))
+                lake.place(folder / f"{uuid.uuid4().hex[:12]}-merged.parquet", partial(pq.write_table, table))
 
 
 def rename_segments(lake: Lake, vendor: str, feed: str, source: str, day: date, names: Mapping[str, str]) -> None:
@@ -72,7 +92,7 @@ def rename_segments(lake: Lake, vendor: str, feed: str, source: str, day: date, 
 
 
 def _merge(lake: Lake, folder: Path) -> bool:
-    held = logs_in(folder)
+    held = lake.logs(folder)
     paths = sorted(set(held.values()))
     if len(paths) < 2:  # noqa: PLR2004 -- two files are the fewest that can become one
         return False

@@ -21,6 +21,9 @@ from orchestration.resources import Engine
 from orchestration.story import figures, picture
 
 OWNERS = ["team:operations"]
+JUDGED_DAYS, FAILING_DAYS = "judged_days", "failing_days"
+"""Metadata of an evaluation: the UTC days that it looked at and those with rows that break the check."""
+
 _PICTURED = "marts.fct_agent_timeline"
 
 
@@ -31,13 +34,19 @@ def model_assets(
 
     ``lineage`` of columns takes seconds to find, and only the UI shows it.
     """
+    ahead, behind = ordered(engine)
+    made = [_asset(engine, model, days, lineage=lineage) for model in ahead]
+    return [*made, _publishing(engine, behind, lineage=lineage)]
+
+
+def ordered(engine: Engine) -> tuple[list[Model], list[Model]]:
+    """The models that are built one after the other, and those that are made when the warehouse is published."""
     ahead: list[Model] = []
     behind: list[Model] = []
     for model in engine.models.values():
         with_days = any(engine.models[p].kind != "whole" for p in model.parents if p in engine.models)
         (behind if model.kind in {"whole", "view"} and with_days else ahead).append(model)
-    made = [_asset(engine, model, days, lineage=lineage) for model in ahead]
-    return [*made, _publishing(engine, behind, lineage=lineage)]
+    return ahead, behind
 
 
 def key_of(table: str) -> dg.AssetKey:
@@ -73,7 +82,7 @@ def _asset(engine: Engine, model: Model, days: dg.PartitionsDefinition[str], *, 
         yield dg.MaterializeResult(
             asset_key=key_of(model.table),
             metadata={} if partitioned else _metadata(outcomes),
-            check_results=[_result(engine.builder.judge(check, wanted)) for check in checks],
+            check_results=[result_of(engine.builder.judge(check, wanted), wanted) for check in checks],
         )
 
     return build
@@ -117,7 +126,7 @@ def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg
             yield dg.MaterializeResult(
                 asset_key=key_of(model.table),
                 metadata=_metadata([outcomes[model.table]]) if model.table in outcomes else {},
-                check_results=[_result(engine.builder.judge(check, [])) for check in engine.checks[model.table]],
+                check_results=[result_of(engine.builder.judge(check, []), []) for check in engine.checks[model.table]],
             )
         path = engine.settings.warehouse_path
         yield dg.MaterializeResult(
@@ -129,8 +138,7 @@ def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(["reports", "overview"]),
             metadata={
-                "path": dg.MetadataValue.path(str(page)),
-                "bytes": page.stat().st_size,
+                **({"path": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size} if page else {}),
                 "seconds": round(time.perf_counter() - started, 3),
             },
         )
@@ -184,7 +192,9 @@ def _deps(engine: Engine, model: Model) -> Iterator[dg.AssetDep]:
         if parent:
             yield dg.AssetDep(key_of(table), partition_mapping=window_mapping(model, parent))
         else:
-            for key in raw_keys(engine, table):
+            # Every capture moves the clocks on: what is made of them alone hangs from all raw assets.
+            moved = "raw.capture_attempts" if model.parents == ("ops.feed_clock",) else table
+            for key in raw_keys(engine, moved):
                 yield dg.AssetDep(key)
 
 
@@ -219,15 +229,42 @@ def _check_spec(check: Check) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(check.name, asset=key_of(check.table), description=check.description)
 
 
-def _result(verdict: Verdict) -> dg.AssetCheckResult:
+def result_of(verdict: Verdict, days: Sequence[date]) -> dg.AssetCheckResult:
+    """What Dagster is told of a check that was run over some days; over whole tables, of none."""
     check = verdict.check
+    # What a run says of its days says nothing of others (``check_watch.py``): each has those that it is about.
+    broken = verdict.dates if verdict.dates and verdict.dates <= set(days) else days if verdict.failing else ()
+    about = {JUDGED_DAYS: days, **({FAILING_DAYS: broken} if broken else {})} if days else {}
     return dg.AssetCheckResult(
         asset_key=key_of(check.table),
         check_name=check.name,
         passed=verdict.failing == 0,
         severity=dg.AssetCheckSeverity.WARN if check.warn else dg.AssetCheckSeverity.ERROR,
         description=None if verdict.failing == 0 else _broken(verdict),
-        metadata={"failing_rows": verdict.failing, **_sample(verdict)},
+        metadata={
+            "failing_rows": verdict.failing,
+            **{name: dg.MetadataValue.json([str(day) for day in sorted(some)]) for name, some in about.items()},
+            **_sample(verdict),
+        },
+    )
+
+
+def days_said(evaluation: dg.AssetCheckEvaluation, name: str) -> set[str]:
+    """The days that an evaluation names under :data:`JUDGED_DAYS` or :data:`FAILING_DAYS`."""
+    value = evaluation.metadata.get(name)
+    return set(value.value) if isinstance(value, dg.JsonMetadataValue) and isinstance(value.value, list) else set()
+
+
+def check_evaluation(verdict: Verdict, days: Sequence[date]) -> dg.AssetCheckEvaluation:
+    """The same as an event of a run that has no step for the asset."""
+    result = result_of(verdict, days)
+    return dg.AssetCheckEvaluation(
+        asset_key=key_of(verdict.check.table),
+        check_name=verdict.check.name,
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=result.metadata,
     )
 
 
@@ -263,6 +300,15 @@ def _story(engine: Engine, outcome: Outcome) -> dict[str, Any]:
         drawn = picture(engine.builder, outcome)
         told |= {"picture": dg.MetadataValue.md(drawn)} if drawn else {}
     return told
+
+
+def partition_metadata(engine: Engine, table: str, day: date | None) -> dict[str, Any]:
+    """What Dagster is told of a partition as it was last built (a whole table: None)."""
+    manifest = engine.builder.builds.manifest(table, day)
+    if manifest is None:
+        return {}
+    outcome = Outcome(table, day, "built", manifest.rows, manifest.bytes, manifest.seconds)
+    return {**_metadata([outcome]), **_story(engine, outcome)}
 
 
 def _metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:

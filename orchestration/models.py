@@ -19,6 +19,7 @@ from orchestration.cache import Cache
 _HEADER = re.compile(r"^--\s?(.*)$")
 _KEY = re.compile(r"^(grain|kind|day|window(?:\s+[\w.]+)?|check\s+\w+|warn\s+\w+):\s*(.+)$")
 _KEYS = ("grain", "kind", "day", "window", "check", "warn")
+_UNKNOWN_KEY = re.compile(r"^[a-z]\w*(\s+\w+)?:\s")
 _WINDOW = re.compile(r"^([+-]?\d+) days? \.\. ([+-]?\d+) days?$")
 _NO_CACHE = Cache(None)
 _FORBIDDEN = re.compile(r"\b(now|current_timestamp|current_date|today|random|uuid)\b\s*(\(|\b)", re.IGNORECASE)
@@ -235,7 +236,7 @@ def _read_header(path: Path, text: str) -> tuple[str, dict[str, str]]:
         key = _KEY.match(match[1])
         if key:
             keys[" ".join(key[1].split())] = key[2].strip()
-        elif get_close_matches(match[1].split(":")[0].split(" ")[0], _KEYS, n=1, cutoff=0.75):
+        elif _UNKNOWN_KEY.match(match[1]) or get_close_matches(re.split("[: ]", match[1])[0], _KEYS, cutoff=0.75):
             raise ModelError(
                 f"{path}: header line '{match[1]}' is no key and looks like one; keys are written 'grain: …', "
                 "'kind: …', 'day: …', 'window [TABLE]: …', 'check NAME: …' and 'warn NAME: …'"

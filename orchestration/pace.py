@@ -14,7 +14,7 @@ class Pace:
     Attributes:
         commit: How long a message may wait for others before the disk is asked to keep them together.
         queue_bytes: What may wait for the disk, per feed; then the client waits.
-        seal: How long a spool file is written before it is sealed.
+        seal: How long a spool file is written before it is sealed: no build shows earlier what it holds.
         seal_bytes: The size at which it is sealed at once. Sealing holds it in memory, about four times over.
         calm: The least between two seals that are owed to lost connections.
         base: The longest first wait before connecting or asking again; it doubles with each failure.
@@ -26,6 +26,7 @@ class Pace:
         log: How long attempts at a pull feed may wait to be logged; what is lost of them is asked for again.
         jump: By how much our clock may leave the monotonic one; beyond, the machine slept, or somebody set the clock.
         silent: How long a vendor may take for a first answer before that is called a trouble.
+        tidy: How often what others left behind is looked for, and a trouble that lasts is logged.
         tell: How often it is told how the feeds stand.
         stall: How long a client may be kept waiting for the disk; then it is let go of, and that time is a gap.
         quiet: The length up to which a window of a pull feed without records is asked for anew instead of kept.
@@ -33,7 +34,7 @@ class Pace:
 
     commit: float = 0.2
     queue_bytes: int = 8 << 20
-    seal: float = 300.0
+    seal: float = 30.0
     seal_bytes: int = 16 << 20
     calm: float = 10.0
     base: float = 1.0
@@ -47,6 +48,7 @@ class Pace:
     quiet: float = 60.0
     silent: float = 5.0
     tell: float = 2.0
+    tidy: float = 300.0
     stall: float = 5.0
 
     def wait(self, failures: int, *, lasting: bool, chance: random.Random) -> float:

@@ -1,43 +1,78 @@
-"""Keeps Dagster's own storage small: old runs with their events and logs, and old events that no run has.
+"""Keeps Dagster's own storage small: old runs with their events, logs and checks, and old events that no run has.
 
-What the pages show of each partition, its newest materialisation, is never removed, however old: without it a day
-would look as if it had never been built.
+What the pages show of each partition and check, its newest materialisation and verdict, is never removed, however old:
+without it a day would look as if it had never been built. Dagster has no way to ask for most of this; its tables are
+the same in SQLite and Postgres. Each removal is small and by itself, so that sensors and runs, which write to the same
+files, wait for milliseconds.
 """
 
 import shutil
-from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.event_log import SqlEventLogStorage, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetEventTagsTable
+from sqlalchemy import func, select
 
-MOST_RUNS = 2000
+MOST_RUNS = 5000
 """A removal takes Dagster some 20 ms: a month that was never tidied is done over several nights."""
 
-_BATCH = 500
+_BATCH = 200
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _NO_RUN = ""  # the run id of events that a sensor reports
+_PLANNED = "PLANNED"
+_OFTEN = [dg.DagsterEventType.ASSET_MATERIALIZATION.value, dg.DagsterEventType.ASSET_CHECK_EVALUATION.value]
 
 
-def prune(instance: dg.DagsterInstance, before: datetime) -> tuple[int, int]:
-    """Remove runs that ended before a moment, and events of no run from before it.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long what is kept.
 
-    Args:
-        instance: Dagster's storage.
-        before: The moment.
+    Attributes:
+        before: Runs that ended before this moment go, and events of no run from before it.
+        brief_before: The same of successful runs of ``brief_jobs``, and of materialisations that no run has.
+        brief_jobs: Jobs that run every few minutes.
+    """
+
+    before: datetime
+    brief_before: datetime
+    brief_jobs: Collection[str] = ()
+
+
+def prune(instance: dg.DagsterInstance, limits: Limits) -> tuple[int, int]:
+    """Remove runs, checks and events that are older than these limits.
 
     Returns:
-        How many runs and how many events of no run went.
+        How many runs, and how many checks and events of no run went.
     """
     newest = {key: _newest(instance, key) for key in instance.all_asset_keys()}
-    shown = {run_id for key, ids in newest.items() for run_id in _runs_of(instance, key, ids, before)}
-    filters = dg.RunsFilter(statuses=_ENDED, updated_before=before)
-    gone = [run_id for run_id in instance.get_run_ids(filters) if run_id not in shown][-MOST_RUNS:]
+    kept = {one for ids in newest.values() for one in ids}
+    old = _old_runs(instance, limits)
+    shown = {run_id for key, ids in newest.items() for run_id in _runs_of(instance, key, ids, limits.brief_before)}
+    gone = [run_id for run_id in old if run_id not in shown][-MOST_RUNS:]
     for run_id in gone:
         instance.delete_run(run_id)
         _remove_files(Path(instance.root_directory), run_id)
-    return len(gone), _prune_events(instance, before, {one for ids in newest.values() for one in ids})
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return len(gone), 0
+    for run_id in shown.intersection(old):
+        _strip(storage, Path(instance.root_directory), run_id, kept)
+    return len(gone), _prune_checks(instance, storage) + _prune_events(instance, storage, limits, kept)
+
+
+def _old_runs(instance: dg.DagsterInstance, limits: Limits) -> list[str]:
+    """Runs that are older than the limits, the newest first."""
+    found = instance.get_run_ids(dg.RunsFilter(statuses=_ENDED, updated_before=limits.before))
+    for job in limits.brief_jobs:
+        well = dg.RunsFilter(job_name=job, statuses=_ENDED[:1], updated_before=limits.brief_before)
+        found = [*instance.get_run_ids(well), *found]
+    return list(dict.fromkeys(found))
 
 
 def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[int]:
@@ -50,10 +85,8 @@ def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[int]:
 
 def _runs_of(instance: dg.DagsterInstance, key: dg.AssetKey, ids: Sequence[int], before: datetime) -> Iterator[str]:
     """The runs from before a moment that these materialisations are of."""
-    for start in range(0, len(ids), _BATCH):
-        wanted = dg.AssetRecordsFilter(
-            key, storage_ids=ids[start : start + _BATCH], before_timestamp=before.timestamp()
-        )
+    for some in _batches(ids):
+        wanted = dg.AssetRecordsFilter(key, storage_ids=some, before_timestamp=before.timestamp())
         yield from (record.run_id for record in instance.fetch_materializations(wanted, limit=_BATCH).records)
 
 
@@ -64,20 +97,98 @@ def _remove_files(root: Path, run_id: str) -> None:
     shutil.rmtree(root / "storage" / run_id, ignore_errors=True)
 
 
-def _prune_events(instance: dg.DagsterInstance, before: datetime, kept: Collection[int]) -> int:
-    """Remove events of no run. Dagster has no way to ask for this; its tables are the same in SQLite and Postgres."""
-    storage = instance.event_log_storage
-    if not isinstance(storage, SqlEventLogStorage):
-        return 0
+def _strip(storage: SqlEventLogStorage, root: Path, run_id: str, kept: Collection[int]) -> None:
+    """Of an old run that has to stay, leave only what partitions show: its own log goes."""
+    if not (root / "history" / "runs" / f"{run_id}.db").exists():
+        return
+    _remove_files(root, run_id)
     table = SqlEventLogStorageTable
-    old = (table.c.run_id == _NO_RUN) & (table.c.timestamp < before.astimezone(UTC).replace(tzinfo=None))
     with storage.index_connection() as connection:
-        found = connection.execute(table.select().with_only_columns(table.c.id).where(old)).fetchall()
-        gone = sorted({row[0] for row in found} - set(kept))
-        for start in range(0, len(gone), _BATCH):
-            connection.execute(table.delete().where(table.c.id.in_(gone[start : start + _BATCH])))
+        found = connection.execute(select(table.c.id).where(table.c.run_id == run_id)).scalars().all()
+    _delete_events(storage, set(found) - set(kept))
+
+
+def _prune_checks(instance: dg.DagsterInstance, storage: SqlEventLogStorage) -> int:
+    """Remove verdicts of runs that are gone, but the newest of each check, and plans of runs that have ended.
+
+    A run over partitions plans each check once per partition and answers it once: the plans stay for ever.
+    """
+    table = AssetCheckExecutionsTable
+    is_plan = table.c.execution_status == _PLANNED
+    with storage.index_connection() as connection:
+        runs = set(connection.execute(select(table.c.run_id).distinct()).scalars())
+        planned = set(connection.execute(select(table.c.run_id).where(is_plan).distinct()).scalars())
+        newest = select(func.max(table.c.id)).where(~is_plan).group_by(table.c.asset_key, table.c.check_name)
+        kept = set(connection.execute(newest).scalars())
+    gone = runs - set(instance.get_run_ids()) - {_NO_RUN}
+    ended = planned - set(instance.get_run_ids(dg.RunsFilter(statuses=_under_way())))
+    count = 0
+    for condition, ids in ((table.c.id > 0, gone), (is_plan, ended)):
+        for run_id in ids:
+            with storage.index_connection() as connection:
+                mine = select(table.c.id).where(condition & (table.c.run_id == run_id))
+                found = set(connection.execute(mine).scalars()) - kept
+            count += _delete(storage, table, table.c.id, found)
+    return count
+
+
+def _under_way() -> list[dg.DagsterRunStatus]:
+    return [status for status in dg.DagsterRunStatus if status not in _ENDED]
+
+
+def _prune_events(
+    instance: dg.DagsterInstance, storage: SqlEventLogStorage, limits: Limits, kept: Collection[int]
+) -> int:
+    """Remove events of no run."""
+    table = SqlEventLogStorageTable
+    often = table.c.dagster_event_type.in_(_OFTEN) & (table.c.timestamp < _stored(limits.brief_before))
+    old = (table.c.run_id == _NO_RUN) & (often | (table.c.timestamp < _stored(limits.before)))
+    with storage.index_connection() as connection:
+        found = set(connection.execute(select(table.c.id).where(old)).scalars()) - set(kept)
+    _delete_events(storage, found)
     # In SQLite they are a second time in a file of their own, which nothing that is shown reads.
     if (Path(instance.root_directory) / "history" / "runs" / f"{_NO_RUN}.db").exists():
         with storage.run_connection(_NO_RUN) as connection:
             connection.execute(table.delete().where(old))
-    return len(gone)
+    return len(found)
+
+
+def _stored(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _delete_events(storage: SqlEventLogStorage, ids: Collection[int]) -> None:
+    _delete(storage, AssetEventTagsTable, AssetEventTagsTable.c.event_id, ids)
+    _delete(storage, SqlEventLogStorageTable, SqlEventLogStorageTable.c.id, ids)
+
+
+def _delete(storage: SqlEventLogStorage, table: Any, column: Any, ids: Collection[int]) -> int:
+    """Delete rows by and by: whoever else wants to write comes between two batches."""
+    for some in _batches(sorted(ids)):
+        with storage.index_connection() as connection:
+            connection.execute(table.delete().where(column.in_(some)))
+    return len(ids)
+
+
+def _batches(ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+
+
+def remove_tick_logs(folder: Path, now: datetime, keep: timedelta, keep_empty: timedelta) -> int:
+    """Remove old logs of sensors and schedules: Dagster makes a file, be it empty, at each tick that asks for one.
+
+    Args:
+        folder: Where they are, one folder per sensor or schedule.
+        now: Our clock.
+        keep: How old a file may be.
+        keep_empty: How old an empty one may be.
+    """
+    gone = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            age = now - datetime.fromtimestamp(status.st_mtime, UTC)
+            if path.is_file() and age > (keep if status.st_size else keep_empty):
+                path.unlink()
+                gone += 1
+    return gone

@@ -128,7 +128,8 @@ class PullFeed:
             return named, False, False
         finally:
             self._asked_at = None
-        self._drift = step.drift
+        # An answer without the vendor's time says nothing new about its clock.
+        self._drift = self._drift if step.drift is None else step.drift
         if step.done is None:
             return None, False, step.is_behind
         attempt = step.done.attempt
@@ -138,7 +139,7 @@ class PullFeed:
             self._unlogged.append(attempt)
             return None, False, step.is_behind
         said = attempt.error or attempt.status
-        again = asyncio.get_running_loop().time() - self._told_at >= self.pace.seal
+        again = asyncio.get_running_loop().time() - self._told_at >= self.pace.tidy
         # One row when something goes wrong, and one now and then while it stays so; not one per try.
         if said != self.trouble or again or attempt.segment is not None:
             self._unlogged.append(attempt)
@@ -161,7 +162,8 @@ class PullFeed:
         try:
             got = client.fetch(window)
         except HttpError as error:
-            return _Step(refused(self.source, self.feed.name, window, asked_at, error))
+            drift = drift if error.vendor_time is None else error.vendor_time - self.now()
+            return _Step(refused(self.source, self.feed.name, window, asked_at, error), drift=drift)
         # The vendor's clock minus ours at the reply, as Session reckons it: never taken for later than it is.
         measured = got.vendor_time - got.pages[0].received_at if got.vendor_time and got.pages else None
         is_short = (window.end - window.start).total_seconds() < self.pace.quiet

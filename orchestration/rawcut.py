@@ -3,12 +3,9 @@
 Knows raw files. Who is cut out of a reply, and how, is for ``assets/erasure.py``.
 """
 
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -17,11 +14,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from assets.bodies import BodyError, TooLargeError, gunzip
 from assets.erasure import Person
 
 from orchestration.files import sync
-from orchestration.lake import RAW_SCHEMA, Lake, Page, Segment, cleaned, segment_table, segments_of, write_raw
+from orchestration.lake import RAW_SCHEMA, Lake, Page, Segment, cleaned, segment_table, segments_of
 from orchestration.logs import rename_segments
+from orchestration.rawfile import write_raw
 from orchestration.tombstones import Cutting
 
 
@@ -118,8 +117,12 @@ def _may_hold(row: dict[str, Any], texts: Sequence[str]) -> bool:
     if payload[:2] == b"PK":
         return True
     if payload[:2] == b"\x1f\x8b":
-        with suppress(OSError, EOFError, zlib.error):
-            payload = gzip.decompress(payload)
+        try:
+            payload = gunzip(payload)
+        except TooLargeError:
+            return True
+        except BodyError:
+            pass
     needles = {form for text in texts for form in (text.encode(), json.dumps(text)[1:-1].encode())}
     return any(needle in payload for needle in needles) or any(text in row["request"] for text in texts)
 

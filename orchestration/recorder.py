@@ -7,8 +7,9 @@ No Dagster and no vendor: clients come from the registry.
 import asyncio
 import contextlib
 import logging
+import random
 import signal
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,7 +28,7 @@ from orchestration.pace import Pace
 from orchestration.pull_feed import PullFeed
 from orchestration.sealing import recover
 from orchestration.settings import Settings, feeds_of
-from orchestration.standing import tell
+from orchestration.standing import Standing, tell
 
 LOGGER = logging.getLogger(__name__)
 _LEASES = ".leases"
@@ -57,7 +58,9 @@ async def record(
     pace, lake, disk = pace or Pace(), Lake(settings.lake_dir), Disk()
     spool = settings.spool_dir
     keepers = {
-        f"{source.name}/{feed.name}": Keeper(_feed(lake, spool, disk, source, feed, pace), lake, spool, disk, pace)
+        f"{source.name}/{feed.name}": Keeper(
+            _feed(lake, spool, disk, source, feed, pace), lake, spool, disk, pace, alone=source.listens_alone(feed.name)
+        )
         for source in _chosen(settings, names)
         for feed in feeds_of(source)
         if feed.live or feed.cadence
@@ -66,8 +69,8 @@ async def record(
         raise RecorderError("no feed of these sources can be recorded; their past is captured by 'shiftbook backfill'")
     tasks = [asyncio.create_task(keeper.run(), name=name) for name, keeper in keepers.items()]
     feeds = [keeper.feed for keeper in keepers.values()]
-    tasks.append(asyncio.create_task(_tidy(lake, spool, disk, pace, feeds)))
-    tasks.append(asyncio.create_task(_tell(keepers, spool, disk, pace)))
+    tasks.append(asyncio.create_task(_ever(partial(_tidy, lake, spool, disk, feeds), pace.seal)))
+    tasks.append(asyncio.create_task(_ever(partial(_tell, keepers, spool, disk), pace.tell)))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_told_to_stop(), seconds)
     found = {name: keeper.trouble for name, keeper in keepers.items()}
@@ -112,39 +115,42 @@ def _feed(lake: Lake, spool: Path, disk: Disk, source: SourceConfig, feed: Feed,
     return PullFeed(source.vendor, source.name, feed, partial(connect, source, feed), lake, disk, pace, since=since)
 
 
-async def _tell(keepers: "Mapping[str, Keeper]", spool: Path, disk: Disk, pace: Pace) -> None:
-    """Let other processes know how the feeds stand that this one records."""
+async def _ever(act: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Do something every so many seconds; what goes wrong with it is told, and does not end it."""
     while True:
-        for name, keeper in keepers.items():
-            if keeper.lease.is_held:
-                await disk.write(partial(tell, spool, name, keeper.feed.standing()))
-        await asyncio.sleep(pace.tell)
+        try:
+            await act()
+        except Exception:
+            LOGGER.exception("a chore of the recorder failed; it is done again in %.0f s", seconds)
+        await asyncio.sleep(seconds)
 
 
-async def _tidy(lake: Lake, spool: Path, disk: Disk, pace: Pace, feeds: Collection[LiveFeed | PullFeed]) -> None:
+async def _tell(keepers: "Mapping[str, Keeper]", spool: Path, disk: Disk) -> None:
+    """Let other processes know how the feeds stand that this one records, or should and cannot."""
+    for name, keeper in keepers.items():
+        if standing := keeper.standing():
+            await disk.write(partial(tell, spool, name, standing, yields=not keeper.has_it))
+
+
+async def _tidy(lake: Lake, spool: Path, disk: Disk, feeds: Collection[LiveFeed | PullFeed]) -> None:
     """Seal what recorders that were killed meanwhile left behind, or could not be sealed before; merge logs."""
-    while True:
-        await _recovered(lake, spool, disk)
-        await _gathered(lake, disk, feeds)
-        await asyncio.sleep(pace.seal)
-
-
-async def _gathered(lake: Lake, disk: Disk, feeds: Collection[LiveFeed | PullFeed]) -> None:
+    await _recovered(lake, spool, disk)
     today = utc_now().date()
     for feed in feeds:
         for day in (today - timedelta(days=1), today):
             try:
                 await disk.seal(partial(gather_attempts, lake, feed.vendor, feed.feed.name, feed.source, day))
-            except OSError as error:
-                LOGGER.warning("%s: attempts cannot be merged yet: %s", feed.name, error)
+            # A full disk, or a log that was damaged: other feeds' are merged nevertheless.
+            except Exception:
+                LOGGER.exception("%s: attempts of %s cannot be merged yet", feed.name, day)
 
 
 async def _recovered(lake: Lake, folder: Path, disk: Disk) -> None:
     try:
         await disk.seal(partial(recover, lake, folder))
-    # A full disk, or a file that nothing can be made of: both are told, and neither ends the recording.
+    # A full disk, a damaged log, or a file that nothing can be made of: each is told, and none ends the recording.
     except Exception:
-        LOGGER.exception("%s: what was left behind cannot be sealed yet", folder)
+        LOGGER.exception("%s: not all that was left behind can be sealed yet", folder)
 
 
 @dataclass(slots=True)
@@ -152,7 +158,10 @@ class Keeper:
     """Sees to it that one feed is recorded by this process, or by another one that took it over.
 
     A process that starts asks for the feed as soon as it is watching itself; the one before it then seals and stands
-    by, to go on should the feed be let go of. For a moment both record: keys make records count once.
+    by, to go on should the feed be let go of. For a moment both record: keys make records count once. Where only one
+    can listen at a time (``alone``), it asks at once, and listens when the other one has ended.
+
+    Nothing that goes wrong ends it: it tells, waits, and begins again.
     """
 
     feed: LiveFeed | PullFeed
@@ -160,32 +169,84 @@ class Keeper:
     spool: Path
     disk: Disk
     pace: Pace
+    alone: bool = False
     lease: Lease = field(init=False)
     stands_by: bool = False
+    _had_it: bool = False
+    _wrong: str | None = None  # with the recorder itself
+    _unlocked: str | None = None  # why it cannot be known whether another one records
 
     def __post_init__(self) -> None:
         self.lease = Lease(self.spool / _LEASES, f"{self.feed.source}-{self.feed.feed.name}")
 
     @property
+    def has_it(self) -> bool:
+        """Whether the feed is this process's, also between two tries to record it."""
+        return self.lease.is_held or self._had_it
+
+    @property
     def trouble(self) -> str | None:
         """Why nothing is recorded just now; None when it is, be it by another process."""
-        return None if self.stands_by else self.feed.trouble
+        return self._wrong or self._unlocked or (None if self.stands_by else self.feed.trouble)
+
+    def standing(self) -> Standing | None:
+        """How the feed stands; None while that is another process's affair."""
+        if wrong := self._wrong or (None if self.lease.is_held else self._unlocked):
+            return Standing(utc_now(), trouble=wrong)
+        return self.feed.standing() if self.lease.is_held else None
 
     async def run(self) -> None:
         """Keep the feed recorded until cancelled."""
-        self.lease.acquire()
+        loop, chance, failures = asyncio.get_running_loop(), random.Random(), 0
         while True:
+            began = loop.time()
             try:
-                await self._record()
-            finally:
-                self.lease.release()
-            LOGGER.info("%s was taken over by another recorder; standing by", self.feed.name)
-            self.stands_by = True
-            await self._until(lambda: not self.lease.is_wanted() and self.lease.acquire())
+                await self._turn()
+            except Exception as error:
+                failures = 1 if loop.time() - began >= self.pace.steady else failures + 1
+                wait = self.pace.wait(failures, lasting=False, chance=chance)
+                self._wrong = f"{self.feed.name}: recording failed with {type(error).__name__}; see the log"
+                LOGGER.exception("%s: recording failed; it begins again in %.1f s", self.feed.name, wait)
+                await asyncio.sleep(wait)
+                self._wrong = None
+
+    async def _turn(self) -> None:
+        """Record until another process asks for the feed; then stand by until it lets go of it."""
+        if self.alone:
+            await self._stand_by(self._take, self.pace.look / 4)
+        else:
+            self._locks(self.lease.acquire)
+        try:
+            await self._record()
+        finally:
+            self._had_it = self.has_it
+            self.lease.release()
+        self._had_it = False
+        LOGGER.info("%s was taken over by another recorder; standing by", self.feed.name)
+        await self._stand_by(lambda: not self.lease.is_wanted() and self.lease.acquire(), self.pace.look)
+
+    def _take(self) -> bool:
+        """Take the feed, if nobody has it; else ask for it, as soon as it is watched here, too, or cannot be before."""
+        if not self.lease.acquire():
+            if self.alone or self.feed.is_watching:
+                self.lease.ask()
+            return False
+        self.lease.withdraw()
+        return True
+
+    async def _stand_by(self, holds: Callable[[], bool], seconds: float) -> None:
+        self.stands_by = True
+        try:
+            await self._until(holds, seconds)
+        finally:
             self.stands_by = False
 
     async def _record(self) -> None:
-        """Record until another process asks for the feed."""
+        """Record until another process asks for the feed.
+
+        Raises:
+            Exception: What ended it instead.
+        """
         recording = asyncio.create_task(self.feed.run(await self._since()))
         holding = asyncio.create_task(self._hold())
         try:
@@ -194,9 +255,9 @@ class Keeper:
             holding.cancel()
             recording.cancel()
             await asyncio.wait({recording, holding})
-            if not recording.cancelled() and (error := recording.exception()):
-                LOGGER.error("%s: recording ended", self.feed.name, exc_info=error)
-                await asyncio.sleep(self.pace.base)
+        for task in (recording, holding):
+            if not task.cancelled():
+                task.result()
 
     async def _since(self) -> datetime | None:
         """Up to when the feed was recorded, as far as it is known: of one that another still records, it is not."""
@@ -204,21 +265,34 @@ class Keeper:
             return None
         if isinstance(self.feed, LiveFeed):
             await _recovered(self.lake, self.feed.folder, self.disk)
-        clock = self.lake.clock(self.feed.vendor, self.feed.feed.name, self.feed.source)
+        try:
+            clock = self.lake.clock(self.feed.vendor, self.feed.feed.name, self.feed.source)
+        # What is said now can be had now alone; how long nobody listened is then not told, and missing all the same.
+        except Exception:
+            LOGGER.exception("%s: up to when it was recorded is not known", self.feed.name)
+            return None
         return clock.requested_until if isinstance(self.feed, LiveFeed) else clock.observed_until
 
     async def _hold(self) -> None:
         """Get hold of the feed once it is watched here, too, then until another process asks for it."""
-        while not self.lease.acquire():
-            if self.feed.is_watching:
-                self.lease.ask()
-            await asyncio.sleep(self.pace.look / 4)
-        self.lease.withdraw()
-        await self._until(self.lease.is_wanted)
+        await self._until(self._take, self.pace.look / 4)
+        await self._until(self.lease.is_wanted, self.pace.look)
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        """Look now and then: other processes tell nothing but what their locks say."""
+    async def _until(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Look every so many seconds: other processes tell nothing but what their locks say."""
         while True:
-            if holds():
+            if self._locks(holds):
                 return
-            await asyncio.sleep(self.pace.look)
+            await asyncio.sleep(seconds)
+
+    def _locks(self, look: Callable[[], bool]) -> bool:
+        """What the locks say; nothing while the system lets nobody look, which is no reason to stop recording."""
+        try:
+            said = look()
+        except OSError as error:
+            if self._unlocked is None:
+                LOGGER.warning("%s: whether another recorder has it cannot be known: %s", self.feed.name, error)
+            self._unlocked = f"{self.feed.name}: its lock below {self.spool / _LEASES} cannot be taken: {error}"
+            return False
+        self._unlocked = None
+        return said

@@ -3,18 +3,20 @@
 What is in a report, and whether there is anything new to say, is found out by ``reporting.py``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
 import dagster as dg
 from assets.reports.catalogue import REPORTS
 from assets.reports.config import ReportConfig
+from assets.reports.queries import read_queries
 
 from orchestration.model_assets import OWNERS
 from orchestration.partitions import LOCAL_DAYS
 from orchestration.report_dues import Requested, dues, yesterday
 from orchestration.reporting import Issued, issue, zone_of
 from orchestration.resources import Engine
+from orchestration.settings import sql_dir
 
 GROUP = "reports"
 _LOOK_SECONDS = 300
@@ -55,6 +57,7 @@ def _asset(engine: Engine, config: ReportConfig, first_day: date) -> dg.AssetsDe
         tags=dict([LOCAL_DAYS]),
         partitions_def=dg.DailyPartitionsDefinition(start_date=first_day.isoformat(), timezone=zone),
         metadata={
+            "dagster/column_schema": _columns(config, kind.tables),
             "tables": ", ".join(kind.tables),
             "formats": ", ".join(config.formats),
             "folder": dg.MetadataValue.path(str(engine.settings.exports_dir / config.name)),
@@ -66,6 +69,17 @@ def _asset(engine: Engine, config: ReportConfig, first_day: date) -> dg.AssetsDe
         return dg.MaterializeResult(metadata=_metadata(issued))
 
     return report
+
+
+def _columns(config: ReportConfig, tables: Sequence[str]) -> dg.TableSchema:
+    """The columns of all tables of a report, each with the table's name before its own."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(f"{query.table}.{column.name}", column.kind, column.description)
+            for query in read_queries(sql_dir() / "reports", config.report, tables)
+            for column in query.columns
+        ]
+    )
 
 
 def _job(config: ReportConfig) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import duckdb
 import msgspec
 from assets.reports.compose import period_of
 from assets.reports.config import ReportConfig
@@ -17,6 +18,10 @@ from assets.reports.config import ReportConfig
 from orchestration.editions import Edition, Exports
 from orchestration.reporting import days_of, inputs_of, listed, snapshot, zone_of
 from orchestration.settings import Settings
+
+_MOST_RETENTION = timedelta(days=400)
+_UNTIL_LOST = timedelta(days=2)
+"""After its retention a gap is lost, and the day complete: in the first build after that."""
 
 AGAIN_AFTER = timedelta(hours=1)
 """How soon one report of a day may be asked for again: the builds of a running UTC day change every few minutes."""
@@ -78,9 +83,10 @@ def dues(settings: Settings, before: Requested, now: datetime, most: int) -> tup
     exports = Exports(settings.exports_dir)
     with snapshot(settings) as connection:
         files = listed(connection)
+        kept = _retention(connection)
     found: list[Due] = []
     asked: dict[str, Asked] = {}
-    for config, day in _ended(settings, now):
+    for config, day in [*_ended(settings, now), *_incomplete(settings, exports, kept, now)]:
         name = f"{config.name} {day}"
         if name in before.asked:
             asked[name] = before.asked[name]
@@ -101,6 +107,29 @@ def _ended(settings: Settings, now: datetime) -> Iterator[tuple[ReportConfig, da
             held_until = period_of(day, zone)[1] + timedelta(minutes=config.hold_minutes)
             if config.enabled and back < config.reissue_days and now >= held_until:
                 yield config, day
+
+
+def _retention(connection: duckdb.DuckDBPyConnection) -> dict[str, timedelta]:
+    """How long the vendor of each source keeps what it has."""
+    query = "select source, max(retention_seconds) from ops.feed_clock group by source"
+    seconds = timedelta(seconds=1)
+    most = _MOST_RETENTION / seconds
+    return {source: min(kept or 0.0, most) * seconds for source, kept in connection.execute(query).fetchall()}
+
+
+def _incomplete(
+    settings: Settings, exports: Exports, kept: Mapping[str, timedelta], now: datetime
+) -> Iterator[tuple[ReportConfig, date]]:
+    """Older days whose newest edition promises another one, as long as a vendor may still have what is missing."""
+    for config in settings.reports:
+        zone = zone_of(settings, config)
+        last = yesterday(now, zone) - timedelta(days=config.reissue_days)
+        longest = max((kept[source] for source in config.sources or kept if source in kept), default=timedelta(0))
+        for day in exports.days(config.name) if config.enabled else ():
+            if day <= last and now < period_of(day, zone)[1] + longest + _UNTIL_LOST:
+                edition = exports.newest(config.name, day)
+                if edition and not edition.complete:
+                    yield config, day
 
 
 def _is_due(edition: Edition | None, builds: str, asked: Asked | None, now: datetime) -> bool:

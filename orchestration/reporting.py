@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from assets.reports.compose import Asked, compose
-from assets.reports.config import ReportConfig
+from assets.reports.compose import Asked, compose, period_of
+from assets.reports.config import Hiding, ReportConfig
 from assets.reports.model import EXTENSIONS
-from assets.reports.pseudonyms import Pseudonyms, open_pseudonymous
+from assets.reports.pseudonyms import open_pseudonymous
 
-from orchestration.delivery import deliver
+from orchestration.delivery import DeliveryError, deliver, deliver_failure
 from orchestration.editions import Edition, Exports, content_of, edition_of, following, write
 from orchestration.lake import Lake
 from orchestration.settings import Settings, sql_dir
@@ -76,15 +76,11 @@ def narrowed(config: ReportConfig, formats: Sequence[str], agents: Sequence[str]
         changes["formats"] = tuple(name for name in EXTENSIONS if name in formats)
     if agents:
         named = json.dumps(sorted(agents))
-        names = _pseudonyms(config)
-        whose = names.of("agents", "", named) if names else hashlib.sha256(named.encode()).hexdigest()[:8]
-        plain = "" if names else "_".join(re.sub(r"\W+", "-", agent, flags=re.ASCII) for agent in sorted(agents))[:40]
+        names = config.pseudonyms
+        # No id: the name is that of a folder and of a lock, which outlive who is forgotten.
+        whose = names.of("agents", "", named) if names else hashlib.sha256(named.encode()).hexdigest()[:16]
         # Who gets the whole report does not wait for one agent's.
-        changes |= {
-            "agents": tuple(agents),
-            "name": "_".join(filter(None, [config.name, plain, whose])),
-            "folder": None,
-        }
+        changes |= {"agents": tuple(agents), "name": f"{config.name}_{whose}", "folder": None}
     return config.model_copy(update=changes)
 
 
@@ -103,20 +99,35 @@ def issue(settings: Settings, config: ReportConfig, day: date, *, patient: bool 
         patient: A second edition waits until the day is complete.
 
     Raises:
-        ReportError: It could not be made; a note in the day's folder says so, too.
+        ReportError: It could not be made; a note in the day's folder says so, too, also where its readers look. Or
+            the day has not begun.
         DeliveryError: It was made, but could not be copied.
     """
     exports = Exports(settings.exports_dir)
+    zone = zone_of(settings, config)
+    if period_of(day, zone)[0] > datetime.now(UTC):
+        raise ReportError(f"{day} has not begun in {zone}; ask for a day that has")
     try:
         with Lake(settings.lake_dir).lock(f"report-{config.name}"):
             found = _issue(settings, exports, config, day, patient=patient)
             exports.clear_failure(config.name, day)
     except Exception as error:
-        exports.note_failure(config.name, day, str(error), datetime.now(UTC))
-        raise ReportError(f"{config.name} of {day} could not run: {error}") from error
+        note = exports.note_failure(config.name, day, str(error), datetime.now(UTC))
+        untold = _tell_readers(config, day, note)
+        raise ReportError(f"{config.name} of {day} could not run: {error}{untold}") from error
     if config.folder:
         return replace(found, delivered=deliver(config.folder, found.edition, found.folder))
     return found
+
+
+def _tell_readers(config: ReportConfig, day: date, note: Path) -> str:
+    """Have the note where the report would be read; why it is not there, if so."""
+    if config.folder:
+        try:
+            deliver_failure(config.folder, config.name, day, note)
+        except DeliveryError as error:
+            return f"; {error}"
+    return ""
 
 
 def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date, *, patient: bool) -> Issued:
@@ -145,15 +156,15 @@ def _issue(settings: Settings, exports: Exports, config: ReportConfig, day: date
 
 
 @contextmanager
-def snapshot(settings: Settings, config: ReportConfig | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, read-only, in UTC, for one report; with pseudonyms in place of people where it asks for them.
+def snapshot(settings: Settings, config: Hiding | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, read-only, in UTC, for a report or the overview; with pseudonyms in place of people if asked for.
 
     Raises:
         ReportError: There is none yet.
     """
     if not settings.warehouse_path.exists():
         raise ReportError(f"{settings.warehouse_path} is not there yet; run 'shiftbook backfill' first")
-    names = _pseudonyms(config) if config else None
+    names = config.pseudonyms if config else None
     path = settings.warehouse_path
     with (
         open_pseudonymous(path, sql_dir() / "macros", names) if names else duckdb.connect(str(path), read_only=True)
@@ -163,13 +174,9 @@ def snapshot(settings: Settings, config: ReportConfig | None = None) -> Iterator
         yield connection
 
 
-def _pseudonyms(config: ReportConfig) -> Pseudonyms | None:
-    return Pseudonyms(config.pseudonym_key.reveal()) if config.pseudonymise and config.pseudonym_key else None
-
-
 def _hidden(settings: Settings, config: ReportConfig) -> ReportConfig:
     """The report with the pseudonyms of the agents that it names, of whatever source."""
-    names = _pseudonyms(config)
+    names = config.pseudonyms
     if names is None or config.agents is None:
         return config
     sources = [source.name for source in settings.sources]

@@ -17,7 +17,7 @@ from orchestration.constants import LakeConstants, read_people
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import Lake
 from orchestration.models import Check, Model, called_for, read_checks, read_models
-from orchestration.settings import Settings, feed_rows, sql_dir
+from orchestration.settings import Settings, SettingsError, feed_rows, sql_dir
 from orchestration.warehouse import Warehouse
 from orchestration.watch import Watch
 
@@ -62,8 +62,10 @@ class Engine:
         """What builds tables.
 
         Raises:
+            SettingsError: The lake holds a source that the settings do not name.
             TableError: A CSV that the settings name has an error.
         """
+        refuse_unnamed(self.lake, self.settings)
         maps = [path for path in (sql_dir() / "seeds" / "state_map.csv", self.settings.state_map) if path]
         models = read_models(sql_dir(), Cache(self.lake.cache_dir))
         raw = {f"raw.{feed['vendor']}_{feed['feed']}" for feed in self.feeds}
@@ -144,3 +146,24 @@ class Engine:
         held = [day for feed in self.feeds for day in self.lake.days(feed["vendor"], feed["feed"])]
         kept = timedelta(seconds=max((feed["retention_seconds"] for feed in self.feeds), default=0.0))
         return min([*named, *held, (datetime.now(UTC) - kept).date()]) - timedelta(days=DELIVERED_BEFORE)
+
+
+def refuse_unnamed(lake: Lake, settings: Settings) -> None:
+    """See to it that every source of which the lake holds anything is configured.
+
+    Without its row in the table of feeds, its days would stay in some tables and be gone from others.
+
+    Raises:
+        SettingsError: Some are not.
+    """
+    folders = (path for room in ("raw", ".capture") for path in lake.root.glob(f"{room}/*/*/source=*"))
+    held = {(path.parts[-3], path.name.removeprefix("source=")) for path in folders}
+    named = {(source.vendor, source.name) for source in settings.sources}
+    file = settings.sources_file or "no sources.yaml"
+    problems = [
+        f"{lake.root} holds source {name} of {vendor}, which {file} does not name; name the right file by --sources "
+        "or SHIFTBOOK_SOURCES, or keep the source in it with 'enabled: false', under its old name"
+        for vendor, name in sorted(held - named)
+    ]
+    if problems:
+        raise SettingsError(problems)

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from orchestration.housekeeping import housekeep
-from orchestration.outdated import NOT_EACH_TIME
-from orchestration.partitions import LOCAL_DAYS
 from orchestration.resources import Engine
 from orchestration.sensors import UNDER_WAY
 
@@ -18,10 +16,10 @@ _EVERY = "*/15 * * * *"
 # back as each vendor keeps it: a run over that would look at months of days every quarter of an hour.
 LOOK_BACK = timedelta(days=3)
 
-capture_and_build = dg.define_asset_job(
-    "capture_and_build",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.tag(*LOCAL_DAYS) - NOT_EACH_TIME,
-    description="Fetches what is missing or unsettled of some days and builds them.",
+capture = dg.define_asset_job(
+    "capture",
+    selection=dg.AssetSelection.key_prefixes("raw"),
+    description="Fetches what is missing or unsettled of some days; the sensor new_segments has them built.",
 )
 
 
@@ -54,7 +52,7 @@ every_night = dg.ScheduleDefinition(
 
 
 @dg.schedule(
-    job=capture_and_build,
+    job=capture,
     cron_schedule=_EVERY,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -65,7 +63,7 @@ def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest |
 
     After a downtime Dagster makes up for several ticks at once: the first asks for all that the others would.
     """
-    if context.instance.get_runs_count(dg.RunsFilter(job_name=capture_and_build.name, statuses=UNDER_WAY)):
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=capture.name, statuses=UNDER_WAY)):
         return dg.SkipReason("the run before is still under way; the next one does what this one would have done")
     now = context.scheduled_execution_time or datetime.now(UTC)
     first, last = (now - LOOK_BACK).date(), now.date()

@@ -4,7 +4,7 @@ Also those of a recorder that was killed, here or elsewhere. How stretches are f
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,9 @@ def seal(lake: Lake, path: Path) -> list[Attempt]:
     known = _logged(lake, spooled, {attempt.window_start.date() for attempt in attempts})
     fresh = [attempt for attempt in attempts if _identity(attempt) not in known]
     lake.log(began.vendor, fresh, timedelta(0), live=True)
+    if attempts and not fresh:
+        # Who logged them may have died before the clock was moved, and the next gap would begin too early.
+        lake.heed(began.vendor, attempts, timedelta(0), live=True)
     drift = drift_seconds(spooled.events)
     if drift is not None:
         lake.note_drift(began.vendor, began.feed, began.source, drift)
@@ -51,18 +54,33 @@ def seal(lake: Lake, path: Path) -> list[Attempt]:
 
 
 def recover(lake: Lake, folder: Path) -> list[Attempt]:
-    """Seal every file below a folder that lost its recorder; those that a living one writes are left alone."""
-    return [attempt for path in sorted(folder.rglob(f"*{SUFFIX}")) for attempt in _recovered(lake, path)]
+    """Seal every file below a folder that lost its recorder; those that a living one writes are left alone.
+
+    Raises:
+        Exception: What kept a file from being sealed, as a full disk, or a damaged log of its feed; it is still there.
+    """
+    attempts: list[Attempt] = []
+    failed: Exception | None = None
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        try:
+            attempts += _recovered(lake, path)
+        except Exception as error:  # noqa: BLE001 - raised below, when the others are sealed
+            error.add_note(f"{path} cannot be sealed yet")
+            failed = error
+    if failed is not None:
+        raise failed
+    return attempts
 
 
-def _recovered(lake: Lake, path: Path) -> Iterator[Attempt]:
+def _recovered(lake: Lake, path: Path) -> list[Attempt]:
     with adopted(path) as ours:
         if not ours:
-            return
+            return []
         try:
-            yield from seal(lake, path)
+            return seal(lake, path)
         except UnreadableSpoolError as error:
             LOGGER.warning("%s", error)
+            return []
 
 
 def _landed(lake: Lake, spooled: Spooled, piece: Piece) -> Attempt:

@@ -3,36 +3,41 @@
 Only looks at the lake's folders. What is built, and whether it is out of date, is found out by the builds themselves.
 """
 
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import msgspec
 
+from orchestration.builds import fingerprint
+from orchestration.coming import TELL_EVERY, build_what_came
+from orchestration.files import UnreadableFileError
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import logs_in, segments_of
-from orchestration.outdated import NOT_EACH_TIME
-from orchestration.partitions import LOCAL_DAYS
 from orchestration.resources import Engine
 
-BUILD_EVERY = timedelta(minutes=5)
-"""A run costs seconds to start, whatever it does, and builds all that came since the last one."""
+BUILD_EVERY = timedelta(minutes=1)
+"""A run costs seconds to start, whatever it does, and builds all that came since the last one.
 
-_LOOK_SECONDS = 30
+What the recorder lands within 15 seconds, live feeds within 30, waits for the next run for so long and a look, at most,
+and for its end: two minutes in all, as long as a run takes no more than twenty seconds.
+"""
+
+AFTER_FAILURE = timedelta(minutes=5)
+"""What made a run fail, a full disk say, is rarely mended within a minute."""
+
+LAST_DAYS = timedelta(days=3)
+"""What is built when this first looks, or models are others than before; older days are for the command line."""
+
+_LOOK_SECONDS = 9  # the daemon looks each five seconds: this comes out as ten
 _RAW, _LOG = "raw", ".capture"
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 UNDER_WAY += [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 """Of a run that has not ended."""
-
-build_what_came = dg.define_asset_job(
-    "build_what_came",
-    selection=dg.AssetSelection.all()
-    - dg.AssetSelection.key_prefixes("raw")
-    - dg.AssetSelection.tag(*LOCAL_DAYS)
-    - NOT_EACH_TIME,
-    description="Builds the days that new segments touch; asks no vendor.",
-)
 
 
 class Folder(msgspec.Struct, frozen=True):
@@ -42,58 +47,103 @@ class Folder(msgspec.Struct, frozen=True):
     held: int = 0
 
 
+Folders = dict[str, Folder]
+"""By their place below the lake; of days that a new segment may still touch."""
+
+
 class Seen(msgspec.Struct):
-    """The sensor's cursor.
+    """The sensor's cursor. Dagster keeps it with each tick, so that what is large is in a file beside.
 
     Attributes:
-        folders: Raw partitions and logs by their place below the lake; of days that a new segment may still touch.
+        look: Which look of that file it goes on from; none where nothing had landed.
         waiting: Days with new segments or attempts that no build was requested for yet.
         requested_at: When the last build was requested.
         requested: The days that it was requested for, until it has ended.
+        failed: Whether the last one that ended did not go well.
+        models: What the models were.
+        landed: New segments that Dagster was not told of yet, by partition.
+        told_at: When it was told of some.
     """
 
-    folders: dict[str, Folder] = {}
+    look: str = ""
     waiting: set[date] = set()
-    requested_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    requested_at: datetime = _NEVER
     requested: set[date] = set()
+    failed: bool = False
+    models: str = ""
+    landed: dict[str, int] = {}
+    told_at: datetime = _NEVER
 
 
 @dg.sensor(
     job=build_what_came,
     minimum_interval_seconds=_LOOK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Protects against stale figures: what was recorded is seen within a minute and built within six.",
+    description="Protects against stale figures: what a vendor shows is in the marts two minutes later.",
 )
 def new_segments(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]) -> dg.SensorResult:
-    """Report new segments; request one build every few minutes, and none while one is under way."""
+    """Request a build every minute at most, and none while one is under way; report new segments now and then."""
     now = datetime.now(UTC)
-    seen = msgspec.json.decode(context.cursor, type=Seen) if context.cursor else None
-    folders = look(engine, now.date(), seen.folders if seen else {})
-    before = seen.folders if seen else {}
-    new = {place: folder.held - before.get(place, Folder()).held for place, folder in folders.items()}
-    found = {place: count for place, count in new.items() if count > 0}
-    # What was there before the sensor first looked was built by whoever captured it, or is by the schedule.
-    waiting = seen.waiting | {_day(place) for place in found} if seen else set()
-    requested = seen.requested if seen else set()
-    filters = dg.RunsFilter(job_name=build_what_came.name, statuses=UNDER_WAY)
-    is_free = not context.instance.get_runs_count(filters)
-    if requested and is_free:
-        waiting |= set() if _went_well(context.instance) else requested
-        requested = set()
-    after = Seen(folders, waiting, seen.requested_at if seen else now, requested)
-    requests = []
-    if waiting and now - after.requested_at >= BUILD_EVERY and is_free:
-        requests.append(build_request(waiting, now))
-        after = Seen(folders, set(), now, waiting)
-    return dg.SensorResult(
-        run_requests=requests,
-        asset_events=[
-            _landed(engine, place, count, folders[place].held)
-            for place, count in found.items()
-            if place.startswith(_RAW)
-        ],
-        cursor=msgspec.json.encode(after).decode(),
-    )
+    seen = msgspec.json.decode(context.cursor, type=Seen) if context.cursor else Seen(requested_at=now)
+    looks = _looks(engine)
+    before = looks.get(seen.look) if seen.look or not context.cursor else {}
+    folders = look(engine, now.date(), before or {})
+    if before is not None:
+        new = {place: folder.held - before.get(place, Folder()).held for place, folder in folders.items()}
+        found = {place: count for place, count in new.items() if count > 0}
+        seen.waiting |= set(map(_day, found))
+        for place, count in found.items():
+            if place.startswith(_RAW):
+                seen.landed[place] = seen.landed.get(place, 0) + count
+    models = fingerprint([model.version for model in engine.models.values()])
+    if before is None or seen.models != models:
+        # What was there before was built by whoever captured it, by models that may have been others.
+        seen.waiting |= {day for day in map(_day, folders) if day >= now.date() - LAST_DAYS}
+        seen.models = models
+    if folders != (before or {}):
+        seen.look = _keep(engine, looks, seen.look, folders)
+    requests = _requests(context.instance, seen, now)
+    events = []
+    if now - seen.told_at >= TELL_EVERY and seen.landed:
+        events = [
+            _landed(engine, place, count, folders.get(place, Folder()).held) for place, count in seen.landed.items()
+        ]
+        seen.landed, seen.told_at = {}, now
+    return dg.SensorResult(run_requests=requests, asset_events=events, cursor=msgspec.json.encode(seen).decode())
+
+
+def _requests(instance: dg.DagsterInstance, seen: Seen, now: datetime) -> list[dg.RunRequest]:
+    """The build that is due, if one is; notes in the cursor what came of the one before."""
+    if instance.get_runs_count(dg.RunsFilter(job_name=build_what_came.name, statuses=UNDER_WAY)):
+        return []
+    if seen.requested:
+        seen.failed = not _went_well(instance)
+        seen.waiting |= seen.requested if seen.failed else set()
+        seen.requested = set()
+    if not seen.waiting or now - seen.requested_at < (AFTER_FAILURE if seen.failed else BUILD_EVERY):
+        return []
+    request = build_request(seen.waiting, now)
+    seen.requested, seen.waiting, seen.requested_at = seen.waiting, set(), now
+    return [request]
+
+
+def _looks(engine: Engine) -> dict[str, Folders]:
+    try:
+        return msgspec.json.decode(_file(engine).read_bytes(), type=dict[str, Folders])
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return {}
+
+
+def _keep(engine: Engine, looks: Mapping[str, Folders], last: str, folders: Folders) -> str:
+    """Keep a look beside the one before, which the next one goes on from if the cursor is not kept."""
+    name = uuid.uuid4().hex
+    both = {name: folders} | ({last: looks[last]} if last in looks else {})
+    engine.lake.place(_file(engine), partial(Path.write_bytes, data=msgspec.json.encode(both)))
+    return name
+
+
+def _file(engine: Engine) -> Path:
+    return engine.settings.dagster_home / "seen.json"
 
 
 def _went_well(instance: dg.DagsterInstance) -> bool:
@@ -102,10 +152,10 @@ def _went_well(instance: dg.DagsterInstance) -> bool:
     return bool(last) and last[0].status is dg.DagsterRunStatus.SUCCESS
 
 
-def look(engine: Engine, today: date, before: Mapping[str, Folder]) -> dict[str, Folder]:
+def look(engine: Engine, today: date, before: Folders) -> Folders:
     """Raw partitions and logs of configured feeds, of days that are still built; only changed ones are listed anew."""
     oldest = today - timedelta(days=DELIVERED_AFTER)
-    found: dict[str, Folder] = {}
+    found: Folders = {}
     for feed in engine.feeds:
         for room in (_RAW, _LOG):
             base = engine.lake.root / room / feed["vendor"] / feed["feed"] / f"source={feed['source']}"
@@ -121,7 +171,10 @@ def _folder(room: str, path: Path, before: Folder | None) -> Folder:
     changed = path.stat().st_mtime_ns
     if before and before.changed == changed:
         return before
-    return Folder(changed, len(segments_of(path) if room == _RAW else logs_in(path)))
+    try:
+        return Folder(changed, len(segments_of(path) if room == _RAW else logs_in(path)))
+    except UnreadableFileError:  # set aside by whoever reads it, and then the folder has changed again
+        return Folder(changed)
 
 
 def build_request(days: set[date], now: datetime) -> dg.RunRequest:
@@ -132,7 +185,11 @@ def build_request(days: set[date], now: datetime) -> dg.RunRequest:
     first, last = min(days) - timedelta(days=DELIVERED_BEFORE), max([*days, now.date()])
     return dg.RunRequest(
         run_key=now.isoformat(timespec="seconds"),
-        tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
+        tags={
+            "dagster/asset_partition_range_start": str(first),
+            "dagster/asset_partition_range_end": str(last),
+            "dagster/priority": "10",
+        },
     )
 
 
@@ -140,7 +197,7 @@ def _landed(engine: Engine, place: str, new: int, held: int) -> dg.AssetMaterial
     _, _, feed, source, day = Path(place).parts
     return dg.AssetMaterialization(
         ["raw", source.removeprefix("source="), feed],
-        description="Landed by the recorder or another capture; seen in the lake.",
+        description="Landed by the recorder or a run since it was last told; seen in the lake.",
         partition=day.removeprefix("date="),
         metadata={
             "new_segments": new,

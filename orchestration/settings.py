@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, TypeVar
 
@@ -17,7 +17,7 @@ import pytz
 from assets.config import SOURCE_NAME, Origin, PresentFile, Secret, Section, SourceConfig
 from assets.feeds import Feed
 from assets.registry import VENDORS
-from assets.reports.config import ReportConfig, all_reports
+from assets.reports.config import OverviewConfig, ReportConfig, all_reports
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -59,6 +59,7 @@ class Settings:
         alarms: Whom to tell what goes wrong; the log alone without.
         sources: The sources in the order of the file, disabled ones too.
         reports: The reports in the order of ``reports.yaml``, disabled ones too; without that file all there are.
+        overview: Whether there is an overview, and whether it names people.
     """
 
     home: Path
@@ -72,6 +73,7 @@ class Settings:
     alarms: Alarms | None = None
     sources: tuple[SourceConfig, ...] = ()
     reports: tuple[ReportConfig, ...] = field(default_factory=all_reports)
+    overview: OverviewConfig = field(default_factory=OverviewConfig)
 
     @property
     def lake_dir(self) -> Path:
@@ -117,8 +119,10 @@ class FeedRow(TypedDict):
     uncertainty_seconds: float
     event_timezone: str
     sample_seconds: float | None
+    hold_seconds: float | None
     tolerance_seconds: float
     sums_unit_seconds: float
+    stuck_after_hours: float
 
 
 def feeds_of(source: SourceConfig) -> tuple[Feed, ...]:
@@ -140,8 +144,10 @@ def feed_rows(settings: Settings) -> list[FeedRow]:
             uncertainty_seconds=feed.uncertainty.total_seconds(),
             event_timezone=feed.event_timezone,
             sample_seconds=source.sample_seconds(feed.name),
+            hold_seconds=source.hold_seconds(feed.name),
             tolerance_seconds=source.tolerance_seconds,
             sums_unit_seconds=source.sums_unit_seconds(),
+            stuck_after_hours=source.stuck_after_hours,
         )
         for source in settings.sources
         for feed in feeds_of(source)
@@ -181,15 +187,15 @@ def load_settings(
     asked = sources or environ.get("SHIFTBOOK_SOURCES")
     file = Path(asked or "sources.yaml").absolute()
     problems: list[str] = []
-    reports = _reports(file.with_name(REPORTS_FILE), environ, problems)
+    reports, overview = _reports(file.with_name(REPORTS_FILE), environ, problems)
     if not asked and not file.exists():
         if problems:
             raise SettingsError(problems)
-        return Settings(home, reports=reports)
+        return Settings(home, reports=reports, overview=overview)
     keys = read_yaml(file)
     entries = keys.pop("sources", None)
     top = _validated(_TopLevel, keys, Origin(file, environ=environ), problems, also=["sources"])
-    configs = _sources(entries, file, environ, problems)
+    configs = _sources(entries, Origin(file, environ=environ, pace_dir=home / "pace"), problems)
     known = {config.name for config in configs}
     problems.extend(
         f"{file.with_name(REPORTS_FILE)}: report {report.name}: sources: there is no source {name} in {file.name}"
@@ -199,7 +205,7 @@ def load_settings(
     )
     if problems or top is None:
         raise SettingsError(problems)
-    return Settings(home, file, **dict(top), sources=tuple(configs), reports=reports)
+    return Settings(home, file, **dict(top), sources=tuple(configs), reports=reports, overview=overview)
 
 
 def _zone(value: str) -> str:
@@ -221,18 +227,18 @@ class _TopLevel(Section):
     alarms: Alarms | None = None
 
 
-def _sources(entries: object, file: Path, environ: Mapping[str, str], problems: list[str]) -> list[SourceConfig]:
+def _sources(entries: object, whole: Origin, problems: list[str]) -> list[SourceConfig]:
     if entries is None:
         return []
     if not isinstance(entries, list):
-        problems.append(f"{file}: sources: must be a list; begin each source with `- name:`")
+        problems.append(f"{whole.file}: sources: must be a list; begin each source with `- name:`")
         return []
     configs: list[SourceConfig] = []
     positions: dict[str, int] = {}
     for position, entry in enumerate(entries, start=1):
         name = entry.get("name") if isinstance(entry, dict) else None
         named = name if isinstance(name, str) and SOURCE_NAME.fullmatch(name) else None
-        origin = Origin(file, f"source {named or position}", environ)
+        origin = replace(whole, source=f"source {named or position}")
         if named is not None and positions.setdefault(named, position) != position:
             both = f"sources {positions[named]} and {position}"
             problems.append(f"{origin.place('name')}: {both} have the same name; rename one")
@@ -242,16 +248,21 @@ def _sources(entries: object, file: Path, environ: Mapping[str, str], problems: 
     return configs
 
 
-def _reports(file: Path, environ: Mapping[str, str], problems: list[str]) -> tuple[ReportConfig, ...]:
-    """What ``reports.yaml``, beside the file of sources, says; without one, all reports there are."""
+def _reports(
+    file: Path, environ: Mapping[str, str], problems: list[str]
+) -> tuple[tuple[ReportConfig, ...], OverviewConfig]:
+    """What ``reports.yaml``, beside the file of sources, says; without one, or a list in it, all reports there are."""
     if not file.exists():
-        return all_reports()
+        return all_reports(), OverviewConfig()
     keys = read_yaml(file)
+    page = _overview(keys.pop("overview", None), Origin(file, "overview", environ), problems)
+    if "reports" not in keys and page and not keys:
+        return all_reports(), page
     entries = keys.pop("reports", None) or []
     problems.extend(f"{Origin(file).place(key)}: unknown key; reports stand under `reports:`" for key in keys)
     if not isinstance(entries, list):
         problems.append(f"{file}: reports: must be a list; begin each report with `- name:`")
-        return ()
+        return (), OverviewConfig()
     found: dict[str, ReportConfig] = {}
     for position, entry in enumerate(entries, start=1):
         name = entry.get("name") if isinstance(entry, dict) else None
@@ -263,7 +274,16 @@ def _reports(file: Path, environ: Mapping[str, str], problems: list[str]) -> tup
             problems.append(f"{origin.place('name')}: there are two reports of this name; rename one")
         elif config := _validated(ReportConfig, entry, origin, problems):
             found[config.name] = config
-    return tuple(found.values())
+    return tuple(found.values()), page or OverviewConfig()
+
+
+def _overview(entry: object, origin: Origin, problems: list[str]) -> OverviewConfig | None:
+    if entry is None:
+        return None
+    if not isinstance(entry, dict):
+        problems.append(f"{origin.place('')}: must have keys, as `pseudonymise:`")
+        return None
+    return _validated(OverviewConfig, entry, origin, problems)
 
 
 def _source(entry: object, origin: Origin, problems: list[str]) -> SourceConfig | None:

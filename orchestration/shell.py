@@ -13,7 +13,7 @@ from typing import Literal
 
 import duckdb
 
-from orchestration.console import ERR, OUT, show
+from orchestration.console import ERR, OUT, show, show_json
 
 Form = Literal["table", "json", "csv"]
 _ROWS_AT_ONCE = 10_000
@@ -33,13 +33,18 @@ DESCRIBE = """
 
 
 def run(warehouse: Path, text: str, form: Form) -> None:
-    """Run statements and print what each returns.
+    """Run statements and print what each returns; as JSON in one document, of several a list with the rows of each.
 
     Raises:
         duckdb.Error: One is wrong, or the warehouse cannot be opened.
     """
     with _opened(warehouse) as connection:
-        for statement in connection.extract_statements(text):
+        statements = connection.extract_statements(text)
+        if form == "json":
+            found = [_rows(connection.execute(statement)) for statement in statements]
+            show_json(found[0] if len(found) == 1 else found)
+            return
+        for statement in statements:
             _print(connection.execute(statement), form)
 
 
@@ -91,14 +96,19 @@ def _opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _print(result: duckdb.DuckDBPyConnection, form: Form) -> None:
-    names = [column[0] for column in result.description or []]
     if form != "csv":
-        show([dict(zip(names, row, strict=True)) for row in result.fetchall()], as_json=form == "json")
+        show(_rows(result), as_json=form == "json")
         return
+    names = [column[0] for column in result.description or []]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(names)
     while rows := result.fetchmany(_ROWS_AT_ONCE):
         writer.writerows([[_cell(value) for value in row] for row in rows])
+
+
+def _rows(result: duckdb.DuckDBPyConnection) -> list[dict[str, object]]:
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def _cell(value: object) -> object:

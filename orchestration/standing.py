@@ -31,16 +31,26 @@ class Standing(msgspec.Struct, frozen=True):
     trouble: str | None = None
 
 
-def tell(spool: Path, name: str, standing: Standing) -> None:
-    """Write how a feed (``source/feed``) stands; what cannot be written is logged, and told the next time."""
+def tell(spool: Path, name: str, standing: Standing, *, yields: bool = False) -> None:
+    """Write how a feed (``source/feed``) stands; what cannot be written is logged, and told the next time.
+
+    Who does not know whether another one records it ``yields`` to a fresh word of such a one.
+    """
     path = _path(spool, name)
     hidden = path.with_suffix(f".{os.getpid()}")
     try:
+        if yields and (known := heard(spool, name)) and known.trouble is None:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden.write_bytes(msgspec.json.encode(standing))
         hidden.replace(path)
     except OSError as error:
         LOGGER.debug("%s: how it stands cannot be written: %s", name, error)
+
+
+def half_told(spool: Path) -> list[Path]:
+    """What recorders were writing when they were killed."""
+    return [path for path in (spool / _FOLDER).rglob("*") if path.is_file() and path.suffix[1:].isdigit()]
 
 
 def heard(spool: Path, name: str, now: datetime | None = None) -> Standing | None:

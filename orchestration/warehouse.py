@@ -19,9 +19,11 @@ import msgspec
 from orchestration.builder import Builder, Outcome
 from orchestration.builds import Builds, Manifest
 from orchestration.duck import quote, show
+from orchestration.files import UnreadableFileError
 from orchestration.lake import Lake, segments_of
 from orchestration.macros import read_macros
 from orchestration.models import Model
+from orchestration.unreadable import set_aside_raw
 
 GRACE = timedelta(hours=1)
 
@@ -71,17 +73,33 @@ class Warehouse:
         as it was published before.
         """
         with self.lake.lock("publish"):
-            before = self._read()
-            snapshot = Snapshot({} if days is None else dict(before.days))
-            for day in self._all_days() if days is None else days:
-                chosen = self._choose(day, before.days.get(day))
-                if chosen:
-                    snapshot.days[day] = chosen
-            outcomes = self._build_whole(snapshot)
-            self._write(snapshot)
-            self.lake.place(self._record, lambda path: path.write_bytes(msgspec.json.encode(snapshot)))
-            self._retire(before, snapshot)
+            try:
+                return self._publish(days)
+            except duckdb.Error:
+                # One bad file, of whatever day, must not keep all others from being seen.
+                before = self._read()
+                listed = {*self._files(before), *self._files(self._snapshot(None, before))}
+                mended = self.builder.mend(listed, whole=False) or self.builder.mend(listed)
+                if not mended:
+                    raise
+            return self._publish(None if days is None else {*days, *(day for day in mended if day)})
+
+    def _publish(self, days: Collection[date] | None) -> list[Outcome]:
+        before = self._read()
+        snapshot = self._snapshot(days, before)
+        outcomes = self._build_whole(snapshot)
+        self._write(snapshot)
+        self.lake.place(self._record, lambda path: path.write_bytes(msgspec.json.encode(snapshot)))
+        self._retire(before, snapshot)
         return outcomes
+
+    def _snapshot(self, days: Collection[date] | None, before: Snapshot) -> Snapshot:
+        snapshot = Snapshot({} if days is None else dict(before.days))
+        for day in self._all_days() if days is None else days:
+            chosen = self._choose(day, before.days.get(day))
+            if chosen:
+                snapshot.days[day] = chosen
+        return snapshot
 
     def shows(self, days: Collection[date]) -> bool:
         """Whether a new connection sees the current builds of these days."""
@@ -143,10 +161,12 @@ class Warehouse:
             for model in self._models("day", "segment")
             if (manifest := self.builder.builds.manifest(model.table, day))
         }
+        # Parents of a vendor that is configured no more are built no more: nothing can disagree with them.
         agree = all(
-            found[parent].content == content
+            parent in found and found[parent].content == content
             for manifest in found.values()
             for parent, content in manifest.same_day.items()
+            if parent in self.builder.models
         )
         whole = all(model.table in found for model in self._models("day"))
         return found if agree and whole else before
@@ -235,11 +255,19 @@ class Warehouse:
             there = self.lake.root / ".builds" / folder.relative_to(self.lake.root)
             there.mkdir(parents=True, exist_ok=True)
             known = {entry.name for entry in os.scandir(there)}
-            for path in sorted(set(segments_of(folder).values())):
+            for path in self._readable(folder):
                 if path.name not in known:
                     os.link(path, there / path.name)
                 links.append(there / path.name)
         return links
+
+    def _readable(self, folder: Path) -> list[Path]:
+        try:
+            held = segments_of(folder)
+        except UnreadableFileError:
+            set_aside_raw(self.lake, folder)
+            held = segments_of(folder)
+        return sorted(set(held.values()))
 
 
 RAW_COLUMNS = {
@@ -269,6 +297,7 @@ CLOCK_COLUMNS = {
     "uncertainty_seconds": "how far a reported boundary may be from the true one, in seconds",
     "event_timezone": "zone of event times that carry none",
     "sample_seconds": "seconds between the samples of a polled feed; NULL for a feed that tells of changes",
+    "hold_seconds": "how far apart samples may be for a state to hold, in seconds; NULL where there are none",
     "first_requested_at": "the first instant ever asked for",
     "requested_until": "the last instant ever asked for",
     "observed_until": "the latest instant observed",

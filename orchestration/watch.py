@@ -4,6 +4,7 @@ For what looks every minute: a log file is read once and remembered. The same fi
 are in ``health.py``; what is told of them belongs in ``freshness.py``, ``guard.py`` and ``incidents.py``.
 """
 
+import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,14 @@ from assets.config import SourceConfig
 from assets.feeds import Feed
 from assets.windows import frozen_end, retention_edge
 
+from orchestration.aside import set_aside
+from orchestration.files import UnreadableFileError, naming
 from orchestration.inputs import midnight
-from orchestration.lake import FeedClock, Lake, logs_in
+from orchestration.lake import FeedClock, Lake
 from orchestration.settings import Settings, feeds_of
 from orchestration.standing import Standing, heard
 
+LOGGER = logging.getLogger(__name__)
 Level = Literal["fresh", "late", "stale"]
 Recorder = Literal["recording", "in trouble", "absent"]
 LOST_DAYS = 7
@@ -129,10 +133,12 @@ class Watch:
     Attributes:
         settings: The configuration.
         lake: Where attempts are logged.
+        failed: Feeds that could not be looked at the last time, and why.
     """
 
     settings: Settings
     lake: Lake
+    failed: dict[str, str] = field(default_factory=dict)
     _read: dict[Path, Log] = field(default_factory=dict)
     _folded: dict[Path, tuple[int, Log]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -140,18 +146,24 @@ class Watch:
     def look(self, now: datetime | None = None) -> list[FeedNow]:
         """How each feed of each enabled source stands, in the order of the configuration.
 
+        A feed that cannot be looked at is in ``failed`` and hides no other one.
+
         Args:
             now: Our clock.
         """
         now = now or datetime.now(UTC)
+        found: list[FeedNow] = []
         # Dagster looks from several threads of one process.
         with self._lock:
-            return [
-                self._look(source, feed, now)
-                for source in self.settings.sources
-                if source.enabled
-                for feed in feeds_of(source)
-            ]
+            self.failed.clear()
+            for source in self.settings.sources:
+                for feed in feeds_of(source) if source.enabled else ():
+                    try:
+                        found.append(self._look(source, feed, now))
+                    except Exception as error:
+                        LOGGER.exception("%s/%s cannot be looked at", source.name, feed.name)
+                        self.failed[f"{source.name}/{feed.name}"] = f"{type(error).__name__}: {error}"
+        return found
 
     def _look(self, source: SourceConfig, feed: Feed, now: datetime) -> FeedNow:
         clock = self.lake.clock(source.vendor, feed.name, source.name)
@@ -190,11 +202,20 @@ class Watch:
         changed = folder.stat().st_mtime_ns
         known = self._folded.get(folder)
         if known is None or known[0] != changed:
-            paths = set(logs_in(folder).values())
-            held = {path: self._read.get(path) or _read_log(path, delay) for path in paths}
+            paths = set(self.lake.logs(folder).values())
+            held = {path: self._read.get(path) or self._log_of(path, delay) for path in paths}
             self._read = {path: log for path, log in self._read.items() if path.parent != folder} | held
             known = self._folded[folder] = changed, merged(held.values())
         return known[1]
+
+    def _log_of(self, path: Path, delay: timedelta) -> Log:
+        try:
+            with naming(path):
+                return _read_log(path, delay)
+        except UnreadableFileError:
+            LOGGER.warning("%s cannot be read and is set aside: what it told counts as not fetched", path)
+            set_aside(self.lake.root, path)
+            return Log()
 
 
 def _unfetched(source: SourceConfig, feed: Feed, log: Log, at: datetime) -> Iterator[Stretch]:

@@ -43,12 +43,14 @@ class Webhook:
             return "silent"
         try:
             answer = requests.post(
-                self._address(),
+                address_of(self.alarms),
                 data=self._body(message),
                 headers={"Content-Type": "application/json", "User-Agent": "shiftbook", "Idempotency-Key": message.id},
                 timeout=self.seconds,
                 allow_redirects=False,
+                stream=True,  # what it says is not looked at, however much it is
             )
+            answer.close()
         except MissingVariableError as error:
             return self._silent(str(error))
         # The text of such an error names the address, and with it the token that may be in it.
@@ -65,17 +67,36 @@ class Webhook:
         self.log.warning("an alarm was not delivered, and will be tried again: %s", why)
         return "silent"
 
-    def _address(self) -> str:
-        address = self.alarms.webhook.reveal()
-        parts = urlsplit(address)
-        if parts.scheme != "https" and not (
-            parts.scheme == "http" and (self.alarms.allow_http or is_loopback(parts.hostname or ""))
-        ):
-            raise PlainAddressError
-        return address
-
     def _body(self, message: Message) -> bytes:
         return msgspec.json.encode({"text": message.text} if self.alarms.format == "slack" else message)
+
+
+def address_of(alarms: Alarms) -> str:
+    """Where messages are posted.
+
+    Raises:
+        MissingVariableError: The variable is not set.
+        PlainAddressError: It is not https.
+        ValueError: It is no address.
+    """
+    address = alarms.webhook.reveal()
+    parts = urlsplit(address)
+    if parts.scheme != "https" and not (
+        parts.scheme == "http" and (alarms.allow_http or is_loopback(parts.hostname or ""))
+    ):
+        raise PlainAddressError
+    return address
+
+
+def fault_of(alarms: Alarms) -> str | None:
+    """What is wrong with the address, without showing it; nothing is posted."""
+    try:
+        address_of(alarms)
+    except MissingVariableError as error:
+        return str(error)
+    except ValueError as error:
+        return f"${{{alarms.webhook.variable}}}: {_name(error)}"
+    return None
 
 
 class PlainAddressError(ValueError):

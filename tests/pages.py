@@ -24,6 +24,10 @@ HOSTILE = [
     '" onmouseover="alert(1)" x=\'',
     "&lt;b&gt; &#0; ]]> --> javascript:alert(1)",
     "\ud800 lone surrogate",
+    "x;=cmd|'/c calc'!A0",
+    "zero\u200bwidth soft\u00adhyphen word\u2060joiner",
+    "W" * 59,
+    "\u6f22" * 29,
     "x" * 10_000,
 ]
 
@@ -80,8 +84,9 @@ AGENTS: dict[str, Kind] = {
     "logged_in_at": "time",
     "staffed_seconds": "seconds",
 }
-REASONS: dict[str, Kind] = {"reason": "text", "seconds": "seconds", "occurrences": "count"}
+REASONS: dict[str, Kind] = {"source": "text", "reason": "text", "seconds": "seconds", "occurrences": "count"}
 PAIRS: dict[str, Kind] = {
+    "source": "text",
     "from_agent_id": "text",
     "from_agent_name": "text",
     "to_kind": "text",
@@ -103,9 +108,20 @@ def full(names: Sequence[str] = ("Ann", "Bob")) -> Report:
     return report(
         table("teams", TEAMS, [("Sales", "cx", 0.6428, 0.58, 0.7, 3725.4, 12), ("Sales", "kore", *[None] * 5)]),
         table("agents", AGENTS, [(f"a{n}", name, at(8), 28_800.0 + n) for n, name in enumerate(names)]),
-        table("reasons", REASONS, [("Lunch", 3600.0, 2), ("(none)", 60.5, 1), *((name, 5.0, 1) for name in names)]),
+        table(
+            "reasons",
+            REASONS,
+            [("cx", "Lunch", 3600.0, 2), ("cx", "(none)", 60.5, 1), *(("cx", name, 5.0, 1) for name in names)],
+        ),
         table("intervals", INTERVALS, quarters),
-        table("pairs", PAIRS, [(f"a{n}", name, "agent", "b", names[-n - 1], n + 1) for n, name in enumerate(names)]),
+        table(
+            "pairs",
+            PAIRS,
+            [
+                ("cx", f"a{n}", name, "agent", f"a{len(names) - n - 1}", names[-n - 1], n + 1)
+                for n, name in enumerate(names)
+            ],
+        ),
         table("feeds", FEEDS, [("cx", "agent_states", 0.9, at(22)), ("kore", "agent_activity", None, None)]),
         table(
             "gaps",

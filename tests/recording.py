@@ -170,12 +170,12 @@ async def ended(task: "asyncio.Task[Any]") -> None:
     await asyncio.wait({task})
 
 
-def attempts(home: Path, feed: str = "words", source: str = "one") -> list[Attempt]:
+def attempts(home: Path, feed: str = "words", source: str = "one", vendor: str = "toy") -> list[Attempt]:
     """What was logged of a feed, oldest window first."""
     lake = Lake(home / "lake")
-    folder = lake.capture_dir("toy", feed, source)
+    folder = lake.capture_dir(vendor, feed, source)
     days = [datetime.fromisoformat(path.name[5:]).date() for path in folder.glob("date=*")]
-    found = [one for day in days for one in lake.attempts("toy", source, feed, day)]
+    found = [one for day in days for one in lake.attempts(vendor, source, feed, day)]
     return sorted(found, key=lambda one: (one.window_start, one.attempted_at))
 
 

@@ -44,6 +44,9 @@ HOSTILE = [
     "\ud800lone",
     "\ufffe\uffff",
     "x" * 10_000,
+    "x;=cmd|'/c calc'!A0",
+    "x, \uff0b1;-5;@SUM(A1)",
+    "zero\u200bwidth soft\u00adhyphen word\u2060joiner",
 ]
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from assets.beyondtrust import xml
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.oauth import Tokens
+from assets.bodies import MEGABYTE
 from assets.capture import Probe
 from assets.http import Clock, HttpError, Options, Pacer, PermanentError, Reply, Retry, Session, retry_after
 from orchestration.lake import Page
@@ -17,6 +18,8 @@ from orchestration.lake import Page
 COMMAND_PATH = "/api/command"
 REPORTING_PATH = "/api/reporting"
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 403, 404, 429
+LARGEST: Mapping[str, int] = {COMMAND_PATH: 16 * MEGABYTE, REPORTING_PATH: 256 * MEGABYTE}
+"""Of an answer, in bytes: lists of a site's people are a fraction of that, and an archive file is gzip."""
 
 INTERVAL_SECONDS = 0.125
 """Eight requests a second at most: recorder and backfill are two processes, and 20 a second is the account's limit."""
@@ -106,11 +109,12 @@ class Appliance:
         """
         token = self._tokens.token()
         try:
-            return self._with(token).get(path, params, retry)
+            return self._with(token).request("GET", path, params=params, retry=retry, largest=LARGEST[path])
         except PermanentError as error:
             if error.status != UNAUTHORISED:
                 raise
-        return self._with(self._tokens.token(refused=token)).get(path, params, retry)
+        fresh = self._with(self._tokens.token(refused=token))
+        return fresh.request("GET", path, params=params, retry=retry, largest=LARGEST[path])
 
     def _with(self, token: str) -> Session:
         """A session that sends this token; connections are closed after each call, so a new one costs nothing."""

@@ -33,6 +33,9 @@ LISTING_SECONDS = 60.0
 MOST_LISTINGS = 30
 
 CHUNK = 1 << 16  # unpacks to 64 MiB at most
+MOST_UNPACKED = 4 << 30
+"""Bytes of a file, unpacked (archive page)."""
+
 NOT_THERE = (
     "the archive has nothing of it; if that does not change, switch on 'Enable Archive API' and give the API account "
     "'Allow Access to Archive Reports' (/login > Management > API Configuration)"
@@ -241,11 +244,13 @@ def _measure(body: bytes) -> tuple[int, bytes, str | None]:
     if not body.startswith(xml.GZIP):
         return body.count(b"\n") + (not body.endswith(b"\n")), body[:64], None
     unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    lines, head, last, view = 0, b"", b"\n", memoryview(body)
+    lines, size, head, last, view = 0, 0, b"", b"\n", memoryview(body)
     try:
         for at in range(0, len(body), CHUNK):
             piece = unzip.decompress(view[at : at + CHUNK])
-            head = head or piece[:64]
+            head, size = head or piece[:64], size + len(piece)
+            if size > MOST_UNPACKED:
+                return 0, head, "gzip of more than 4 GB"
             lines, last = lines + piece.count(b"\n"), piece[-1:] or last
     except zlib.error as error:
         return 0, head, f"broken gzip: {error}"

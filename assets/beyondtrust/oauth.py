@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from assets.beyondtrust.config import BeyondTrustConfig
+from assets.bodies import MEGABYTE
 from assets.config import MissingVariableError
 from assets.http import Clock, Options, Pacer, PermanentError, Session
 
@@ -97,7 +98,7 @@ class Tokens:
         asked_at = self._clock.monotonic()
         basic = (client_id, secret)
         with Session(config.name, config.base_url, basic=basic, options=options, clock=self._clock) as session:
-            reply = session.request("POST", PATH, body=BODY)
+            reply = session.request("POST", PATH, body=BODY, largest=MEGABYTE)
         value, seconds = _read(reply.body)
         if value is None:
             # The body is not shown: it may be a token in a shape that we do not know.

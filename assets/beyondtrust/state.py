@@ -274,8 +274,7 @@ class _Watch:
             line = await self.socket.line()
             await self._take(line)
             if refused(line):
-                said = line[:200].decode("utf-8", "replace").strip()
-                raise self.socket.over(f"the appliance said {said!r}")
+                raise self.socket.over(f"the appliance said {self.socket.excerpt(line)}")
 
     async def _take(self, line: bytes) -> None:
         received_at = self._now()

@@ -17,17 +17,22 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from assets.beyondtrust.config import BeyondTrustConfig
+from assets.bodies import MEGABYTE
 from assets.live import LiveError
+from assets.redaction import Redactor
 
 SUBPROTOCOL = "ingredi state api"
 CHOSEN = b"0 Application chosen\n"
-LARGEST_MESSAGE = 256 << 20
-"""Bytes; a full copy may come as one message. More is not held in memory."""
+LARGEST_MESSAGE = 64 * MEGABYTE
+"""A full copy may come as one message, and is some hundred bytes a row. More is not held in memory."""
+
+TOO_LARGE = f"a message of more than {LARGEST_MESSAGE // MEGABYTE} MiB is not read; if base_url is right, report it"
 
 PATIENCE_SECONDS = 60.0
 """How long an appliance that is known to answer pings may give no sign: four pings unanswered."""
 
 CLOSE_SECONDS = 2.0
+EXCERPT_BYTES, EXCERPT_CHARACTERS = 8_000, 200
 BUSY = frozenset({408, 425, 429})
 CLIENT_ERRORS = range(300, 500)
 WHY = (
@@ -87,6 +92,15 @@ class Socket:
         self._lines = Lines()
         self._ready: deque[bytes] = deque()
         self._answers_pings = False
+        self._redact = Redactor(())
+
+    def hide(self, token: str) -> None:
+        """Keep what we are about to send out of all excerpts."""
+        self._redact = Redactor((token,))
+
+    def excerpt(self, line: bytes) -> str:
+        """A message for people: short, and without our token, which an appliance may say back."""
+        return repr(self._redact(line[:EXCERPT_BYTES].decode("utf-8", "replace")).strip()[:EXCERPT_CHARACTERS])
 
     @property
     def torn(self) -> bytes:
@@ -121,7 +135,8 @@ class Socket:
         while not self._ready:
             self._ready.extend(self._lines.feed(await self._data()))
             if self._lines.size > LARGEST_MESSAGE:
-                raise self.over(f"a message has more than {LARGEST_MESSAGE} bytes")
+                self._lines = Lines()  # nobody could read what came of it
+                raise self.over(TOO_LARGE)
         return self._ready.popleft()
 
     async def _data(self) -> bytes:
@@ -143,7 +158,9 @@ class Socket:
             elif message.type in ENDED:
                 raise self.over(f"closed, code {self._ws.close_code}")
             else:
-                raise self.over(str(self._ws.exception() or message.data))
+                error = self._ws.exception() or message.data
+                too_large = getattr(error, "code", None) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+                raise self.over(TOO_LARGE if too_large else str(error))
 
     async def close(self) -> None:
         """Close, waiting no longer than two seconds for the other side."""
@@ -217,20 +234,21 @@ async def shake_hands(socket: Socket, config: BeyondTrustConfig, place: str, tok
         TokenRefusedError: The token is refused.
         LiveError: Another phase is refused (lasting), or the connection ended.
     """
+    socket.hide(token)
     if config.handshake == "ns01":
         await socket.send(f"NS01{config.company}\n{SUBPROTOCOL}")
         chosen = await socket.line()
         if chosen != CHOSEN:
             advice = "check company (Status > Information > Company API Name), or leave out handshake: ns01"
-            raise LiveError(f"{place}: /nw answered NS01 with {_excerpt(chosen, token)}; {advice}", lasting=True)
+            raise LiveError(f"{place}: /nw answered NS01 with {socket.excerpt(chosen)}; {advice}", lasting=True)
     await socket.send(json.dumps({"type": "authenticate", "credentials": {"bearer_token": token}}))
     said = await _answer(socket)
     if _fields(said).get("success") is not True:
-        raise TokenRefusedError(f"{place}: the token was refused with {_excerpt(said, token)}; {GRANT}", lasting=True)
+        raise TokenRefusedError(f"{place}: the token was refused with {socket.excerpt(said)}; {GRANT}", lasting=True)
     await socket.send(json.dumps({"type": "subscribe", "tables": "all"}))
     said = await _answer(socket)
     if refused(said):
-        raise LiveError(f"{place}: the subscription was refused with {_excerpt(said, token)}; {GRANT}", lasting=True)
+        raise LiveError(f"{place}: the subscription was refused with {socket.excerpt(said)}; {GRANT}", lasting=True)
     return said if is_model(said) else None
 
 
@@ -259,11 +277,6 @@ def _fields(line: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _excerpt(line: bytes, token: str) -> str:
-    """A message for people, short, without the token."""
-    return repr(line.decode("utf-8", "replace").strip().replace(token, "***")[:200])
 
 
 def _proxy(url: str) -> str | None:

@@ -18,6 +18,8 @@ from assets.cxengage import AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
 from assets.feeds import Feed
 from assets.http import HttpError, Options, PermanentError, Reply, Retry, Session
+from assets.json_text import paired
+from assets.pacing import LANES, Lane, lane_of, shared_pacer
 from assets.windows import Window, frozen_end
 from orchestration.lake import Page
 
@@ -114,7 +116,7 @@ class CxEngageClient:
 
     Args:
         config: The source.
-        session: How to ask; by default made from the source.
+        session: How to ask; by default made from the source, apart for the present and for the past.
         page_limit: Records per request; by default :attr:`limit`.
 
     Attributes:
@@ -133,7 +135,7 @@ class CxEngageClient:
 
     def __init__(self, config: CxEngageConfig, session: Asker | None = None, page_limit: int | None = None) -> None:
         self._config = config
-        self._session = session
+        self._askers: dict[Lane, Asker] = dict.fromkeys(LANES, session) if session else {}
         self._page_limit = page_limit or self.limit
         self._lock = threading.Lock()
         self._path = f"/v1/tenants/{config.tenant_id}/{self.endpoint}"
@@ -144,7 +146,7 @@ class CxEngageClient:
         Raises:
             msgspec.MsgspecError: It is no envelope.
         """
-        return DECODER.decode(body)
+        return DECODER.decode(paired(body))
 
     def vendor_now(self) -> datetime:
         """Ask for the vendor's time, UTC: the ``Date`` of any answer that shows that we may ask.
@@ -166,11 +168,12 @@ class CxEngageClient:
         Raises:
             HttpError: A page could not be had.
         """
-        reading = self._read(window)
+        lane = lane_of(window, self._asker("live").vendor_now())
+        reading = self._read(window, lane)
         for _ in range(WINDOW_TRIES - 1):
             if not (reading.unreadable or reading.unstable):
                 break
-            reading = self._read(window)
+            reading = self._read(window, lane)
         open_ids, closed_ids = _open_and_closed(reading.rows, window)
         trouble = reading.unreadable or reading.unstable
         ends = f"{_iso(window.start)} to {_iso(window.end)}"
@@ -188,7 +191,7 @@ class CxEngageClient:
         """Look at reachability, credentials, permission and clock, in this order, until one is wrong."""
         where = self._config.base_url
         try:
-            self._asker()
+            self._asker("live")
         except PermanentError as error:
             yield Probe("credentials", ok=False, message=str(error))
             return
@@ -209,7 +212,7 @@ class CxEngageClient:
         yield self._clock_probe()
 
     def _clock_probe(self) -> Probe:
-        drift = self._asker().drift_seconds
+        drift = self._asker("live").drift_seconds
         if drift is None:
             return Probe("clock", ok=False, message="the vendor's answers carry no Date; our own clock is used")
         well = abs(drift) <= self.feed.delay.total_seconds()
@@ -217,7 +220,7 @@ class CxEngageClient:
         return Probe("clock", ok=well, message=f"the vendor's clock minus ours is {drift:+.0f} s{advice}")
 
     def _ask_the_time(self, retry: Retry | None) -> datetime:
-        asker = self._asker()
+        asker = self._asker("live")
         end = frozen_end(self.feed, asker.vendor_now() - timedelta(seconds=1))
         window = Window(end - self.feed.mark, end)
         try:
@@ -228,29 +231,31 @@ class CxEngageClient:
             return error.vendor_time
         return reply.vendor_time or asker.vendor_now()
 
-    def _asker(self) -> Asker:
+    def _asker(self, lane: Lane) -> Asker:
         with self._lock:
-            if self._session is None:
+            if lane not in self._askers:
                 try:
-                    self._session = connect(self._config, self.permission)
+                    self._askers[lane] = connect(self._config, self.permission, lane)
                 except MissingVariableError as error:
                     raise PermanentError(str(error)) from None
-            return self._session
+            return self._askers[lane]
 
     def _params(self, window: Window, limit: int, offset: int) -> dict[str, str]:
         return {"start": _iso(window.start), "end": _iso(window.end), "limit": str(limit), "offset": str(offset)}
 
-    def _read(self, window: Window) -> _Reading:
+    def _read(self, window: Window, lane: Lane) -> _Reading:
         """Read all pages of a window once, until they are complete or something is wrong."""
         reading = _Reading(self._page_limit, self.decode)
         while not reading.ended:
             params = self._params(window, self._page_limit, reading.records)
-            reading.take(self._asker().get(self._path, params))
+            reading.take(self._asker(lane).get(self._path, params))
         return reading
 
 
-def connect(config: CxEngageConfig, permission: str = CxEngageClient.permission) -> Session:
+def connect(config: CxEngageConfig, permission: str = CxEngageClient.permission, lane: Lane = "past") -> Session:
     """A session for one tenant, which names this permission when it is refused; reads its secrets.
+
+    The limit of requests is the tenant's: both of its feeds keep it together.
 
     Raises:
         MissingVariableError: An environment variable that the source names is not set.
@@ -259,7 +264,7 @@ def connect(config: CxEngageConfig, permission: str = CxEngageClient.permission)
     options = Options(
         timeout_seconds=config.timeout_seconds,
         verify=config.ca_bundle or config.verify_tls,
-        max_requests_per_minute=config.max_requests_per_minute,
+        pacer=shared_pacer(config, lane, config.base_url, config.tenant_id),
         headers={"Accept": "application/json"},
         ways_out=WAYS_OUT | {FORBIDDEN: lacking},
     )

@@ -10,6 +10,7 @@ import msgspec
 from assets.cxengage import AGENT_INTERVALS
 from assets.cxengage.client import CxEngageClient, Envelope, Row
 from assets.feeds import Feed
+from assets.json_text import paired
 
 PAGE_LIMIT = 1_000
 """The limit that the vendor's sample reply shows; no greater one is known to be taken."""
@@ -48,6 +49,6 @@ class IntervalsClient(CxEngageClient):
         Raises:
             msgspec.MsgspecError: It is no envelope.
         """
-        loose = _DECODER.decode(body)
+        loose = _DECODER.decode(paired(body))
         results = [loose.results] if isinstance(loose.results, _Sum) else loose.results
         return Envelope(results=list(results), total=loose.total, limit=loose.limit)

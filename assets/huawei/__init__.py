@@ -13,7 +13,7 @@ event poll every 60 s; the old one is good for 120 s (AUTHMODE 2, seen [3]). Two
 agent out. Load balancers hold on to a node by cookies, which are sent back (seen in the vendor's demo). So somebody
 must be signed in as the agent: the agent, whose desktop keeps a file of GUIDs current for us (``guid_file``), or we
 (``agents``). Signing in changes what is measured: a Ready comes first, a licence is used. A seat in use is refused with
-100-002, and we never force our way in.
+100-002, and we never force our way in; it is tried again now and then, since our own earlier sign-in gives it, too.
 
 **Return codes** come with HTTP 200 in ``retcode`` (seen [4]); ``retcodes.py`` sorts them.
 

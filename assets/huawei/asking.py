@@ -1,4 +1,4 @@
-"""How the live clients ask over one aiohttp session: time limits, certificates, and when to ask more slowly.
+"""How the live clients ask over one aiohttp session: limits, certificates, and when to ask more slowly.
 
 Knows HTTP. What is asked for, and what an answer means, belongs in ``gateway.py``, ``seats.py`` and ``cms_live.py``.
 """
@@ -14,10 +14,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from assets.bodies import ACCEPTED, CHUNK, MEGABYTE, Body, BodyError, TooLargeError
 from assets.capture import Probe
 from assets.config import SourceConfig
 from assets.http import http_date, retry_after
 from assets.live import LiveError, Sink
+from assets.pacing import SharedPacer
+from assets.threads import aside
 from orchestration.lake import Page
 
 OK = 200
@@ -26,11 +29,16 @@ CONNECT_SECONDS = 10.0
 IN_FLIGHT = 64
 """Requests under way at once: 2,000 agents every 5 s need this many only when an answer takes 160 ms."""
 
+LARGEST = MEGABYTE
+"""Of an answer, in bytes, unpacked: one agent's state is a hundred. So many may be in memory as are in flight."""
+
 LARGEST_DRIFT = 5.0
+RETELL_SECONDS = 60.0
+"""How soon after one reason for a feed being lost another one is told."""
 
 
 class NoAnswerError(Exception):
-    """No answer came: no connection, a time limit, or one that broke off."""
+    """No answer came: no connection, a time limit, one that broke off, or one that is too large to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,8 @@ def open_session(config: SourceConfig, base_url: str) -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0, ssl=_ssl(config, base_url)),
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=True,
+        headers={"Accept-Encoding": ACCEPTED},
+        auto_decompress=False,  # it would unpack whatever comes
         trust_env=False,
     )
 
@@ -87,8 +96,10 @@ async def ask(
     path: str,
     headers: Mapping[str, str],
     body: bytes | None = None,
+    *,
+    largest: int = LARGEST,
 ) -> Answer:
-    """Ask once; redirects are answers.
+    """Ask once; redirects are answers. ``largest`` is how many bytes an answer may have; of an error so many are read.
 
     Raises:
         NoAnswerError: None came.
@@ -97,7 +108,7 @@ async def ask(
     requested_at = datetime.now(UTC)
     try:
         async with session.request(method, path, headers=headers, data=body, allow_redirects=False) as response:
-            content = await response.read()
+            content = await _read(response, largest)
             return Answer(
                 requested_at,
                 datetime.now(UTC),
@@ -113,8 +124,28 @@ async def ask(
             "ca_bundle of this source",
             lasting=True,
         ) from None
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+    except TooLargeError as error:
+        raise NoAnswerError(f"it answers with {error}, which is not read, since no such answer is so large") from None
+    except (TimeoutError, aiohttp.ClientError, OSError, BodyError) as error:
         raise NoAnswerError(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    body = Body(response.headers.get("Content-Encoding"), largest)
+    try:
+        async for piece in response.content.iter_chunked(CHUNK):
+            body.feed(piece)
+    except TooLargeError as error:
+        if response.status == OK:
+            raise
+        return error.head
+    return body.whole()
+
+
+async def take_place(pacer: SharedPacer | None) -> None:
+    """Wait for the next free place of a shared limit; its file may be held up, the loop may not."""
+    if pacer is not None:
+        await asyncio.sleep(await aside(pacer.place))
 
 
 class Backoff:
@@ -149,6 +180,10 @@ class Backoff:
         self._since = time.monotonic()
         self.until = self._since + wait
 
+    def pause(self, seconds: float) -> None:
+        """Let nothing be asked for so long, in seconds."""
+        self.until = max(self.until, time.monotonic() + seconds)
+
     def succeeded(self) -> None:
         """Note a success: the next wait is a short one again."""
         self._failures = 0
@@ -172,7 +207,8 @@ class Coverage:
         self._watching = False
         self._newest: Answer | None = None
         self._wrong = ""
-        self._told = False
+        self._told = ""
+        self._told_at = float("-inf")
 
     def good(self, answer: Answer) -> None:
         """An answer told a state."""
@@ -193,19 +229,21 @@ class Coverage:
             self.tell()
 
     def tell(self) -> None:
-        """Say how far it is observed, or that it is not any more."""
+        """Say how far it is observed, or that it is not any more, and why."""
         newest = self._newest
-        if newest is None and self._wrong and not self._told:
-            # Nothing was good so far; told once, since each agent's answer is wrong in its own words.
-            self._told = True
-            self._sink.lost(datetime.now(UTC), self._wrong)
-        if newest is None or not self._watching:
-            return
-        if datetime.now(UTC) - newest.received_at <= self._patience:
-            self._sink.alive(newest.received_at, newest.vendor_time)
-        else:
+        if self._watching and newest is not None:
+            if datetime.now(UTC) - newest.received_at <= self._patience:
+                self._sink.alive(newest.received_at, newest.vendor_time)
+                return
             self._watching = False
-            self._sink.lost(newest.received_at, self._wrong or "no answer in time")
+            self._lost(newest.received_at, self._wrong or "no answer in time")
+        # Each agent's answer is wrong in its own words: another reason is told, but not each.
+        elif self._wrong not in {"", self._told} and time.monotonic() - self._told_at >= RETELL_SECONDS:
+            self._lost(datetime.now(UTC), self._wrong)
+
+    def _lost(self, at: datetime, reason: str) -> None:
+        self._told, self._told_at = reason, time.monotonic()
+        self._sink.lost(at, reason)
 
 
 def clock_probe(drift: float | None) -> Probe:

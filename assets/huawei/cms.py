@@ -4,6 +4,7 @@ Reads of a reply only whether it succeeded and how many rows it holds (``cms_rep
 ``cms_live.py``.
 """
 
+import math
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from assets.huawei.cms_replies import AGENTS, API, AgentList, CmsError, rows_of
 from assets.huawei.config import CmsConfig, HuaweiConfig
 from assets.huawei.files import probe_files
 from assets.huawei.signing import CONTENT_TYPE, Signer
+from assets.pacing import Lane, SharedPacer, shared_pacer
 from assets.windows import Window
 from orchestration.lake import Page
 
@@ -28,6 +30,9 @@ QUARTER = timedelta(minutes=15)
 UNAUTHORISED = 401
 MISSING = 404
 PROBE = Retry(tries=2)
+POLLS_NEED = 2
+"""Requests per poll that are kept for the present: all agents of most VDNs are one, and who they are is asked, too."""
+
 WAYS_OUT: Mapping[int | None, str] = {
     401: "check cms.access_key and cms.secret_key of this source, and this machine's clock, which is signed, too",
     403: "the account, or this machine's address, is not let in; have the operator of AICC allow both",
@@ -186,7 +191,7 @@ def connect(config: HuaweiConfig, cms: CmsConfig) -> Session:
     options = Options(
         timeout_seconds=config.timeout_seconds,
         verify=config.ca_bundle or config.verify_tls,
-        max_requests_per_minute=config.max_requests_per_minute,
+        pacer=cms_pacer(config, cms, "past"),
         headers={"Content-Type": CONTENT_TYPE, "Accept": "application/json"},
         ways_out=WAYS_OUT,
         auth=Signer(*keys),
@@ -194,6 +199,12 @@ def connect(config: HuaweiConfig, cms: CmsConfig) -> Session:
         transient=frozenset({403}),
     )
     return Session(config.name, config.cms_url, secrets=keys, options=options)
+
+
+def cms_pacer(config: HuaweiConfig, cms: CmsConfig, lane: Lane) -> SharedPacer | None:
+    """What spaces the requests of a VDN, whose status is asked for beside its history."""
+    present = math.ceil(60 / config.poll_seconds) * POLLS_NEED
+    return shared_pacer(config, lane, config.cms_url, cms.cc_id, cms.vdn, present=present)
 
 
 def quarters(window: Window) -> tuple[datetime, datetime]:

@@ -10,16 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
+from assets.bodies import MEGABYTE
 from assets.capture import Probe
 from assets.config import MissingVariableError
-from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, ask, open_session
-from assets.huawei.cms import MISSING, STATUS, UNAUTHORISED, WAYS_OUT, CmsHistoryClient, encode
+from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, ask, open_session, take_place
+from assets.huawei.cms import MISSING, STATUS, UNAUTHORISED, WAYS_OUT, CmsHistoryClient, cms_pacer, encode
 from assets.huawei.cms_replies import AGENTS, AgentList, CmsError, rows_of
 from assets.huawei.config import CmsConfig, HuaweiConfig
 from assets.huawei.signing import signed_headers
 from assets.live import LiveError, Sink
 
 MOST_AGENTS = 6_000
+LARGEST = 16 * MEGABYTE
+"""Of an answer, in bytes: 6,000 agents are 3 MB, each told twice."""
 
 
 class CmsStatusClient:
@@ -74,7 +77,7 @@ class _Polling:
         sink: Sink,
         most_agents: int,
     ) -> None:
-        self.coverage = Coverage(sink, timedelta(seconds=2 * config.poll_seconds))
+        self.coverage = Coverage(sink, timedelta(seconds=config.hold_polls * config.poll_seconds))
         self._config = config
         self._cms = cms
         self._keys = keys
@@ -82,6 +85,7 @@ class _Polling:
         self._sink = sink
         self._most_agents = most_agents
         self._agents = AgentList()
+        self._pacer = cms_pacer(config, cms, "live")
         self._throttle = Backoff()
 
     async def forever(self) -> None:
@@ -141,11 +145,12 @@ class _Polling:
             CmsError: There is no such address.
             LiveError: The keys are wrong.
         """
+        await take_place(self._pacer)
         body = encode(ccId=self._cms.cc_id, vdn=self._cms.vdn, **parameters)
         headers = signed_headers(*self._keys, "POST", self._config.cms_url + path, body, datetime.now(UTC))
         began = time.monotonic()
         try:
-            answer = await ask(self._session, "POST", path, headers, body)
+            answer = await ask(self._session, "POST", path, headers, body, largest=LARGEST)
         except NoAnswerError as error:
             self._failed(path, f"{error}; check cms.base_url and the network", began)
             return None

@@ -16,7 +16,8 @@ WORK_NUMBER = re.compile(r"[1-9][0-9]{2,5}")
 NEEDS = {AGENT_STATUS.name: "guid_file or agents", CMS_STATUS.name: "cms", CMS_HISTORY.name: "cms or cms_files"}
 FILES_RETENTION = timedelta(days=35)
 LONGEST_POLL_SECONDS = 300.0
-"""Samples are looked for up to ten minutes beyond midnight (staging's touched_from): twice the longest interval."""
+LONGEST_HOLD_SECONDS = 600.0
+"""Samples are looked for up to ten minutes beyond midnight (staging's touched_from)."""
 
 
 def _work_number(value: str) -> str:
@@ -64,6 +65,8 @@ class HuaweiConfig(SourceConfig):
 
     Attributes:
         poll_seconds: How often each agent's present is asked for, in seconds, at most 300.
+        hold_polls: How many intervals two samples may be apart for a state to hold between them; together at most ten
+            minutes.
         guid_file: JSON ``{"<work number>": "<GUID>"}`` that the site's own desktop integration keeps current.
         agents: Seats that Shiftbook signs in itself.
         cms_files: A folder in which files of CC-FS with operations of agents lie, CSV or zip.
@@ -72,6 +75,7 @@ class HuaweiConfig(SourceConfig):
 
     vendor: Literal["huawei"]
     poll_seconds: Annotated[FiniteFloat, Field(gt=0, le=LONGEST_POLL_SECONDS)] = 5.0
+    hold_polls: Annotated[FiniteFloat, Field(ge=1)] = 2.0
     guid_file: RelativePath | None = None
     agents: tuple[HuaweiAgent, ...] = ()
     cms_files: RelativePath | None = None
@@ -87,9 +91,18 @@ class HuaweiConfig(SourceConfig):
             return dataclasses.replace(feed, retention=FILES_RETENTION, last_window=None)
         return feed
 
+    def listens_alone(self, feed: str, /) -> bool:
+        """A seat that we sign in can be signed in once."""
+        return feed == AGENT_STATUS.name and bool(self.agents)
+
     def sample_seconds(self, feed: str, /) -> float | None:
         """How far apart the samples of a polled feed are, in seconds."""
         return self.poll_seconds if feed in {AGENT_STATUS.name, CMS_STATUS.name} else None
+
+    def hold_seconds(self, feed: str, /) -> float | None:
+        """How far apart two samples may be for a state to hold between them, in seconds."""
+        every = self.sample_seconds(feed)
+        return None if every is None else self.hold_polls * every
 
     @property
     def cms_url(self) -> str:
@@ -100,6 +113,15 @@ class HuaweiConfig(SourceConfig):
         if feed == AGENT_STATUS.name:
             return self.guid_file is not None or bool(self.agents)
         return self.cms is not None or (feed == CMS_HISTORY.name and self.cms_files is not None)
+
+    @field_validator("hold_polls")
+    @classmethod
+    def _within_reach(cls, value: float, info: ValidationInfo) -> float:
+        every = info.data.get("poll_seconds")
+        if every is not None and value * every > LONGEST_HOLD_SECONDS:
+            most = LONGEST_HOLD_SECONDS / every
+            raise ValueError(f"must be at most {most:g} with poll_seconds {every:g}: ten minutes together")
+        return value
 
     @field_validator("agents")
     @classmethod

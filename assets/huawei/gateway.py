@@ -25,11 +25,13 @@ from assets.huawei.asking import (
     ask,
     clock_probe,
     open_session,
+    take_place,
 )
 from assets.huawei.config import HuaweiConfig
 from assets.huawei.retcodes import Verdict, explain, judge
 from assets.huawei.seats import JSON, RESOURCE, GuidFile, OwnSeats, Patience, Roster, Seat
 from assets.live import LiveError, Sink
+from assets.pacing import SharedPacer, shared_pacer
 
 SILENT_POLLS = 5
 """One agent may fail to be answered; so many polls in a row say that the gateway is gone."""
@@ -37,7 +39,6 @@ SILENT_POLLS = 5
 FAREWELL_SECONDS = 5.0
 SHORTEST_WAIT = 0.002
 PROBE = Retry(tries=2)
-STRANGE = "the answer is none of CC-Gateway's; check base_url, port 8043 by default"
 
 
 class GatewayClient:
@@ -45,12 +46,12 @@ class GatewayClient:
 
     Args:
         config: The source.
-        patience: How long own seats wait.
+        patience: How long seats wait.
     """
 
     def __init__(self, config: HuaweiConfig, patience: Patience | None = None) -> None:
         self._config = config
-        self._patience = patience
+        self._patience = patience or Patience()
 
     async def run(self, sink: Sink) -> None:
         """Poll until cancelled; own seats are signed in before and signed out after.
@@ -58,18 +59,21 @@ class GatewayClient:
         Raises:
             LiveError: Nothing can be asked until somebody mends something.
         """
-        config = self._config
+        config, patience = self._config, self._patience
+        # Another recorder may have the feed for a moment longer.
+        pacer = shared_pacer(self._config, None, self._config.base_url)
         async with open_session(config, config.base_url) as session:
             if config.guid_file is not None:
-                await _Polling(config, session, GuidFile(config.name, config.guid_file), sink).until_cancelled()
+                file = GuidFile(config.name, config.guid_file)
+                await _Polling(config, session, file, sink, patience, pacer).until_cancelled()
                 return
             try:
-                own = OwnSeats(config.name, config.agents, sink.take, self._patience)
+                own = OwnSeats(config.name, config.agents, sink.take, patience, pacer)
             except MissingVariableError as error:
                 raise LiveError(str(error), lasting=True) from None
             try:
                 keepers = [own.keep(session, seat) for seat in own.seats()]
-                await _Polling(config, session, own, sink).until_cancelled(*keepers)
+                await _Polling(config, session, own, sink, patience, pacer).until_cancelled(*keepers)
             finally:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(own.sign_out(session), FAREWELL_SECONDS)
@@ -97,7 +101,7 @@ class GatewayClient:
                 return
             verdict, code, _ = judge(reply.body)
             if verdict is Verdict.UNREADABLE:
-                yield Probe("reachability", ok=False, message=STRANGE)
+                yield Probe("reachability", ok=False, message=explain(code))
                 return
             yield Probe("reachability", ok=True, message=f"{config.base_url} answers")
             if seats:
@@ -110,18 +114,26 @@ class GatewayClient:
 class _Polling:
     """Rounds over all seats, one request per seat and round."""
 
-    def __init__(self, config: HuaweiConfig, session: aiohttp.ClientSession, roster: Roster, sink: Sink) -> None:
+    def __init__(
+        self,
+        config: HuaweiConfig,
+        session: aiohttp.ClientSession,
+        roster: Roster,
+        sink: Sink,
+        patience: Patience,
+        pacer: SharedPacer | None,
+    ) -> None:
         self._source = config.name
         self._interval = config.poll_seconds
-        per_minute = config.max_requests_per_minute
-        self._least_step = 60.0 / per_minute if per_minute else 0.0
         self._session = session
         self._roster = roster
         self._sink = sink
+        self._patience = patience
+        self._pacer = pacer
         self._places = asyncio.Semaphore(IN_FLIGHT)
         self._throttle = Backoff()
         self._silent = 0
-        self._coverage = Coverage(sink, timedelta(seconds=2 * config.poll_seconds))
+        self._coverage = Coverage(sink, timedelta(seconds=config.hold_polls * config.poll_seconds))
 
     async def until_cancelled(self, *beside: Coroutine[None, None, None]) -> None:
         """Poll, with what runs beside it."""
@@ -138,21 +150,24 @@ class _Polling:
         due = clock()
         while True:
             seats = self._roster.seats()
-            self._give_up_together(seats)
-            step = max(self._interval / max(1, len(seats)), self._least_step)
+            if trouble := self._roster.trouble:
+                self._coverage.wrong(f"{self._source}: {trouble}")
+                self._coverage.tell()
+            step = self._interval / max(1, len(seats))
             for number, seat in enumerate(seats):
                 await _until(clock, due + number * step)
                 await self._throttle.wait()
                 if seat.ready:
+                    await take_place(self._pacer)
                     await self._places.acquire()
                     seat.asking = True
                     tasks.create_task(self._poll(seat))
             # A round that took longer is not caught up with: the vendor is slow enough as it is.
-            due = max(due + max(self._interval, len(seats) * step), clock())
+            due = max(due + self._interval, clock())
             await _until(clock, due)
 
     async def _poll(self, seat: Seat) -> None:
-        path, began = _path(seat.agent), time.monotonic()
+        path, began, guid = _path(seat.agent), time.monotonic(), seat.guid
         try:
             answer = await ask(self._session, "GET", path, seat.headers())
         except NoAnswerError as error:
@@ -163,7 +178,7 @@ class _Polling:
             self._places.release()
         self._silent = 0
         if answer.status == OK:
-            self._judge(seat, answer, began)
+            self._judge(seat, answer, began, guid)
         else:
             advice = "; check base_url" if answer.status in REFUSED else ""
             self._coverage.wrong(f"{self._source}: GET {path} answered {answer.status}{advice}")
@@ -171,34 +186,29 @@ class _Polling:
         # Also an error is kept: it says that this agent was not observed.
         await self._sink.take(answer.page(f"GET {path}"))
 
-    def _judge(self, seat: Seat, answer: Answer, began: float) -> None:
+    def _judge(self, seat: Seat, answer: Answer, began: float, guid: str | None) -> None:
         seat.note(answer)
         verdict, code, _ = judge(answer.body)
         if verdict is Verdict.FINE:
-            seat.backoff.succeeded()
+            seat.well()
             self._throttle.succeeded()
             self._coverage.good(answer)
             return
-        meaning = STRANGE if verdict is Verdict.UNREADABLE else explain(code)
-        self._coverage.wrong(f"{self._source}: agent {seat.agent}: {meaning}")
+        self._coverage.wrong(f"{self._source}: agent {seat.agent}: {explain(code)}")
         if verdict is Verdict.REAUTHENTICATE:
-            self._roster.refused(seat, began)
+            if seat.guid == guid:  # else it has signed in anew meanwhile
+                self._roster.refused(seat, began)
         elif verdict in {Verdict.SLOWER, Verdict.UNREADABLE}:
             seat.backoff.failed(began)
-        elif verdict in {Verdict.GIVE_UP, Verdict.TAKEN}:
-            seat.refuse(self._source, code)
+        elif verdict in {Verdict.REFUSED, Verdict.TAKEN}:
+            seat.ill(self._source, explain(code))
+            seat.backoff.pause(self._patience.after(code))
 
     def _unanswered(self, seat: Seat, error: NoAnswerError, began: float) -> None:
         self._silent += 1
         self._coverage.wrong(f"{self._source}: GET {_path(seat.agent)}: {error}; check base_url and the network")
         if self._silent >= SILENT_POLLS:
             self._throttle.failed(began)
-
-    def _give_up_together(self, seats: list[Seat]) -> None:
-        given_up = [seat.given_up for seat in seats if seat.given_up]
-        if seats and len(given_up) == len(seats):
-            what = f"{self._source}: agent_status: no seat can be asked for; the first: {given_up[0]}"
-            raise LiveError(what, lasting=True)
 
 
 async def _until(clock: Callable[[], float], moment: float) -> None:

@@ -18,7 +18,7 @@ class Verdict(Enum):
     RETRY = "retry"
     SLOWER = "slower"
     TAKEN = "taken"
-    GIVE_UP = "give up"
+    REFUSED = "refused"
     UNREADABLE = "unreadable"
 
 
@@ -27,14 +27,24 @@ VERDICTS: Mapping[str, Verdict] = MappingProxyType(
         "0": Verdict.FINE,
         "000-003": Verdict.REAUTHENTICATE,  # no permission, or the GUID has expired
         "100-006": Verdict.REAUTHENTICATE,  # not signed in; a wrong GUID gives it, too
+        "100-008": Verdict.REAUTHENTICATE,  # signed out already
+        "000-000": Verdict.RETRY,  # unknown
         "000-004": Verdict.RETRY,  # the agent is being moved to another node
         "100-003": Verdict.RETRY,  # a resource is not there at the moment
         "100-007": Verdict.RETRY,  # exception inside
         "000-007": Verdict.SLOWER,  # the interface is called too often
         "100-002": Verdict.TAKEN,  # somebody is signed in there already
+        "100-015": Verdict.TAKEN,  # the same, and they cannot be forced out
     }
+    # What somebody must mend: parameters, sign-in, permission, type of agent, phone, address.
+    | dict.fromkeys(("000-001", "000-002", "000-005", "000-006"), Verdict.REFUSED)
+    | dict.fromkeys(("100-001", "100-004", "100-005", "100-009", "100-011", "100-012"), Verdict.REFUSED)
+    | dict.fromkeys(("100-013", "100-014", "100-016", "100-017"), Verdict.REFUSED)
 )
-"""Every other code is a refusal that asking again would not change."""
+"""A code that does not stand here may be a fault that passes: it is asked again, ever more rarely up to a minute."""
+
+LOCKING = frozenset({"100-004", "100-017"})
+"""A wrong password: an account that is tried too often is locked."""
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -42,6 +52,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "000-003": "no permission, or the GUID has expired",
         "100-001": "sign-in parameters are missing or wrong; check id and phone",
         "100-002": "somebody is signed in there, and nobody is thrown out; free the seat, or use guid_file or cms",
+        "100-015": "somebody is signed in there, and nobody is thrown out; free the seat, or use guid_file or cms",
         "100-004": "wrong password; check password and the environment variable that it names",
         "100-006": "not signed in",
         "100-013": "the phone number is wrong; check phone",
@@ -68,10 +79,12 @@ def judge(body: bytes) -> tuple[Verdict, str, bool]:
         return Verdict.UNREADABLE, "", False
     code = str(reply.retcode)
     has_event = bytes(reply.event) not in {b"", b"null"}
-    return VERDICTS.get(code, Verdict.GIVE_UP), code, has_event
+    return VERDICTS.get(code, Verdict.SLOWER), code, has_event
 
 
 def explain(code: str) -> str:
-    """A code in words, with the way out where there is one."""
+    """A code in words, with the way out where there is one; an empty one is that of an answer that has none."""
+    if not code:
+        return "the answer is none of CC-Gateway's; check base_url, port 8043 by default"
     meaning = MEANINGS.get(code, "see the vendor's list of return codes (cec_07_0580)")
     return f"retcode {code}: {meaning}"

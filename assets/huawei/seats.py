@@ -16,9 +16,10 @@ from typing import Protocol
 import aiohttp
 import msgspec
 
-from assets.huawei.asking import OK, Answer, Backoff, NoAnswerError, ask
+from assets.huawei.asking import OK, Answer, Backoff, NoAnswerError, ask, take_place
 from assets.huawei.config import WORK_NUMBER, HuaweiAgent
-from assets.huawei.retcodes import Verdict, explain, judge
+from assets.huawei.retcodes import LOCKING, Verdict, explain, judge
+from assets.pacing import SharedPacer
 from orchestration.lake import Page
 
 LOGGER = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ JSON = "application/json; charset=UTF-8"
 NOT_READY = "3"
 """State after signing in: without it the gateway would begin to route calls to a seat that nobody sits at."""
 
+WRITER = "have the site's desktop integration write it whole"
 PREFIX = re.compile(r"^\s*JSESSIONID=", re.IGNORECASE)
 
 
@@ -37,13 +39,13 @@ class Seat:
     Attributes:
         agent: The work number.
         guid: What admits us; None when there is none, or it was refused.
-        given_up: Why it is not asked for any more.
+        trouble: Why it is not asked for just now, or was last refused; None once it was answered well.
         asking: An answer is awaited.
     """
 
     agent: str
     guid: str | None = None
-    given_up: str | None = None
+    trouble: str | None = None
     asking: bool = False
     backoff: Backoff = field(default_factory=Backoff)
     _cookies: dict[str, str] = field(default_factory=dict, repr=False)
@@ -52,7 +54,7 @@ class Seat:
     @property
     def ready(self) -> bool:
         """Whether it may be asked for now."""
-        return self.guid is not None and self.given_up is None and not self.asking and not self.backoff.is_waiting
+        return self.guid is not None and not self.asking and not self.backoff.is_waiting
 
     def headers(self) -> dict[str, str]:
         """What goes with a request of this seat."""
@@ -70,10 +72,16 @@ class Seat:
                 self._cookies.update(_cookies_of(line))
             self._cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
 
-    def refuse(self, source: str, code: str) -> None:
-        """Ask for it no more."""
-        self.given_up = explain(code)
-        LOGGER.error("%s: agent %s is not asked for any more: %s", source, self.agent, self.given_up)
+    def well(self) -> None:
+        """It was answered well."""
+        self.trouble = None
+        self.backoff.succeeded()
+
+    def ill(self, source: str, trouble: str) -> None:
+        """Note what is wrong with it, and tell it when it is new."""
+        if trouble != self.trouble:
+            LOGGER.warning("%s: agent %s: %s", source, self.agent, trouble)
+        self.trouble = trouble
 
 
 def _cookies_of(line: str) -> dict[str, str]:
@@ -85,6 +93,11 @@ def _cookies_of(line: str) -> dict[str, str]:
 
 class Roster(Protocol):
     """Where seats come from."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there are none, or perhaps not those that there should be; None when all is well."""
+        ...
 
     def seats(self) -> list[Seat]:
         """The seats as of now."""
@@ -108,7 +121,12 @@ class GuidFile:
         self._path = path
         self._seen: tuple[int, int] | None = None
         self._seats: dict[str, Seat] = {}
-        self.trouble: str | None = None
+        self._unread: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there are no seats, or perhaps old ones."""
+        return self._unread or (None if self._seats else f"guid_file {self._path} names no agent; {WRITER}")
 
     def seats(self) -> list[Seat]:
         """The seats of the file; while it cannot be read, those of before."""
@@ -117,7 +135,7 @@ class GuidFile:
             seen = (stat.st_mtime_ns, stat.st_size)
             if seen != self._seen:
                 self._read(self._path.read_bytes())
-                self._seen, self.trouble = seen, None
+                self._seen, self._unread = seen, None
         except (OSError, ValueError) as error:
             self._complain(f"{type(error).__name__}: {error}" if isinstance(error, OSError) else str(error))
         return list(self._seats.values())
@@ -143,25 +161,33 @@ class GuidFile:
         self._seats = seats
 
     def _complain(self, what: str) -> None:
-        trouble = f"guid_file {self._path} cannot be read ({what}); have the site's desktop integration write it whole"
-        if trouble != self.trouble:
+        trouble = f"guid_file {self._path} cannot be read ({what}); {WRITER}"
+        if trouble != self._unread:
             LOGGER.warning("%s: %s", self._source, trouble)
-        self.trouble = trouble
+        self._unread = trouble
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long own seats wait, in seconds; tests shorten it.
+    """How long seats wait, in seconds; tests shorten it.
 
     Attributes:
         between: Between two event polls; the vendor wants 200 to 500 ms.
-        taken: How long a seat in use is tried: our own earlier sign-in ends two minutes after its last poll.
-        again: Between tries of it.
+        again: Between tries of a seat in use, at first.
+        taken: How long that is: our own earlier sign-in ends two minutes after its last poll.
+        refused: Between tries of a seat that is in use for longer, or refused: somebody may have mended it.
+        locking: Between tries of a password that was refused.
     """
 
     between: float = 0.3
+    again: float = 10.0
     taken: float = 150.0
-    again: float = 30.0
+    refused: float = 300.0
+    locking: float = 3600.0
+
+    def after(self, code: str) -> float:
+        """How long to wait after a refusal."""
+        return self.locking if code in LOCKING else self.refused
 
 
 class OwnSeats:
@@ -172,6 +198,7 @@ class OwnSeats:
         agents: The seats.
         take: Where events go; the gateway forgets each when it has told it.
         patience: How long to wait for what.
+        pacer: Spaces all requests of the source.
 
     Raises:
         MissingVariableError: The variable of a password is not set.
@@ -182,7 +209,8 @@ class OwnSeats:
         source: str,
         agents: Iterable[HuaweiAgent],
         take: Callable[[Page], Awaitable[None]],
-        patience: Patience | None = None,
+        patience: Patience,
+        pacer: SharedPacer | None,
     ) -> None:
         self._source = source
         self._sign_ins = {
@@ -191,7 +219,15 @@ class OwnSeats:
         }
         self._seats = {agent: Seat(agent) for agent in self._sign_ins}
         self._take = take
-        self._patience = patience or Patience()
+        self._patience = patience
+        self._pacer = pacer
+
+    @property
+    def trouble(self) -> str | None:
+        """Why none is signed in."""
+        if any(seat.guid is not None for seat in self._seats.values()):
+            return None
+        return next((f"agent {seat.agent}: {seat.trouble}" for seat in self._seats.values() if seat.trouble), None)
 
     def seats(self) -> list[Seat]:
         """All of them."""
@@ -202,31 +238,33 @@ class OwnSeats:
         seat.guid = None
 
     async def keep(self, session: aiohttp.ClientSession, seat: Seat) -> None:
-        """Sign a seat in and keep it so, until it is given up."""
+        """Sign a seat in and keep it so, until cancelled; one that is in use or refused is tried again and again."""
         taken_since: float | None = None
-        while seat.given_up is None:
+        while True:
             began = time.monotonic()
             try:
                 verdict, code = await (self._sign_in(session, seat) if seat.guid is None else self._beat(session, seat))
             except NoAnswerError as error:
-                LOGGER.warning("%s: agent %s: %s", self._source, seat.agent, error)
                 verdict, code = Verdict.RETRY, ""
-            if verdict is Verdict.FINE:
-                taken_since = None
-                seat.backoff.succeeded()
-                await asyncio.sleep(self._patience.between)
-            elif verdict is Verdict.TAKEN:
+                seat.ill(self._source, f"{error}; check base_url and the network")
+            else:
+                if verdict is Verdict.FINE:
+                    taken_since = None
+                    seat.well()
+                    await asyncio.sleep(self._patience.between)
+                    continue
+                seat.ill(self._source, explain(code))
+            if verdict is Verdict.TAKEN:
                 taken_since = taken_since or began
-                if time.monotonic() - taken_since >= self._patience.taken:
-                    seat.refuse(self._source, code)
-                await asyncio.sleep(self._patience.again)
-            elif verdict is Verdict.GIVE_UP:
-                seat.refuse(self._source, code)
+                long = began - taken_since >= self._patience.taken
+                seat.backoff.pause(self._patience.refused if long else self._patience.again)
+            elif verdict is Verdict.REFUSED:
+                seat.backoff.pause(self._patience.after(code))
             else:
                 if verdict is Verdict.REAUTHENTICATE:
                     seat.guid = None
                 seat.backoff.failed(began)
-                await seat.backoff.wait()
+            await seat.backoff.wait()
 
     async def sign_out(self, session: aiohttp.ClientSession) -> None:
         """Sign out what is signed in, so that no licence stays used; the gateway would do it after two minutes."""
@@ -236,22 +274,23 @@ class OwnSeats:
 
     async def _sign_in(self, session: aiohttp.ClientSession, seat: Seat) -> tuple[Verdict, str]:
         body = msgspec.json.encode(self._sign_ins[seat.agent])
+        await take_place(self._pacer)
         answer = await ask(session, "PUT", _path(seat), {"Content-Type": JSON}, body)
         if answer.status != OK:
-            return Verdict.RETRY, ""
+            raise NoAnswerError(f"the sign-in answered {answer.status}")
         verdict, code, _ = judge(answer.body)
         if verdict is Verdict.FINE:
             seat.note(answer)
             if seat.guid is None:
-                LOGGER.warning("%s: agent %s: the sign-in gave no Set-GUID", self._source, seat.agent)
-                return Verdict.RETRY, code
+                raise NoAnswerError("the sign-in gave no Set-GUID")
         return verdict, code
 
     async def _beat(self, session: aiohttp.ClientSession, seat: Seat) -> tuple[Verdict, str]:
         path = f"{RESOURCE}/agentevent/{seat.agent}"
+        await take_place(self._pacer)
         answer = await ask(session, "GET", path, seat.headers())
         if answer.status != OK:
-            return Verdict.RETRY, ""
+            raise NoAnswerError(f"the event poll answered {answer.status}")
         seat.note(answer)
         verdict, code, has_event = judge(answer.body)
         if has_event or verdict is Verdict.UNREADABLE:

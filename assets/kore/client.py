@@ -15,17 +15,16 @@ import msgspec
 from assets.capture import Fetched, Probe
 from assets.config import MissingVariableError
 from assets.http import HttpError, PermanentError, Reply, Retry
+from assets.json_text import paired
 from assets.kore import AGENT_ACTIVITY
 from assets.kore.config import KoreConfig
-from assets.kore.session import Lane, connect
+from assets.kore.session import connect
 from assets.kore.zone import judge_zone
+from assets.pacing import Lane, lane_of
 from assets.windows import Window
 from orchestration.lake import Page
 
 SECOND = timedelta(seconds=1)
-LIVE = timedelta(minutes=5)
-"""A window that ends so near to now is the present's: it does not wait behind a backfill."""
-
 ROUND = 50
 """A count of updates that is a multiple of this may be a cap that nobody documented."""
 
@@ -90,6 +89,8 @@ class KoreClient:
     def vendor_now(self) -> datetime:
         """Ask for the vendor's time, UTC: the ``Date`` of any answer that shows that we may ask.
 
+        It is asked for in the present's share of the account's budget: who records waits behind no backfill.
+
         Raises:
             HttpError: No answer with a ``Date``, a redirect, 401, 403, 404, or a secret's variable is not set.
         """
@@ -101,7 +102,7 @@ class KoreClient:
         Raises:
             HttpError: A reply could not be had.
         """
-        lane: Lane = "live" if window.end > self._asker("past").vendor_now() - LIVE else "past"
+        lane = lane_of(window, self._asker("live").vendor_now())
         reads = self._complete(window, self._read(window, lane), lane)
         unreadable = any(read.updates is None for read in reads)
         error = next((read.error for read in reads if read.error), None)
@@ -117,7 +118,7 @@ class KoreClient:
         """Look at reachability, credentials, permission, clock and zone, in this order, until one is wrong."""
         where = self._config.base_url
         try:
-            self._asker("past")
+            self._asker("live")
         except PermanentError as error:
             yield Probe("credentials", ok=False, message=str(error))
             return
@@ -139,7 +140,7 @@ class KoreClient:
         yield from self._zone_probe(now)
 
     def _clock_probe(self) -> Probe:
-        drift = self._asker("past").drift_seconds
+        drift = self._asker("live").drift_seconds
         if drift is None:
             return Probe("clock", ok=False, message="the vendor's answers carry no Date; our own clock is used")
         well = abs(drift) <= AGENT_ACTIVITY.delay.total_seconds()
@@ -161,7 +162,7 @@ class KoreClient:
         yield judge_zone(updates, window, self._config.event_timezone)
 
     def _ask_the_time(self, retry: Retry | None) -> datetime:
-        asker = self._asker("past")
+        asker = self._asker("live")
         end = (asker.vendor_now() - AGENT_ACTIVITY.delay).replace(microsecond=0)
         try:
             reply = asker.get(self._path, _params(Window(end - SECOND, end)), retry)
@@ -175,9 +176,12 @@ class KoreClient:
         with self._lock:
             if lane not in self._askers:
                 try:
-                    self._askers[lane] = connect(self._config, lane)
+                    made = connect(self._config, lane)
                 except MissingVariableError as error:
                     raise PermanentError(str(error)) from None
+                # A token is judged by the vendor's clock, which the other one may know already.
+                made.drift_seconds = next((other.drift_seconds for other in self._askers.values()), None)
+                self._askers[lane] = made
             return self._askers[lane]
 
     def _read(self, window: Window, lane: Lane, retry: Retry | None = None) -> _Read:
@@ -218,7 +222,7 @@ def _updates(reply: Reply) -> list[msgspec.Raw]:
     """
     if reply.status == NO_CONTENT and not reply.body:
         return []
-    envelope = ANY_OBJECT.decode(reply.body)
+    envelope = ANY_OBJECT.decode(paired(reply.body))
     lists = [
         envelope[name] for name in ("AgentUpdates", "agentUpdates") if bytes(envelope.get(name, b"null")) != b"null"
     ]

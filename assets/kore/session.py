@@ -3,21 +3,17 @@
 Which requests there are belongs in ``client.py``. Facts about the vendor are in the package's docstring.
 """
 
-import hashlib
 import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import jwt
 import requests
 
 from assets.http import Options, Retry, Session
 from assets.kore.config import KoreConfig
-from assets.pacing import SharedPacer, pace_dir
-
-Lane = Literal["live", "past"]
+from assets.pacing import Lane, shared_pacer
 
 SECOND = timedelta(seconds=1)
 TOKEN_LIFE = timedelta(minutes=15)
@@ -82,7 +78,7 @@ def connect(config: KoreConfig, lane: Lane = "past") -> Session:
         timeout_seconds=config.timeout_seconds,
         verify=config.ca_bundle or config.verify_tls,
         retry=PATIENT,
-        pacer=_pacer(config, lane),
+        pacer=shared_pacer(config, lane, config.base_url, config.account_id),
         auth=auth,
         headers=HEADERS | ({"iId": config.stream_id} if config.stream_id else {}),
         ways_out=WAYS_OUT,
@@ -93,12 +89,6 @@ def connect(config: KoreConfig, lane: Lane = "past") -> Session:
     return session
 
 
-def shares(per_minute: int) -> Mapping[Lane, int]:
-    """How many requests per minute the present and the past may have: a fifth, at most ten, and the rest."""
-    live = min(10, per_minute // 5)
-    return {"live": live, "past": per_minute - live}
-
-
 def meaning(status: int, body: bytes) -> int:
     """The status that a reply stands for: the vendor says some errors in words, with a status that it does not tell."""
     if UPDATES.search(body):
@@ -106,8 +96,3 @@ def meaning(status: int, body: bytes) -> int:
     if RATE_LIMITED.search(body):
         return TOO_MANY
     return UNAUTHORISED if REFUSED.search(body) else status
-
-
-def _pacer(config: KoreConfig, lane: Lane) -> SharedPacer:
-    account = hashlib.sha256(f"{config.base_url} {config.account_id}".encode()).hexdigest()[:16]
-    return SharedPacer(pace_dir() / f"kore-{account}-{lane}", shares(config.max_requests_per_minute)[lane])

@@ -55,7 +55,7 @@ class DayPart:
     low: float | None
     high: float | None
     coverage: float | None
-    transfers: int
+    transfers: int | None
 
 
 @dataclass(frozen=True, slots=True)

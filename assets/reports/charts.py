@@ -4,10 +4,10 @@ Only drawing, from figures that somebody else chose; the agents' day is in ``tim
 sheet's variables, so that charts follow it into the dark and onto paper, and nothing is said by colour alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from assets.reports.page import UNKNOWN, clipped, duration, escape, is_known, percent
 
@@ -16,14 +16,19 @@ _LEFT = 230
 _RIGHT = 190
 _BAR = 30
 _LONGEST_LABEL = 26
+_LONGEST_SOURCE = 14
+_LONGEST_HEAD = 44  # of the matrix, where they wrap
 _MOST_LABELS = 13  # hours on an axis before they touch
 _SAME = 0.0005  # ratios that are the same to one decimal of a percent
+
+_Side = TypeVar("_Side", bound=Hashable)
 
 # From the ground up: work first. Each differs from its neighbours by its pattern as well.
 STACK: Final = {
     "handling": "handling",
     "wrap_up": "wrap-up",
     "available": "available",
+    "ready": "ready: working or not",
     "not_ready": "not ready",
     "rest": "signed in, not told apart",
     "unobserved": "unobserved",
@@ -32,13 +37,22 @@ STACK: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar: its value from 0 to ``most``, and what it may be at least and at most where that is known."""
+    """A bar: its value from 0 to ``most``, and what it may be at least and at most where that is known.
+
+    ``source`` is said after the label, and however long that is.
+    """
 
     label: str
     value: float | None
     shown: str
     low: float | None = None
     high: float | None = None
+    source: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The label with its source."""
+        return f"{self.label} · {self.source}" if self.source else self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +86,14 @@ def bars(name: str, title: str, rows: Sequence[Bar], most: float, axis: Sequence
     """Horizontal bars, one below the other, each with its value in words beside it."""
     height = 16 + len(rows) * _BAR + 22
     span = _WIDTH - _LEFT - _RIGHT
-    parts = [_opening(name, title, height, "; ".join(f"{row.label}: {row.shown}" for row in rows))]
+    parts = [_opening(name, title, height, "; ".join(f"{row.whole}: {row.shown}" for row in rows))]
     for value, word in axis:
         x = _LEFT + value / most * span
         parts.append(f'<path d="M{x:.1f} 8V{height - 22}" stroke="var(--picture-line)"/>')
         parts.append(f'<text x="{x:.1f}" y="{height - 6}" text-anchor="middle">{word}</text>')
     for number, row in enumerate(rows):
         y = 16 + number * _BAR
-        parts.append(_label(row.label, y + 15))
+        parts.append(_label(row.label, y + 15, row.source))
         scaled = [None if not is_known(v) else _LEFT + (v or 0) / most * span for v in (row.value, row.low, row.high)]
         parts.append(_bar(scaled, y))
         parts.append(f'<text x="{_WIDTH - _RIGHT + 14}" y="{y + 15}">{escape(row.shown)}</text>')
@@ -91,11 +105,11 @@ def _bar(scaled: Sequence[float | None], y: int) -> str:
     parts = []
     if value is not None:
         width = max(value - _LEFT, 0)
-        parts.append(f'<rect x="{_LEFT}" y="{y + 2}" width="{width:.1f}" height="17" fill="var(--state-wrap-up)"/>')
+        parts.append(f'<rect x="{_LEFT}" y="{y + 2}" width="{width:.1f}" height="17" class="bar"/>')
     if low is not None and high is not None and high - low >= 1:
         parts.append(
-            f'<path d="M{low:.1f} {y + 5}v11M{high:.1f} {y + 5}v11M{low:.1f} {y + 10.5}H{high:.1f}" '
-            'stroke="var(--picture-text)" stroke-width="1.75" fill="none"/>'
+            f'<path d="M{low:.1f} {y + 5}v11M{high:.1f} {y + 5}v11M{low:.1f} {y + 10.5}H{high:.1f}" class="mark" '
+            'stroke-width="1.75" fill="none"/>'
         )
     return "".join(parts)
 
@@ -147,7 +161,7 @@ def hours(name: str, title: str, told: Sequence[Hour], before: str) -> str:
     left, top, plot, step = 60, 34, 150, 24
     said = "; ".join(f"{hour.hour}:00 {_word(hour.today)}, {before} {_word(hour.before)}" for hour in told)
     parts = [_opening(name, title, top + plot + 26, said, 650)]
-    bar = '<rect x="60" y="6" width="20" height="14" fill="var(--state-wrap-up)"/><text x="86" y="18">today</text>'
+    bar = '<rect x="60" y="6" width="20" height="14" class="bar"/><text x="86" y="18">today</text>'
     line = f'<path d="M150 13h24" {_MARK}/><text x="182" y="18">{escape(before)}</text>'
     parts += [bar, line]
     for part in (0, 0.5, 1):
@@ -159,7 +173,7 @@ def hours(name: str, title: str, told: Sequence[Hour], before: str) -> str:
         if is_known(hour.today):
             height = (hour.today or 0) * plot
             box = f'x="{x + 3:.1f}" y="{top + plot - height:.1f}" width="{step - 6:.1f}" height="{height:.1f}"'
-            parts.append(f'<rect {box} fill="var(--state-wrap-up)"/>')
+            parts.append(f'<rect {box} class="bar"/>')
         if is_known(hour.before):
             y = top + plot * (1 - (hour.before or 0))
             parts.append(f'<path d="M{x + 1:.1f} {y:.1f}h{step - 2:.1f}" {_MARK}/>')
@@ -168,7 +182,7 @@ def hours(name: str, title: str, told: Sequence[Hour], before: str) -> str:
     return "".join([*parts, "</svg>"])
 
 
-_MARK = 'stroke="var(--picture-text)" stroke-width="3"'
+_MARK = 'class="mark" stroke-width="3"'
 
 
 def _word(value: float | None) -> str:
@@ -210,15 +224,20 @@ def _box(left: float, right: float, y: int, fill: str) -> str:
     return f'<rect x="{left:.1f}" y="{y + 3}" width="{max(right - left, 1.5):.1f}" height="16" fill="{fill}"/>'
 
 
-def heat(title: str, counts: Mapping[tuple[str, str], int], senders: Sequence[str], receivers: Sequence[str]) -> str:
-    """A matrix of counts with their sums: a table, shaded by count; each figure is written in its cell."""
+def heat(
+    title: str, counts: Mapping[tuple[_Side, _Side], int], senders: Mapping[_Side, str], receivers: Mapping[_Side, str]
+) -> str:
+    """A matrix of counts with their sums: a table, shaded by count; each figure is written in its cell.
+
+    Senders and receivers come with what they are called, which need not be theirs alone.
+    """
     most = max(counts.values(), default=1)
-    heads = "".join(f'<th scope="col">{_bdi(receiver)}</th>' for receiver in receivers)
+    heads = "".join(f'<th scope="col">{_bdi(called)}</th>' for called in receivers.values())
     lines = []
-    for sender in senders:
+    for sender, called in senders.items():
         row = [counts.get((sender, receiver), 0) for receiver in receivers]
         cells = "".join(f'<td class="h{_shade(count, most)}">{count or "·"}</td>' for count in row)
-        lines.append(f'<tr><th scope="row">{_bdi(sender)}</th>{cells}<td class="sum">{sum(row):,}</td></tr>')
+        lines.append(f'<tr><th scope="row">{_bdi(called)}</th>{cells}<td class="sum">{sum(row):,}</td></tr>')
     sums = [sum(counts.get((sender, receiver), 0) for sender in senders) for receiver in receivers]
     foot = "".join(f'<td class="sum">{count:,}</td>' for count in sums)
     return (
@@ -233,7 +252,7 @@ def _shade(count: int, most: int) -> int:
 
 
 def _bdi(label: str) -> str:
-    return f"<bdi>{clipped(label, _LONGEST_LABEL)}</bdi>"
+    return f"<bdi>{clipped(label, _LONGEST_HEAD)}</bdi>"
 
 
 def _opening(name: str, title: str, height: float, said: str, width: int = _WIDTH) -> str:
@@ -245,11 +264,12 @@ def _opening(name: str, title: str, height: float, said: str, width: int = _WIDT
     )
 
 
-def _label(label: str, y: float) -> str:
-    shown = clipped(label, _LONGEST_LABEL)
+def _label(label: str, y: float, source: str = "") -> str:
+    whose = f" · {clipped(source, _LONGEST_SOURCE)}" if source else ""
+    shown = clipped(label, _LONGEST_LABEL - min(len(source) + 3, _LONGEST_SOURCE + 3) * bool(source))
     return (
-        f'<text x="{_LEFT - 10}" y="{y}" text-anchor="end" unicode-bidi="isolate"><title>{clipped(label, 200)}</title>'
-        f"{shown}</text>"
+        f'<text x="{_LEFT - 10}" y="{y}" text-anchor="end" unicode-bidi="isolate">'
+        f"<title>{clipped(label, 200)}{escape(source and f' · {source}')}</title>{shown}{whose}</text>"
     )
 
 
@@ -265,6 +285,7 @@ def _patterns(name: str) -> str:
     return (
         "<defs>"
         + pattern("wrap_up", "var(--state-wrap-up)", white)
+        + pattern("ready", "var(--state-available)", white)
         + pattern("not_ready", "var(--state-not-ready)", dots)
         + pattern("rest", "var(--state-rest)", dots + white)
         + pattern("unobserved", "var(--picture-ground)", grey)

@@ -21,6 +21,7 @@ from assets.reports.model import Report, Stretch, Table
 from assets.reports.queries import SCOPE, Query, QueryError, bound, read_queries, read_query
 
 _PICTURE = "picture"
+_MOST_NAMES = 3  # in a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def compose(connection: duckdb.DuckDBPyConnection, asked: Asked, folder: Path) -
     return Report(
         name=asked.config.name,
         kind=asked.config.report,
-        title=f"{kind.title} {asked.day}",
+        title=f"{kind.title}{_of_whom(connection, asked.config)} {asked.day}",
         day=asked.day,
         zone=asked.zone,
         period_start=start,
@@ -103,8 +104,18 @@ def compose(connection: duckdb.DuckDBPyConnection, asked: Asked, folder: Path) -
         facts=said.facts,
         warnings=said.warnings,
         complete=said.complete,
+        ready=said.ready,
         timeline=picture,
     )
+
+
+def _of_whom(connection: duckdb.DuckDBPyConnection, config: ReportConfig) -> str:
+    """In the title of a report of some agents: whose it is."""
+    if not config.agents:
+        return ""
+    query = "select distinct coalesce(agent_name, agent_id) from report_agents order by 1"
+    names = [name for [name] in connection.execute(query).fetchall()] or list(config.agents)
+    return f" of {', '.join(names) if len(names) <= _MOST_NAMES else f'{len(names)} agents'}"
 
 
 def _table(connection: duckdb.DuckDBPyConnection, asked: Asked, query: Query, folder: Path) -> Table:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from assets.config import NAME_LENGTH, SOURCE_NAME, Secret, Section, origin_of
 from assets.reports.catalogue import REPORTS
 from assets.reports.model import EXTENSIONS
+from assets.reports.pseudonyms import Pseudonyms
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]+://.+")
 
@@ -55,7 +56,45 @@ def _numbers_are_texts(value: object) -> object:
 Names = Annotated[tuple[str, ...] | None, BeforeValidator(_numbers_are_texts), AfterValidator(_some)]
 
 
-class ReportConfig(Section):
+class Hiding(Section):
+    """What hides people.
+
+    Attributes:
+        pseudonymise: Whether pseudonyms stand for ids and names of agents.
+        pseudonym_key: The secret that they are made with.
+    """
+
+    pseudonymise: bool = False
+    pseudonym_key: Annotated[Secret | None, Field(validate_default=True)] = None
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _keyed(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        if value is None and info.data.get("pseudonymise"):
+            raise ValueError("is required with pseudonymise: true; write ${NAME} and set the environment variable NAME")
+        return value
+
+    @property
+    def pseudonyms(self) -> Pseudonyms | None:
+        """What stands for people; none where they are not hidden.
+
+        Raises:
+            ValueError: The key is not set or too short.
+        """
+        return Pseudonyms(self.pseudonym_key.reveal()) if self.pseudonymise and self.pseudonym_key else None
+
+
+class OverviewConfig(Hiding):
+    """The key ``overview:``.
+
+    Attributes:
+        enabled: Whether each build writes it; if not, there is none.
+    """
+
+    enabled: bool = True
+
+
+class ReportConfig(Hiding):
     """One entry of ``reports:``.
 
     Attributes:
@@ -70,8 +109,6 @@ class ReportConfig(Section):
         grain_minutes: Length of its intervals.
         hold_minutes: How long after the end of the day it is held back for late data.
         reissue_days: For how many days it is issued again when something changes.
-        pseudonymise: Whether pseudonyms stand for ids and names of agents.
-        pseudonym_key: The secret that they are made with.
         folder: Where each new edition is copied to: a folder, or the prefix of an object store as ``s3://bucket/reports``.
     """
 
@@ -87,8 +124,6 @@ class ReportConfig(Section):
     hold_minutes: Annotated[int, Field(ge=0, lt=1440)] = 60
     reissue_days: Annotated[int, Field(ge=0, le=35)] = 7
     folder: str | None = None
-    pseudonymise: bool = False
-    pseudonym_key: Annotated[Secret | None, Field(validate_default=True)] = None
 
     @field_validator("report")
     @classmethod
@@ -98,13 +133,6 @@ class ReportConfig(Section):
         if kind not in REPORTS:
             raise ValueError(f"there is no report {kind}; set report: to one of {', '.join(REPORTS)}")
         return kind
-
-    @field_validator("pseudonym_key")
-    @classmethod
-    def _keyed(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
-        if value is None and info.data.get("pseudonymise"):
-            raise ValueError("is required with pseudonymise: true; write ${NAME} and set the environment variable NAME")
-        return value
 
     @field_validator("folder")
     @classmethod

@@ -50,7 +50,7 @@ group by source
 order by source
 """
 _SIGNALS = """
-select source, gives_available and gives_handling, gives_wrap_up, gives_participation
+select source, gives_available, gives_handling, gives_wrap_up, gives_participation
 from intermediate.int_source_signals
 where source in (select source from report_agents)
 order by source
@@ -83,7 +83,7 @@ class Found:
     feeds: Sequence[FeedSeen]
     gaps: Sequence[tuple[str, str, str, datetime, datetime]]
     agents: Sequence[tuple[str, int, int, float | None]]
-    signals: Sequence[tuple[str, bool, bool, bool]]
+    signals: Sequence[tuple[str, bool, bool, bool, bool]]
     chosen: tuple[Sequence[str] | None, Sequence[str] | None]
     rejects: int
     retired: Sequence[str]
@@ -91,11 +91,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The same in words."""
+    """The same in words; ``ready`` are sources of whose available agents nobody knows whether they work."""
 
     facts: Sequence[tuple[str, str]]
     warnings: Sequence[str]
     complete: bool
+    ready: Sequence[str]
 
 
 def found_in(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any], retired: Sequence[str]) -> Found:
@@ -130,7 +131,8 @@ def told(found: Found, kind: ReportKind, config: ReportConfig, zone: str, period
         *(("Not told", text) for text in _not_told(found)),
         *kind.definitions,
     ]
-    return Told(facts, list(_warnings(found, config, zone, period, complete=complete)), complete)
+    ready = [source for source, available, handling, *_ in found.signals if available and not handling]
+    return Told(facts, list(_warnings(found, config, zone, period, complete=complete)), complete, ready)
 
 
 def _period(zone: str, period: tuple[datetime, datetime]) -> str:
@@ -171,8 +173,13 @@ def _missing(found: Found, zone: str, end: datetime) -> Iterator[str]:
 
 
 def _not_told(found: Found) -> Iterator[str]:
-    for source, handling, wrap_up, participation in found.signals:
-        if not handling:
+    for source, available, handling, wrap_up, participation in found.signals:
+        if not handling and available:
+            yield (
+                f"{source} does not tell handling from waiting: its available time is ready, working or not, its "
+                "handling and occupancy are empty."
+            )
+        elif not handling or not available:
             yield f"{source} does not tell handling from waiting: its handling, available and occupancy may be empty."
         if not wrap_up:
             yield f"{source} tells no after-contact work: its wrap-up is empty, and counts as none in ratios."

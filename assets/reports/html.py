@@ -19,7 +19,11 @@ from assets.reports.pictures import pictures
 
 # A browser lays out 40,000 cells in about a second; ten times as many take it a minute, and nobody reads them.
 MOST_ROWS = 2_000
-_SHORT = 20  # characters that stay on one line
+_WORD = 10  # characters that stay on one line on paper, too
+_SHORT = 20  # on a screen
+_SHORT_ID = 40  # of an id or a time, which nobody can read in pieces
+# What stands there in another form, or says nothing to who reads paper: sheets are narrow.
+_NOT_ON_PAPER = {"local_label", "session_id"}
 # Which column names the row for those who hear the table, the first that is there.
 _NAMES = ("agent_name", "from_agent_name", "interaction_id", "team", "feed", "source")
 _NUMERIC = {"number", "seconds", "ratio", "count"}
@@ -30,7 +34,7 @@ _REASONS = {
 }
 _NOTE = (
     f"{UNKNOWN} is not known, which is not 0. Durations are h:mm:ss. Rows sort by the head of a column; what is not "
-    "known comes last."
+    "known comes last. On paper ids and codes are cut off, and ids of sign-ins and the local start are left out."
 )
 
 
@@ -121,7 +125,7 @@ def _how_many(table: Table) -> str:
 
 
 def _column_head(column: Column) -> str:
-    kind = "n" if column.kind != "text" else "s"
+    kind = f"{'n' if column.kind != 'text' else 's'}{_off_paper(column.name)}"
     meaning = escape(column.description)
     return f'<th scope="col" class="{kind}" title="{meaning}"><button>{escape(column.title)}</button></th>'
 
@@ -141,10 +145,9 @@ def _joined(cells: Sequence[Callable[[Any], str]], row: Row) -> str:
 def _cell(report: Report, column: Column, tag: str) -> Callable[[Any], str]:
     """How the cells of a column are written; ``data-v`` is the exact figure, by which rows are sorted."""
     opening = '<th scope="row"' if tag == "th" else "<td"
-    unknown = (
-        f'{opening} class="{"n " if column.kind in _NUMERIC else ""}u" title="{_reason(column)}">{UNKNOWN}</{tag}>'
-    )
-    write = partial(_WRITERS[column.kind], report)
+    kind = f"{'n ' if column.kind in _NUMERIC else ''}u{_off_paper(column.name)}"
+    unknown = f'{opening} class="{kind}" title="{_reason(column)}">{UNKNOWN}</{tag}>'
+    write = partial(_text, column.name) if column.kind == "text" else partial(_WRITERS[column.kind], report)
     return lambda value: f"{opening}{write(value)}</{tag}>" if is_known(value) else unknown
 
 
@@ -152,9 +155,15 @@ def _reason(column: Column) -> str:
     return escape(_REASONS.get(column.kind, "not known or not told"))
 
 
-def _text(_: Report, value: Any) -> str:
-    text = str(value)
-    return f' class="{"s" if len(text) <= _SHORT else "t"}">{isolated(text)}'
+def _text(name: str, value: Any) -> str:
+    text, is_id = str(value), name.endswith(("_id", "_code"))
+    short = _SHORT_ID if is_id or name == "local_label" else _SHORT
+    kind = f"{'s' if len(text) <= short else 't'}{' id' if is_id else ' two' if len(text) > _WORD else ''}"
+    return f' class="{kind}{_off_paper(name)}">{isolated(text)}'
+
+
+def _off_paper(name: str) -> str:
+    return " screen" if name in _NOT_ON_PAPER else ""
 
 
 def _figure(_: Report, value: float, form: Callable[[float], str]) -> str:
@@ -170,7 +179,8 @@ def _time(report: Report, value: datetime) -> str:
         shown = f"{value:%H:%M:%S}{_offset(value) if twice else ''}"
     else:
         shown = f"{value:%Y-%m-%d %H:%M:%S}{_offset(value)}"
-    return f' class="n" data-v="{value.timestamp():.6f}"><time datetime="{value.isoformat()}">{shown}</time>'
+    kind = "n" if report.period_start <= value <= report.period_end else "n two"
+    return f' class="{kind}" data-v="{value.timestamp():.6f}"><time datetime="{value.isoformat()}">{shown}</time>'
 
 
 def _date(_: Report, value: Any) -> str:
@@ -178,7 +188,6 @@ def _date(_: Report, value: Any) -> str:
 
 
 _WRITERS: dict[str, Callable[..., str]] = {
-    "text": _text,
     "number": partial(_figure, form=lambda value: f"{value:,.2f}"),
     "count": partial(_figure, form=lambda value: f"{value:,}"),
     "seconds": partial(_figure, form=duration),

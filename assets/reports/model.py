@@ -93,6 +93,7 @@ class Report:
         complete: Nothing more is expected for the period; what the vendor has forgotten is not expected.
         edition: 1, 2, …
         changes: What is not as in the edition before, in full sentences; empty for the first.
+        ready: Sources that do not tell handling from waiting: who is available there is ready, working or not.
         timeline: The day's stretches by team, source, agent and time for a picture; none where there is no picture.
     """
 
@@ -109,6 +110,7 @@ class Report:
     complete: bool = True
     edition: int = 1
     changes: Sequence[str] = ()
+    ready: Sequence[str] = ()
     timeline: Callable[[], Iterator[Stretch]] | None = None
 
 

@@ -5,6 +5,7 @@ The browser reads it again every minute, from a disk too. What it shows is read 
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,13 +26,17 @@ _STATES = {
     "offline": "Offline",
     "unobserved": "Not known",
 }
+_READY = "ready, working or not"
 _SIGNED_IN = ("handling", "wrap_up", "available", "not_ready")
 # A state that a source cannot tell is not zero there.
 _MUST_BE_TOLD = {"handling", "wrap_up", "available"}
 
 
 def render(board: Board, path: Path) -> None:
-    """Write the page."""
+    """Write the page. Agents of a source that is stale count, and stand, as not known everywhere on it."""
+    stale = {source.source for source in board.sources if source.is_stale(board.made_at)}
+    agents = [replace(agent, state="unobserved") if agent.source in stale else agent for agent in board.agents]
+    board = replace(board, agents=agents)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         pieces = document(
             "Contact centre now",
@@ -56,7 +61,10 @@ def ago(seconds: float) -> str:
 def _body(board: Board) -> Iterator[str]:
     yield _head(board)
     late = "yes" if any(source.is_stale(board.made_at) for source in board.sources) else "no"
-    yield f'<main data-late="{late}" data-stale-after="{STALE_AFTER.total_seconds():.0f}">\n'
+    yield (
+        f'<main data-late="{late}" data-stale-after="{STALE_AFTER.total_seconds():.0f}" '
+        f'data-refresh="{REFRESH_SECONDS}">\n'
+    )
     yield _banner(board)
     yield _tiles(board)
     yield _figures(board)
@@ -106,19 +114,24 @@ def _banner(board: Board) -> str:
     return (
         f'<p id="stale" role="alert"{"" if stale else " hidden"}>Stale: nothing new from '
         f'<span id="stale-sources">{escape(", ".join(stale))}</span>'
-        f"<small>What is shown of it was last seen then, and is not the present.</small>{never}</p>\n"
+        f"<small>What its agents do now is not known; what is shown of it was last seen then.</small>{never}</p>\n"
     )
 
 
 def _tiles(board: Board) -> str:
-    stale = {source.source for source in board.sources if source.is_stale(board.made_at)}
-    counts = Counter("unobserved" if agent.source in stale else agent.state for agent in board.agents)
+    counts = Counter(agent.state for agent in board.agents)
+    ready = _ready(board)
+    notes = {"available": f"of {escape(', '.join(ready))}: {_READY}"} if ready else {}
     tiles = "".join(
         f'<li class="tile {state}" style="--ink: var(--state-{state.replace("_", "-")})"><h2>{word}</h2>'
-        f"<strong>{counts[state]:,}</strong></li>"
+        f"<strong>{counts[state]:,}</strong>{f'<small>{notes[state]}</small>' if state in notes else ''}</li>"
         for state, word in _STATES.items()
     )
     return f'<ul class="tiles" aria-label="Agents by state">{tiles}</ul>\n'
+
+
+def _count(part: DayPart | None) -> str:
+    return f"{part.transfers:,}" if part and part.transfers is not None else UNKNOWN
 
 
 def _figures(board: Board) -> str:
@@ -133,8 +146,8 @@ def _figures(board: Board) -> str:
         _figure("Coverage today", _ratio(today.coverage if today else None), "of the agents' time was observed", ""),
         _figure(
             "Transfers today",
-            f"{today.transfers:,}" if today else UNKNOWN,
-            f"{weekday}: {before.transfers:,}" if before else f"nothing is known of {weekday}",
+            _count(today),
+            f"{weekday}: {_count(before)}" if before else f"nothing is known of {weekday}",
             "",
         ),
         _hours(board, weekday),
@@ -236,7 +249,7 @@ def _agents(board: Board) -> Iterator[str]:
         key=lambda agent: (order.index(agent.state), -agent.seconds, agent.source, agent.agent_id),
     )
     yield '<section aria-labelledby="agents"><h2 id="agents">Agents signed in</h2>\n'
-    yield f"<p>{_how_many(len(signed_in))} How long is up to when their source was last seen.</p>\n"
+    yield f"<p>{_how_many(len(signed_in))} “For” counts up to when their source was last seen.</p>\n"
     yield '<div class="wide" tabindex="0" role="group" aria-labelledby="agents"><table>'
     yield '<caption class="sr">Agents signed in</caption>'
     yield _heads(["Agent", "Team", "Source", "State", "Vendor's word"], ["Since", "For"])
@@ -245,14 +258,30 @@ def _agents(board: Board) -> Iterator[str]:
 
 
 def _how_many(many: int) -> str:
-    return f"The first {_MOST_AGENTS:,} of {many:,}." if many > _MOST_AGENTS else f"{many:,}."
+    if many > _MOST_AGENTS:
+        return f"The first {_MOST_AGENTS:,} of {many:,} agents."
+    return f"{many:,} {'agent' if many == 1 else 'agents'}." if many else "Nobody."
+
+
+def _ready(board: Board) -> list[str]:
+    """Sources of whose agents it is known that they are ready, and not whether they work."""
+    return [source.source for source in board.sources if "handling" not in source.told]
+
+
+def _word(agent: AgentNow) -> str:
+    """What the vendor calls the state; a mere code says nothing to a supervisor and stands beside what it means."""
+    word = agent.vendor_state or UNKNOWN
+    return f"{_STATES[agent.state].lower()} (code {word})" if word.isdecimal() else word
 
 
 def _agent(board: Board, agent: AgentNow) -> str:
-    name, word = isolated(agent.agent_name or agent.agent_id), isolated(agent.vendor_state or UNKNOWN)
+    name, word = isolated(agent.agent_name or agent.agent_id), isolated(_word(agent))
+    state = (
+        _READY.capitalize() if agent.state == "available" and agent.source in _ready(board) else _STATES[agent.state]
+    )
     return (
         f'<tr><th scope="row" class="s">{name}</th><td class="s">{isolated(agent.team)}</td>'
-        f'<td class="s">{isolated(agent.source)}</td><td class="s">{_STATES[agent.state]}</td><td class="s">{word}</td>'
+        f'<td class="s">{isolated(agent.source)}</td><td class="s">{state}</td><td class="s">{word}</td>'
         f'<td class="n" data-v="{agent.since.timestamp():.3f}">{_clock(agent.since, board)}</td>'
         f'<td class="n" data-v="{agent.seconds!r}">{duration(agent.seconds)}</td></tr>\n'
     )

@@ -3,9 +3,8 @@
 "use strict";
 const texts = new Intl.Collator(document.documentElement.lang, { numeric: true });
 
-function sort(head) {
-  const table = head.closest("table"), body = table.tBodies[0], index = head.cellIndex;
-  const down = head.getAttribute("aria-sort") === "ascending";
+function sort(head, down) {
+  const body = head.closest("table").tBodies[0], index = head.cellIndex;
   const keyed = Array.from(body.rows, (row) => {
     const cell = row.cells[index];
     return [cell.classList.contains("u") ? null : cell.dataset.v ? Number(cell.dataset.v) : cell.textContent, row];
@@ -18,10 +17,15 @@ function sort(head) {
   body.append(...keyed.map(([, row]) => row));
   for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
+}
+
+function press(head) {
+  const down = head.getAttribute("aria-sort") === "ascending";
+  sort(head, down);
   document.getElementById("said").textContent =
-    `${table.caption.textContent}: sorted by ${head.textContent}, ${down ? "descending" : "ascending"}`;
+    `${head.closest("table").caption.textContent}: sorted by ${head.textContent}, ${down ? "descending" : "ascending"}`;
 }
 
 for (const button of document.querySelectorAll("th button")) {
-  button.addEventListener("click", () => sort(button.closest("th")));
+  button.addEventListener("click", () => press(button.closest("th")));
 }

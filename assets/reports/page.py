@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from assets.reports.safe import visible
+from assets.reports.safe import shortened, visible
 
 UNKNOWN = "\N{EN DASH}"
 CLIPPED_AT = 60
@@ -34,8 +34,8 @@ def document(
         title: Of the window; made safe here.
         body: What stands in it; safe already.
         styles: Names of style sheets beside this module.
-        scripts: Names of scripts beside this module; each may stand alone.
-        refresh_seconds: After how many seconds the browser reads the file again; never unless given.
+        scripts: Names of scripts beside this module, which share their functions.
+        refresh_seconds: After how many seconds a browser without scripts reads the file again; never unless given.
     """
     codes = [read(name) for name in scripts]
     digests = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in codes]
@@ -49,13 +49,19 @@ def document(
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">\n'
     if refresh_seconds:
-        yield f'<meta http-equiv="refresh" content="{refresh_seconds}">\n'
+        # It would drop what somebody sorted and where their focus was: with scripts, ``overview.js`` does it.
+        yield f'<noscript><meta http-equiv="refresh" content="{refresh_seconds}"></noscript>\n'
     yield from (f"<style>{read(name)}</style>\n" for name in styles)
-    yield "</head>\n<body>\n"
+    yield f'<style>@page {{ @bottom-left {{ content: "{_quoted(title)}"; }} }}</style>\n</head>\n<body>\n'
     yield from body
     yield '<p class="sr" id="said" aria-live="polite"></p>\n'
     yield from (f"<script>{code}</script>\n" for code in codes)
     yield "</body>\n</html>\n"
+
+
+def _quoted(text: str) -> str:
+    """Text within quotes of a style sheet, where nothing but letters and figures can end anything."""
+    return "".join(c if c.isalnum() and c.isascii() else f"\\{ord(c):x} " for c in visible(text))
 
 
 @cache
@@ -72,21 +78,20 @@ def escape(text: str) -> str:
 def isolated(text: str) -> str:
     """A name as somebody typed it: right-to-left writing does not turn its surroundings; the whole of a long one opens.
 
-    A ``<bdi>``, or for more than 60 characters ``<details>`` with it.
+    A ``<bdi>``, or for more than 60 columns ``<details>`` with it.
     """
     shown = visible(text)
-    if len(shown) <= CLIPPED_AT:
+    if shortened(shown, CLIPPED_AT) == shown:
         return f"<bdi>{html.escape(shown)}</bdi>"
     return (
-        f"<details><summary><bdi>{html.escape(shown[: CLIPPED_AT - 1])}…</bdi></summary>"
+        f"<details><summary><bdi>{html.escape(shortened(shown, CLIPPED_AT))}</bdi></summary>"
         f"<div><bdi>{html.escape(shown)}</bdi></div></details>"
     )
 
 
 def clipped(text: str, most: int) -> str:
-    """A name for a place where nothing opens, safe; at most so many characters."""
-    shown = visible(text)
-    return html.escape(shown if len(shown) <= most else f"{shown[: most - 1]}…")
+    """A name for a place where nothing opens, safe; at most so many columns."""
+    return html.escape(shortened(visible(text), most))
 
 
 def is_known(value: object) -> bool:

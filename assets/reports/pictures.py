@@ -4,7 +4,7 @@ How they look belongs in ``charts.py`` and ``timeline_svg.py``.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from assets.reports.charts import Bar, Slot, Strip, bars, heat, length, share, stacked, strips
 from assets.reports.model import Report, Stretch, Table
 from assets.reports.page import percent
+from assets.reports.safe import shortened
 from assets.reports.timeline_svg import timeline_svg
 
 _MOST_BARS = 25
@@ -20,7 +21,7 @@ _MOST_SIDES = 14
 _ROWS_A_PICTURE = 30  # as many as stand on a sheet of A4 and can be read
 _MOST_PICTURES = 4
 _TOLD = ("handling", "wrap_up", "available", "not_ready")
-_OTHERS = "all others"
+_SHORT_NAME, _SHORT_ID = 20, 10  # of who bears one name with another
 _ROUNDING = 1e-3  # seconds: what is left of sums of microseconds is no state
 
 
@@ -59,11 +60,12 @@ def _each(table: Table) -> Iterator[dict[str, Any]]:
 def _occupancy(_: Report, table: Table) -> Iterator[Picture]:
     rows = [
         Bar(
-            f"{row['team']} · {row['source']}",
+            row["team"],
             row["occupancy"],
             share(row["occupancy"], row["occupancy_low"], row["occupancy_high"]),
             row["occupancy_low"],
             row["occupancy_high"],
+            row["source"],
         )
         for row in _each(table)
     ]
@@ -78,11 +80,16 @@ def _occupancy(_: Report, table: Table) -> Iterator[Picture]:
 
 
 def _reasons(_: Report, table: Table) -> Iterator[Picture]:
-    seconds: Counter[str] = Counter()
+    seconds: Counter[tuple[str, str]] = Counter()
     for row in _each(table):
-        seconds[row["reason"]] += row["seconds"] or 0
+        seconds[row["reason"], row["source"]] += row["seconds"] or 0
     found = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
-    rows = [Bar(reason, total, length(total)) for reason, total in found[:_MOST_REASONS]]
+    # The same word, or code, of two vendors is two reasons.
+    several = len({source for _, source in seconds}) > 1
+    rows = [
+        Bar(reason, total, length(total), source=source if several else "")
+        for (reason, source), total in found[:_MOST_REASONS]
+    ]
     most = max((total for _, total in found), default=1) or 1
     yield Picture(
         "Not ready by reason",
@@ -104,43 +111,75 @@ def _through_the_day(_: Report, table: Table) -> Iterator[Picture]:
         title = f"Agents by state: {source}"
         caption = (
             "Seconds in each state over the length of the interval: how many agents, on average. Time signed out is "
-            "not drawn; hatched grey is what nobody observed."
+            "not drawn; hatched grey is what nobody observed. Ready, working or not: the source does not tell handling "
+            "from waiting."
         )
         yield Picture(title, stacked(f"{table.name}-{number}", title, slots), caption if number == len(found) else "")
 
 
 def _parts(row: dict[str, Any]) -> dict[str, float]:
-    """The seconds of an interval by state; what a source does not tell apart is the rest of what it calls staffed."""
+    """The seconds of an interval by state; what a source does not tell apart is the rest of what it calls staffed.
+
+    Who is available is ready, working or not, where the source does not tell handling.
+    """
     told = {state: row.get(f"{state}_seconds") or 0.0 for state in _TOLD}
     rest = max((row["staffed_seconds"] or 0.0) - sum(told.values()), 0.0)
+    if row.get("handling_seconds") is None:
+        told["ready"] = told.pop("available")
     return {**told, "rest": rest if rest > _ROUNDING else 0.0, "unobserved": row["unobserved_seconds"] or 0.0}
 
 
+_Side = tuple[str, ...]
+"""Who hands over or receives: source, kind and id. Two may bear one name."""
+_OTHERS: _Side = ()
+
+
 def _pairs(_: Report, table: Table) -> Iterator[Picture]:
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[_Side, _Side]] = Counter()
+    names: list[dict[_Side, str]] = [{_OTHERS: "all others"}, {_OTHERS: "all others"}]
     for row in _each(table):
-        receiver = row["to_agent_name"] or f"{row['to_kind']} {row['to_id'] or ''}".strip()
-        counts[row["from_agent_name"] or row["from_agent_id"] or "unknown", receiver] += row["transfers"]
-    senders = _busiest(counts, 0)
-    receivers = _busiest(counts, 1)
-    shown: Counter[tuple[str, str]] = Counter()
-    for (sender, receiver), count in counts.items():
-        shown[sender if sender in senders else _OTHERS, receiver if receiver in receivers else _OTHERS] += count
-    senders += [_OTHERS] if any(sender == _OTHERS for sender, _ in shown) else []
-    receivers += [_OTHERS] if any(receiver == _OTHERS for _, receiver in shown) else []
+        sender: _Side = (row["source"], "agent", row["from_agent_id"] or "")
+        receiver: _Side = (row["source"], row["to_kind"], row["to_id"] or "")
+        names[0][sender] = row["from_agent_name"] or row["from_agent_id"] or "unknown"
+        names[1][receiver] = row["to_agent_name"] or f"{row['to_kind']} {row['to_id'] or ''}".strip()
+        counts[sender, receiver] += row["transfers"]
+    senders, receivers = (_busiest(counts, side, called) for side, called in enumerate(names))
+    shown: Counter[tuple[_Side, _Side]] = Counter()
+    for pair, count in counts.items():
+        shown[pair[0] if pair[0] in senders else _OTHERS, pair[1] if pair[1] in receivers else _OTHERS] += count
+    called = _told_apart(names[1] | names[0])
+    sides = [
+        {side: called[side] for side in [*busiest, _OTHERS] if any(pair[n] == side for pair in shown)}
+        for n, busiest in enumerate((senders, receivers))
+    ]
     yield Picture(
         "Who hands over to whom",
-        heat("Transfers by sender and receiver", shown, senders, receivers),
+        heat("Transfers by sender and receiver", shown, *sides),
         f"Transfers initiated on the day, from the row to the column; the {_MOST_SIDES} with most on each side by "
         "name. The darker, the more.",
     )
 
 
-def _busiest(counts: Counter[tuple[str, str]], side: int) -> list[str]:
-    totals: Counter[str] = Counter()
+def _busiest(counts: Counter[tuple[_Side, _Side]], side: int, called: Mapping[_Side, str]) -> list[_Side]:
+    totals: Counter[_Side] = Counter()
     for pair, count in counts.items():
         totals[pair[side]] += count
-    return [name for name, _ in sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SIDES]]
+    return sorted(totals, key=lambda whose: (-totals[whose], called[whose], whose))[:_MOST_SIDES]
+
+
+def _told_apart(called: Mapping[_Side, str]) -> dict[_Side, str]:
+    """Names by side; one that several bear, with the source, and within one source with the id."""
+    bearers: dict[str, list[_Side]] = {}
+    for side, name in called.items():
+        bearers.setdefault(name, []).append(side)
+    return {side: _whose(name, side, bearers[name]) for side, name in called.items()}
+
+
+def _whose(name: str, side: _Side, bearers: Sequence[_Side]) -> str:
+    if len(bearers) == 1 or side == _OTHERS:
+        return name
+    alone = sum(other[:1] == side[:1] for other in bearers) == 1
+    return " · ".join([shortened(name, _SHORT_NAME), side[0], *([] if alone else [shortened(side[2], _SHORT_ID)])])
 
 
 def _coverage(report: Report, table: Table) -> Iterator[Picture]:
@@ -186,7 +225,9 @@ def _timelines(report: Report, timeline: Callable[[], Iterator[Stretch]]) -> Ite
             timeline_svg(
                 page, report.period_start, report.period_end, report.zone, title=title, name=f"agents-{number}"
             ),
-            "The thicker, the busier; hatched is what nobody observed." + _left_out(agents - drawn, "agents")
+            "The thicker, the busier; hatched is what nobody observed."
+            + "".join(f" Available of {source} is ready, working or not." for source in report.ready)
+            + _left_out(agents - drawn, "agents")
             if number == len(pages)
             else "",
             says_title=True,
@@ -205,7 +246,7 @@ _KINDS: Sequence[tuple[set[str], set[str], _Draw]] = (
         {"agent_id"},
         _through_the_day,
     ),
-    ({"reason", "seconds", "occurrences"}, set(), _reasons),
-    ({"from_agent_name", "to_kind", "to_id", "transfers"}, {"started_at"}, _pairs),
+    ({"source", "reason", "seconds", "occurrences"}, set(), _reasons),
+    ({"source", "from_agent_name", "to_kind", "to_id", "transfers"}, {"started_at"}, _pairs),
     ({"source", "feed", "coverage", "observed_until"}, set(), _coverage),
 )

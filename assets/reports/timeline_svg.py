@@ -4,16 +4,17 @@ Only drawing. Which agents and which day belongs to the callers; what the states
 """
 
 import math
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 import pytz
 
 from assets.reports.model import Stretch
+from assets.reports.safe import shortened, visible
 
 
 class Look(NamedTuple):
@@ -38,7 +39,8 @@ _UNKNOWN = Look("a state that has no picture", "var(--picture-text,#1a1a1a)", 3)
 
 _LEFT, _TOP, _PLOT, _LANE, _RIGHT = 196, 58, 900, 18, 24  # as wide as Dagster's dialogue leaves room for
 _UNIT = 0.5  # px; whole numbers of it keep the text short, and no screen shows less
-_LONGEST_NAME = 28
+_LONGEST_NAME = 26
+_LONGEST_HEADING = 110
 _TICKS = (1, 2, 3, 4, 6, 12, 24)  # hours
 _QUARTER = timedelta(minutes=15)
 
@@ -83,20 +85,39 @@ def timeline_svg(
     drawn = list(by_agent.values())[:most_agents]
     left_out = len(by_agent) - len(drawn)
     plot = _Plot(start, end, pytz.timezone(zone))
-    lanes = [plot.spans(stretches) for stretches in drawn]
+    rows = _rows(drawn)
+    lanes = [plot.spans(stretches) for _, stretches in rows]
     return "".join(
         [
-            _opening(name, title, _said(plot, list(by_agent.values()), left_out), len(drawn)),
+            _opening(name, title, _said(plot, list(by_agent.values()), left_out), len(rows)),
             _hatching(name),
             f'<text x="{_LEFT}" y="18" font-size="15" font-weight="600">{_text(title)}</text>',
             *_legend(name),
-            *_hours(plot, len(drawn)),
-            *(_name(row, stretches, plot) for row, stretches in enumerate(drawn)),
+            *_hours(plot, len(rows)),
+            *(_name(row, called, of, plot) if of else _heading(row, called) for row, (called, of) in enumerate(rows)),
             *_states(name, lanes, plot, tips=tips),
-            _foot(plot, len(drawn), left_out),
+            _foot(plot, len(rows), left_out),
             "</svg>",
         ]
     )
+
+
+def _rows(agents: Sequence[Sequence[Stretch]]) -> list[tuple[str, Sequence[Stretch]]]:
+    """What stands in each row and what is drawn in it: a heading before each team and source, then its agents."""
+    rows: list[tuple[str, Sequence[Stretch]]] = []
+    named = Counter((_group(of), _called(of[0])) for of in agents)
+    for group, members in groupby(agents, key=_group):
+        rows.append((group, ()))
+        for of in members:
+            called, agent_id = _called(of[0]), of[0].agent_id
+            alike = named[group, called] > 1 and agent_id != called
+            # Who bears one name with another is told by the id.
+            rows.append((f"{shortened(called, _LONGEST_NAME // 2)} · {agent_id}" if alike else called, of))
+    return rows
+
+
+def _group(stretches: Sequence[Stretch]) -> str:
+    return " · ".join(filter(None, [stretches[0].team, stretches[0].source]))
 
 
 class _Span(NamedTuple):
@@ -207,13 +228,19 @@ def _hours(plot: _Plot, rows: int) -> list[str]:
 _EPOCH = datetime(1970, 1, 1, tzinfo=pytz.UTC)
 
 
-def _name(row: int, stretches: Sequence[Stretch], plot: _Plot) -> str:
-    agent, y = _called(stretches[0]), _TOP + row * _LANE
-    whose = ", ".join(part for part in (agent, stretches[0].team, stretches[0].source) if part)
-    shown = agent if len(agent) <= _LONGEST_NAME else agent[: _LONGEST_NAME - 1] + "…"
+def _heading(row: int, group: str) -> str:
+    y = _TOP + row * _LANE + 13
+    shown = _cut(group, _LONGEST_HEADING)
+    return f'<text x="8" y="{y}" font-weight="600" unicode-bidi="isolate">{shown}</text>'
+
+
+def _name(row: int, called: str, stretches: Sequence[Stretch], plot: _Plot) -> str:
+    y = _TOP + row * _LANE
+    whose = ", ".join(part for part in (called, stretches[0].team, stretches[0].source) if part)
+    shown = _cut(called, _LONGEST_NAME)
     return (
         f"<g><title>{_text(whose)}: {_totals(plot, stretches)}</title>"
-        f'<text x="{_LEFT - 8}" y="{y + 13}" text-anchor="end" unicode-bidi="isolate">{_text(shown)}</text></g>'
+        f'<text x="{_LEFT - 8}" y="{y + 13}" text-anchor="end" unicode-bidi="isolate">{shown}</text></g>'
         f'<path d="M{_LEFT} {y + _LANE - 0.5}h{_PLOT}" stroke="var(--picture-line,#d0d0d0)" stroke-width=".5"/>'
     )
 
@@ -292,4 +319,8 @@ def _foot(plot: _Plot, rows: int, left_out: int) -> str:
 
 def _text(text: str) -> str:
     """Text as XML can hold it: names may contain anything, marks that turn the writing round among it."""
-    return escape("".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} else c for c in text))
+    return escape(visible(text))
+
+
+def _cut(text: str, most: int) -> str:
+    return escape(shortened(visible(text), most))

@@ -6,6 +6,7 @@ Text is always a text cell, and marked as such where a spreadsheet would take it
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import xlsxwriter
@@ -17,6 +18,7 @@ from assets.reports.safe import is_formula, visible
 
 _MOST_ROWS = 1_048_575  # of a sheet, without its head
 _MOST_CHARACTERS = 32_767  # of a cell
+_MOST_LINES = 27  # of a row, which is at most 409 points high
 _FORMATS: Mapping[Kind, str] = {
     "text": "@",
     "number": "#,##0.00",
@@ -35,8 +37,10 @@ _WIDTHS: Mapping[Kind, int] = {
     "time": 20,
     "date": 12,
 }
+_ID_WIDTH = 38  # of a whole UUID
 _SECONDS_A_DAY = 86_400
-_ABOUT_WIDTHS = (24, 110)
+_ABOUT_WIDTHS = (30, 110)
+_LINE = 15  # points
 _OPTIONS = {
     "constant_memory": True,  # a row is on disk before the next one is written
     "strings_to_formulas": False,
@@ -51,7 +55,7 @@ def render(report: Report, path: Path) -> None:
     """Write the workbook; the same report gives the same bytes."""
     with xlsxwriter.Workbook(str(path), _OPTIONS) as book:
         # Without it the file says when it was written.
-        book.set_properties({"title": report.title, "created": datetime(report.day.year, 1, 1, tzinfo=UTC)})
+        book.set_properties({"title": visible(report.title), "created": datetime(report.day.year, 1, 1, tzinfo=UTC)})
         formats = _Formats(book)
         _about(book, formats, report)
         for number, table in enumerate(report.tables, 1):
@@ -65,9 +69,14 @@ class _Formats:
         self.head: Format = book.add_format(
             {"bold": True, "bg_color": "#E7ECEF", "bottom": 1, "text_wrap": True, "valign": "top"}
         )
+        self.figure_head: Format = book.add_format(
+            {"bold": True, "bg_color": "#E7ECEF", "bottom": 1, "text_wrap": True, "valign": "top", "align": "right"}
+        )
         self.title: Format = book.add_format({"bold": True, "font_size": 16})
-        self.section: Format = book.add_format({"bold": True, "bg_color": "#E7ECEF"})
-        self.key: Format = book.add_format({"bold": True, "valign": "top"})
+        self.section: Format = book.add_format(
+            {"bold": True, "bg_color": "#E7ECEF", "text_wrap": True, "valign": "top"}
+        )
+        self.key: Format = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         self.text: Format = book.add_format({"text_wrap": True, "valign": "top"})
         self.warning: Format = book.add_format(
             {"text_wrap": True, "valign": "top", "bold": True, "font_color": "#7A1F00", "bg_color": "#FDEBDD"}
@@ -95,18 +104,24 @@ def _about(book: xlsxwriter.Workbook, formats: _Formats, report: Report) -> None
     sheet.write_string(0, 0, visible(report.title), formats.title)
     row = 2
     for name, text, style in lines:
-        sheet.write_string(row, 0, visible(name), formats.key)
-        sheet.write_string(row, 1, _clipped(visible(text)), style)
+        _said(sheet, row, (name, text), (formats.key, style))
         row += 1
     for table in report.tables:
         row += 1
-        sheet.write_string(row, 0, visible(table.title), formats.section)
-        sheet.write_string(row, 1, f"{table.note} {table.count:,} rows.".strip(), formats.section)
+        note = f"{table.note} {table.count:,} rows.".strip()
+        _said(sheet, row, (table.title, note), (formats.section, formats.section))
         for column in table.columns:
             row += 1
-            sheet.write_string(row, 0, visible(column.title), formats.key)
-            sheet.write_string(row, 1, visible(column.description), formats.text)
+            _said(sheet, row, (column.title, column.description), (formats.key, formats.text))
         row += 1
+
+
+def _said(sheet: Worksheet, row: int, texts: tuple[str, str], styles: tuple[Format, Format]) -> None:
+    """Two cells, and a row as high as their texts: not every program finds that out by itself."""
+    lines = max(len(wrap(visible(text), width)) for text, width in zip(texts, _ABOUT_WIDTHS, strict=True))
+    sheet.set_row(row, _LINE * min(max(lines, 1), _MOST_LINES))
+    for number, (text, style) in enumerate(zip(texts, styles, strict=True)):
+        sheet.write_string(row, number, _clipped(visible(text)), style)
 
 
 def _sheets(book: xlsxwriter.Workbook, formats: _Formats, table: Table, number: int, zone: str) -> None:
@@ -134,12 +149,23 @@ def _sheet(book: xlsxwriter.Workbook, formats: _Formats, table: Table, mark: str
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
-    for number, column in enumerate(table.columns):
-        sheet.set_column(number, number, max(_WIDTHS[column.kind], min(len(column.title) + 2, 24)))
-    for number, column in enumerate(table.columns):
-        title = f"{column.title} ({zone})" if column.kind == "time" else column.title
-        sheet.write_string(0, number, visible(title), formats.head)
+    titles = [f"{column.title} ({zone})" if column.kind == "time" else column.title for column in table.columns]
+    widths = [_width(column) for column in table.columns]
+    for number, width in enumerate(widths):
+        sheet.set_column(number, number, width)
+    # Beside the letters of a head there is the button of its filter.
+    lines = max(len(wrap(title, width - 3)) for title, width in zip(titles, widths, strict=True))
+    sheet.set_row(0, _LINE * lines)
+    for number, (column, title) in enumerate(zip(table.columns, titles, strict=True)):
+        sheet.write_string(0, number, visible(title), formats.head if column.kind == "text" else formats.figure_head)
     return sheet
+
+
+def _width(column: Column) -> int:
+    if column.kind == "text" and column.name.endswith("_id"):
+        return _ID_WIDTH
+    longest_word = max(map(len, column.title.split()), default=0)
+    return max(_WIDTHS[column.kind], min(longest_word + 4, 24))
 
 
 def _finish(sheet: Worksheet, table: Table, rows: int) -> None:

@@ -2,11 +2,12 @@
 with placed as (
     select source, agent_id, date, started_at, ended_at,
         lag(ended_at) over (partition by source, agent_id, date order by started_at) as previous_ended_at,
-        lead(started_at) over (partition by source, agent_id, date order by started_at) as next_started_at,
-        max(ended_at) over (partition by source, date) as day_ends_at
+        lead(started_at) over (partition by source, agent_id, date order by started_at) as next_started_at
     from marts.fct_agent_timeline
 )
 
-select * from placed
-where coalesce(previous_ended_at, date::timestamptz) <> started_at
-    or (next_started_at is null and ended_at <> day_ends_at)
+select p.*, o.observed_until
+from placed as p
+left join intermediate.int_observed_until as o on p.source = o.source and p.date = o.date
+where coalesce(p.previous_ended_at, p.date::timestamptz) <> p.started_at
+    or (p.next_started_at is null and p.ended_at is distinct from o.observed_until)

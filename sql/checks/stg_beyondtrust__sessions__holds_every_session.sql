@@ -1,7 +1,9 @@
 -- Each session and event of a report is staged, as a row or as a reject. Counted by their tags, as no parser does.
--- severity: warn
 with pages as (
-    select source, segment, sequence, window_start, try(decode(payload)) as body from raw.beyondtrust_sessions
+    select source, segment, sequence, window_start,
+        -- In a chat somebody may have written of tags.
+        regexp_replace(try(decode(payload)), '(?s)<!\[CDATA\[.*?\]\]>|<!--.*?-->', '', 'g') as body
+    from raw.beyondtrust_sessions
 ),
 
 counted as (

@@ -1,6 +1,13 @@
 -- Each of CxEngage's own sums is staged, as a row or as a reject; a single one may stand without a list.
 with pages as (
-    select source, segment, window_start, try(decode(payload)) as body from raw.cxengage_agent_intervals
+    select source, segment, window_start,
+        -- Halves of characters, which are no JSON, count for nothing here.
+        case
+            when regexp_matches(text, '\\u[dD]') then
+                regexp_replace(replace(text, '\\', '//'), '\\u[dD][89a-fA-F]..', '?', 'g')
+            else text
+        end as body
+    from (select *, try(decode(payload)) as text from raw.cxengage_agent_intervals)
 ),
 
 counted as (

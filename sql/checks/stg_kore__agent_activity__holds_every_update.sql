@@ -1,6 +1,13 @@
 -- Each update of each reply is staged, as a row or as a reject, and a reply without an account is one reject.
 with pages as (
-    select source, segment, window_start, status, try(decode(payload)) as body from raw.kore_agent_activity
+    select source, segment, window_start, status,
+        -- Halves of characters, which are no JSON, count for nothing here.
+        case
+            when regexp_matches(text, '\\u[dD]') then
+                regexp_replace(replace(text, '\\', '//'), '\\u[dD][89a-fA-F]..', '?', 'g')
+            else text
+        end as body
+    from (select *, try(decode(payload)) as text from raw.kore_agent_activity)
 ),
 
 counted as (

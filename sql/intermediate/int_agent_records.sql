@@ -7,7 +7,6 @@
 -- window: 0 days .. 0 days
 -- check load_is_what_is_handled: coalesce(load = work_items, true)
 -- warn words_are_mapped: not is_unmapped
--- warn not_clipped: coalesce(ended_at <= following_started_at, true)
 -- Not materialized: writing two million wide rows aside takes longer than reading a few columns of them again.
 with cxengage as not materialized (
     select
@@ -15,21 +14,25 @@ with cxengage as not materialized (
         agent_id, agent_name, session_id, event_id as record_id, next_event_id as next_record_id,
         logged_in_at, started_at, ended_at,
         presence as vendor_state, reason_id as reason_code, reason_name as reason, direction,
-        -- The greatest count of any capacity rule, per channel: several rules repeat the same interactions.
-        case when len(capacity) > 0 then
-            coalesce(list_max(list_transform(capacity, lambda c: c.channels.voice)), 0)
-            + coalesce(list_max(list_transform(capacity, lambda c: c.channels.email)), 0)
-            + coalesce(list_max(list_transform(capacity, lambda c: c.channels.messaging)), 0)
-            + coalesce(list_max(list_transform(capacity, lambda c: c.channels.sms)), 0)
-            + coalesce(list_max(list_transform(capacity, lambda c: c.channels.workItem)), 0)
+        -- Entries of which none counts anything say nothing: NULL, not 0.
+        case when greatest(voice, email, messaging, sms, work_item) is not null then
+            coalesce(voice, 0) + coalesce(email, 0) + coalesce(messaging, 0) + coalesce(sms, 0) + coalesce(work_item, 0)
         end as work_items,
         list_sum(list_transform(capacity, lambda c: round(c.load * c.capacity)::bigint))::bigint as load,
         list_sum(list_transform(capacity, lambda c: c.capacity))::bigint as capacity,
         coalesce(work_items > 0, allocation <> 'not-allocated') as is_handling,
         next_event_id is null as ends_session, false as is_watched, null::bigint as uncertainty_us, false as is_derived,
         segment, window_start, received_at, payload_sha256
-    from staging.stg_cxengage__agent_states
-    where reject_reason is null and started_at >= $partition_start and started_at < $partition_end
+    from (
+        -- The greatest count of any capacity rule, per channel: several rules repeat the same interactions.
+        select *, list_max(list_transform(capacity, lambda c: c.channels.voice)) as voice,
+            list_max(list_transform(capacity, lambda c: c.channels.email)) as email,
+            list_max(list_transform(capacity, lambda c: c.channels.messaging)) as messaging,
+            list_max(list_transform(capacity, lambda c: c.channels.sms)) as sms,
+            list_max(list_transform(capacity, lambda c: c.channels.workItem)) as work_item
+        from staging.stg_cxengage__agent_states
+        where reject_reason is null and started_at >= $partition_start and started_at < $partition_end
+    )
 ),
 
 everything as not materialized (
@@ -69,12 +72,16 @@ mapped as (
 delivered as not materialized (
     select e.* replace (
             case when e.ended_at is null then e.segment end as segment,
-            -- A vendor without ids of sign-ins may still say when they were.
-            coalesce(e.session_id, case
-                when m.state = 'offline' then 'offline'
+            -- A vendor without ids of sign-ins may still say when they were. A sign-out is part of none, whatever it names.
+            case
+                when m.state = 'offline' and not coalesce(e.is_handling, false) then 'offline'
+                when e.session_id is not null then e.session_id
                 when e.logged_in_at is not null then
                     e.agent_id || '|' || replace(strftime(e.logged_in_at, '%Y-%m-%dT%H:%M:%S.%fZ'), '.000000Z', 'Z')
-            end) as session_id
+            end as session_id,
+            case
+                when m.state is distinct from 'offline' or coalesce(e.is_handling, false) then e.logged_in_at
+            end as logged_in_at
         ),
         m.state as mapped_state, n.record_id is not null as is_nothing
     from everything as e

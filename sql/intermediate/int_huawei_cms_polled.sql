@@ -13,7 +13,7 @@ with samples as (
         case when s.prev_state_seconds between 0 and 4294967294 then to_seconds(s.prev_state_seconds) end as lasted,
         case when s.current_state_seconds between 0 and 4294967294 then s.current_state_seconds end as seconds,
         case when s.logon_ms < 4294967295000 then try(make_timestamptz(s.logon_ms * 1000)) end as logged_in_at,
-        to_microseconds((2e6 * f.sample_seconds)::bigint) as patience
+        to_microseconds((1e6 * f.hold_seconds)::bigint) as patience
     from staging.stg_huawei__cms_status as s
     inner join ops.feed_clock as f on s.source = f.source and f.feed = 'cms_status'
     where s.reject_reason is null

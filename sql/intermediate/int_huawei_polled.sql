@@ -1,6 +1,6 @@
 -- Stretches of unchanged state that polls of CC-Gateway show, by the day they begin on. A state holds from the sample that
--- first shows it until the next one, if that came within twice the poll interval; else it ends at the sample
--- (docs/metrics.md, Sampled feeds).
+-- first shows it until the next one, if that came within hold_polls intervals; else it ends at the sample
+-- (docs/metrics.md, Polls and streams).
 -- grain: source, agent_id, started_at
 -- window: 0 days .. 0 days
 -- Narrow rows, since a day may have tens of millions: where a change came from is looked up at the end.
@@ -9,7 +9,8 @@ with samples as (
         coalesce(s.agent_state::varchar, 'error') as vendor_state,
         case when s.agent_state is null then coalesce(s.retcode, 'status ' || s.status) end as reason,
         coalesce(s.is_working, false) as is_handling,
-        to_microseconds((2e6 * f.sample_seconds)::bigint) as patience
+        to_microseconds((1e6 * f.hold_seconds)::bigint) as patience,
+        (5e5 * f.sample_seconds)::bigint as half_us
     from staging.stg_huawei__agent_status as s
     inner join ops.feed_clock as f on s.source = f.source and f.feed = 'agent_status'
     where s.reject_reason is null and s.event_type is null
@@ -67,7 +68,7 @@ told as (
         case
             -- It may have begun just after the sample before, which is of some instant between asking and answer.
             when received_at - previous_at <= patience then epoch_us(received_at) - epoch_us(previous_requested_at)
-            else epoch_us('epoch'::timestamptz + patience) // 4
+            else half_us
         end as uncertainty_us,
         previous_at is null or received_at - previous_at > patience as is_derived, window_start, received_at
     from stretches
@@ -76,7 +77,7 @@ told as (
     union all
     -- What was carried over midnight and is not polled any more would go on without end.
     select source, agent_id, last_at, null, last_at, 'unknown', null, false,
-        epoch_us('epoch'::timestamptz + patience) // 4, true, window_start, last_at
+        half_us, true, window_start, last_at
     from stretches
     where received_at < $partition_start and ended_at = last_at
         and last_at >= $partition_start and last_at < $partition_end

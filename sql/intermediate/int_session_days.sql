@@ -27,7 +27,7 @@ named as (
 breaks as (
     select source, agent_id, started_at, state = 'offline' as is_sign_out, is_derived
     from told
-    where is_watched and session_id is null and state in ('offline', 'unobserved')
+    where session_id is null and (state = 'offline' or (is_watched and state = 'unobserved'))
 ),
 
 records as (

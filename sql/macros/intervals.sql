@@ -29,7 +29,15 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
             case
                 when timezone(zone::varchar, make_timestamptz(0)) is not null then zone::varchar
                 else error('agent_intervals: zone is NULL; name an IANA zone such as Europe/Berlin')
-            end as zone_name
+            end as zone_name,
+            case
+                when isfinite(from_time::timestamptz) then epoch_us(from_time::timestamptz)
+                else error('agent_intervals: from_time is an instant, not ' || coalesce(from_time::varchar, 'NULL'))
+            end as asked_from_us,
+            case
+                when isfinite(to_time::timestamptz) then epoch_us(to_time::timestamptz)
+                else error('agent_intervals: to_time is an instant, not ' || coalesce(to_time::varchar, 'NULL'))
+            end as asked_to_us
     ),
 
     -- A local day begins up to a day before the UTC day that holds its end, and ends up to two days after it.
@@ -41,13 +49,13 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
 
     quarters as (
         select
-            start_us, grain_us,
+            start_us, grain_us, asked_from_us, asked_to_us,
             case
                 when (local_us - start_us) % 900000000 = 0 then local_us
                 else error('agent_intervals: ' || zone_name || ' is not whole quarters of an hour from UTC')
             end as local_us
         from (
-            select q.start_us, a.grain_us, a.zone_name,
+            select q.start_us, a.*,
                 epoch_us(timezone(a.zone_name, make_timestamptz(q.start_us))) as local_us
             from asked as a
             left join (
@@ -62,7 +70,7 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
 
     edges as (
         select
-            start_us,
+            start_us, asked_from_us, asked_to_us,
             min(start_us) over same as from_us,
             max(start_us) over same + 900000000 as until_us,
             min_by(local_us, start_us) over same as from_local_us
@@ -81,7 +89,7 @@ create macro agent_intervals(grain_minutes, zone, from_time, to_time) as table
             || case when from_local_us < from_us then '-' else '+' end
             || strftime(make_timestamp(abs(from_local_us - from_us)), '%H:%M') as local_label
         from edges
-        where from_us >= epoch_us(from_time::timestamptz) and from_us < epoch_us(to_time::timestamptz)
+        where from_us >= asked_from_us and from_us < asked_to_us
     ),
 
     summed as (

@@ -1,6 +1,11 @@
 -- The instant so many hours, also parts of hours, before another.
 create macro hours_before(hours, as_of) as
-    make_timestamptz(epoch_us(as_of::timestamptz) - round(hours * 3.6e9)::bigint);
+    case
+        when coalesce(hours < 0, true) then error('hours is 0 or more, not ' || coalesce(hours::varchar, 'NULL'))
+        when not coalesce(isfinite(as_of::timestamptz), false)
+            then error('as_of is an instant, not ' || coalesce(as_of::varchar, 'NULL'))
+        else make_timestamptz(epoch_us(as_of::timestamptz) - round(hours * 3.6e9)::bigint)
+    end;
 
 -- The timeline between two instants: rows that reach into it, cut at both ends to the microsecond.
 -- started_at: start, not before from_time
@@ -45,13 +50,13 @@ create macro time_in_state(hours, as_of) as table
 
 -- How long agents waited for work in the last hours before as_of, and how long the vendor flagged them as idle, which
 -- is another thing: BeyondTrust may raise its flag amid a session, too. All agents known by then.
--- idle_seconds: available, in seconds; NULL where the source does not tell
+-- idle_seconds: available, in seconds; NULL where the source does not tell, or does not tell waiting from working
 -- vendor_idle_seconds: the vendor's own idle flag was raised, in seconds; NULL where it has none
 -- observed_seconds: of the time asked for, what was observed of this agent, in seconds
 create macro idle_time(hours, as_of) as table
     select
         a.source, a.agent_id, a.agent_name,
-        case when any_value(g.gives_available) then
+        case when any_value(g.gives_available and g.gives_handling) then
             coalesce(sum(t.us) filter (t.state = 'available'), 0)::bigint / 1e6
         end as idle_seconds,
         case when any_value(g.gives_idle_flag) then
@@ -62,7 +67,8 @@ create macro idle_time(hours, as_of) as table
     inner join intermediate.int_source_signals as g on a.source = g.source
     left join timeline_between(hours_before(hours, as_of), as_of) as t
         on a.source = t.source and a.agent_id = t.agent_id
-    where a.first_seen_at < as_of::timestamptz
+    -- Where no day is read, nothing else looks at the hours.
+    where a.first_seen_at < as_of::timestamptz and hours_before(hours, as_of) is not null
     group by a.source, a.agent_id, a.agent_name
     order by a.source, a.agent_id;
 
@@ -212,7 +218,8 @@ create macro participation_of_agents(at_least, hours, as_of) as table
 
     nearest as (
         select source, agent_id, joined_at, max(left_at) over (
-            partition by source, agent_id order by joined_at, left_at rows unbounded preceding
+            -- By range: stays cut at from_time share one joined_at, and the join may take any of them.
+            partition by source, agent_id order by joined_at range unbounded preceding
         ) as left_at
         from stays
     ),
@@ -259,6 +266,8 @@ create macro sessions_participated(hours, as_of) as table
     left join attributed as p on a.source = p.source and a.agent_id = p.agent_id
     left join observed as o on a.source = o.source and a.agent_id = o.agent_id
     left join marts.dim_agents as d on a.source = d.source and a.agent_id = d.agent_id
+    -- Where no day is read, nothing else looks at the hours.
+    where hours_before(hours, as_of) is not null
     order by a.source, a.agent_id;
 
 -- Time in at least so many interactions at once in the last hours before as_of, by the timeline's work items; where
@@ -293,5 +302,6 @@ create macro time_with_sessions(at_least, hours, as_of) as table
     inner join intermediate.int_source_signals as g on a.source = g.source
     left join counted as c on a.source = c.source and a.agent_id = c.agent_id
     left join participation_of_agents(at_least, hours, as_of) as p on a.source = p.source and a.agent_id = p.agent_id
-    where a.first_seen_at < as_of::timestamptz
+    -- Where no day is read, nothing else looks at the hours.
+    where a.first_seen_at < as_of::timestamptz and hours_before(hours, as_of) is not null
     order by a.source, a.agent_id;

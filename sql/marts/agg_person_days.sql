@@ -35,7 +35,7 @@ select
     s.person_id,                                  -- the person, as the roster names them
     s.agents,                                     -- the person's agents that have rows on the day
     (available_us + handling_us + wrap_up_us + not_ready_us) / 1e6 as staffed_seconds, -- signed in as any agent, in seconds
-    case when gives_available then available_us / 1e6 end as available_seconds, -- ready and handling none, in seconds
+    case when gives_available then available_us / 1e6 end as available_seconds, -- ready and handling none, in seconds; where a source does not tell handling: ready, working or not
     case when gives_handling then handling_us / 1e6 end as handling_seconds, -- handling at least one interaction as any agent, in seconds; NULL where a source does not tell
     case when gives_wrap_up then wrap_up_us / 1e6 end as wrap_up_seconds, -- after-contact work, in seconds; NULL where no source tells
     not_ready_us / 1e6 as not_ready_seconds,      -- signed in but not accepting work, in seconds

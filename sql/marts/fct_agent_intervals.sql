@@ -35,7 +35,7 @@ select
     b.agent_id,                                   -- the vendor's id of the agent
     b.interval_start,                             -- start of the quarter of an hour, UTC
     (available_us + handling_us + wrap_up_us + not_ready_us) / 1e6 as staffed_seconds, -- signed in, in seconds
-    case when gives_available then available_us / 1e6 end as available_seconds, -- ready and handling none, in seconds
+    case when gives_available then available_us / 1e6 end as available_seconds, -- ready and handling none, in seconds; where a source does not tell handling: ready, working or not
     case when gives_handling then handling_us / 1e6 end as handling_seconds, -- handling at least one interaction, in seconds
     case when gives_wrap_up then wrap_up_us / 1e6 end as wrap_up_seconds, -- after-contact work, in seconds; NULL where the source does not tell
     not_ready_us / 1e6 as not_ready_seconds,      -- signed in but not accepting work, in seconds
@@ -45,8 +45,8 @@ select
     case when gives_load then load_us / 1e6 end as load_seconds, -- load in items × seconds
     case when gives_capacity then capacity_us / 1e6 end as capacity_seconds, -- capacity in items × seconds while available or handling
     case when gives_load then work_item_us / 1e6 end as work_item_seconds, -- interactions × seconds: two chats for a minute are 120
-    coalesce(sent.n, 0)::bigint as transfers_out, -- transfers the agent initiated in the bucket
-    coalesce(received.n, 0)::bigint as transfers_in, -- transfers that reached the agent in the bucket
+    case when gives_transfers then coalesce(sent.n, 0)::bigint end as transfers_out, -- transfers the agent initiated in the bucket; NULL where the source tells of none
+    case when gives_transfers then coalesce(received.n, 0)::bigint end as transfers_in, -- transfers that reached the agent in the bucket; NULL likewise
     coalesce(signed_in.n, 0)::bigint as logins,   -- sign-ins in the bucket
     case when gives_available and gives_handling then uncertainty_us / 1e6 end as uncertainty_seconds -- of the seconds observed, so many at most were truly of another kind: working, available or neither
 from intermediate.int_agent_buckets as b

@@ -1,5 +1,5 @@
 -- Sign-ins, from first to last record, across midnight.
--- CxEngage reports no sign-out: a closed record without successor ends its session. Elsewhere a sign-out is reported.
+-- Without a record of the sign-out, a closed record that names no successor ends its session.
 -- grain: source, session_id
 -- check known_end: ended_by in ('reported', 'derived', 'replaced', 'open', 'unknown')
 -- check ends_after_start: logged_out_at is null or logged_out_at >= logged_in_at

@@ -9,10 +9,7 @@
 -- check known_evidence: evidence in ('reported', 'derived', 'carried', 'none') and (evidence = 'none') = (state = 'unobserved')
 -- check session_known: session_id is not null or state in ('offline', 'unobserved')
 with clock as (
-    select source, max(observed_until) as observed_until, max(uncertainty_seconds) as uncertainty_seconds
-    from ops.feed_clock
-    where state_bearing
-    group by source
+    select source, observed_until, uncertainty_seconds from intermediate.int_observed_until
 ),
 
 gaps as (
@@ -93,6 +90,8 @@ held as not materialized (
             when ended_at is not null then least(ended_at, following_started_at)
             -- Until it is fetched again, an open record ends at the session's next one; where records only begin, always.
             when session_goes_on or is_watched then least(following_started_at, held_until)
+            -- Who is signed out stays so until they sign in: nothing has to repeat it.
+            when state = 'offline' then least(held_until, following_started_at, greatest(next_session_at, started_at))
             else least(open_until, held_until, following_started_at, greatest(next_session_at, started_at))
         end as state_ended_at,
         case when ended_at < observed_until then

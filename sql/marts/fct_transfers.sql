@@ -7,20 +7,21 @@
 -- check known_kind: kind in ('blind', 'consult', 'unknown')
 -- check ends_after_start: completed_at is null or completed_at >= started_at
 -- check hops_from_one: hop >= 1
-with chains as (
-    select *,
-        row_number() over chain as hop,
-        array_agg(from_agent_id) over (
-            partition by source, interaction_id order by started_at, completed_at, transfer_id
-            rows between unbounded preceding and current row
-        ) as senders,
+with placed as (
+    select *, row_number() over chain as place, array_agg(from_agent_id) over chain as senders,
         -- A queue may bear the number of an agent.
-        array_agg(case when to_kind = 'agent' then to_id end) over (
-            partition by source, interaction_id order by started_at, completed_at, transfer_id
-            rows between unbounded preceding and 1 preceding
-        ) as receivers
+        array_agg(case when to_kind = 'agent' then to_id end) over chain as receivers
     from intermediate.int_transfers
-    window chain as (partition by source, interaction_id order by started_at, completed_at, transfer_id)
+    window chain as (
+        partition by source, interaction_id order by started_at, completed_at, transfer_id rows unbounded preceding
+    )
+),
+
+chains as (
+    select *, min(place) over (
+        partition by source, interaction_id order by started_at range between interval 7 days preceding and current row
+    ) as first_place
+    from placed
 )
 
 select
@@ -34,9 +35,9 @@ select
     completed_at,                                 -- when the receiver had it; NULL while in flight
     (epoch_us(completed_at) - epoch_us(started_at)) / 1e6 as seconds, -- from initiation to completion, in seconds
     kind,                                         -- blind, consult or unknown; CxEngage does not say
-    hop,                                          -- place in the interaction's chain, from 1
+    place - first_place + 1 as hop,               -- place in the interaction's chain, from 1
     to_kind = 'agent' and (
-        list_contains(senders, to_id) or coalesce(list_contains(receivers, to_id), false)
+        list_contains(senders[first_place:place], to_id) or list_contains(receivers[first_place:place - 1], to_id)
     ) as is_return                                -- goes back to an agent who already had it
 from chains
 where started_at >= $partition_start and started_at < $partition_end

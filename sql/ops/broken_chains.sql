@@ -17,12 +17,15 @@ with records as (
 ),
 
 broken as (
-    select source, agent_id, ended_at as missing_from, following_started_at as missing_until, next_record_id as missing_id
+    select source, agent_id, ended_at as broken_at, following_started_at as missing_until, next_record_id as missing_id,
+        -- A chain that broke on the day before has its row there, up to midnight, and one here once it is taken up again.
+        greatest(ended_at, $partition_start) as missing_from
     from records
-    where next_record_id is not null and ended_at >= $partition_start and ended_at < $partition_end
+    where next_record_id is not null and ended_at < $partition_end
+        and (ended_at >= $partition_start or following_started_at > $partition_start)
         and coalesce(following_started_at > ended_at, true)
     union all
-    select source, agent_id, following_logged_in_at, following_started_at, following_session_id
+    select source, agent_id, following_logged_in_at, following_started_at, following_session_id, following_logged_in_at
     from records
     where not session_goes_on and following_logged_in_at < following_started_at
 ),
@@ -34,7 +37,7 @@ clock as (
 select
     b.source,                                     -- name of the source in sources.yaml
     b.agent_id,                                   -- the vendor's id of the agent
-    b.missing_from,                               -- start of the absent record
+    b.missing_from,                               -- start of the absent record; midnight where it began on the day before
     min(b.missing_until) as missing_until,        -- start of the agent's next record on the day; NULL when there is none yet
     min(b.missing_id) as missing_id               -- id of the absent record; of the session when its beginning is absent
 from broken as b
@@ -42,11 +45,11 @@ inner join clock as c on b.source = c.source
 where b.missing_from < c.observed_until
     -- What was not fetched is missing for that reason, and listed in ops.feed_coverage.
     and exists (
-        select 1 from intermediate.int_feed_gaps as d where d.source = b.source and d.date = b.missing_from::date
+        select 1 from intermediate.int_feed_gaps as d where d.source = b.source and d.date = b.broken_at::date
     )
     and not exists (
         select 1 from intermediate.int_feed_gaps as g
-        where g.source = b.source and b.missing_from >= g.gap_start and b.missing_from < g.gap_end
+        where g.source = b.source and b.broken_at >= g.gap_start and b.broken_at < g.gap_end
     )
 group by b.source, b.agent_id, b.missing_from
 order by b.source, b.agent_id, b.missing_from

@@ -20,7 +20,7 @@ rejected as (
     select c.source, c.feed, count(*) as rejects_7d
     from clock as c
     inner join ops.rejects as r on c.source = r.source and c.feed = r.feed
-    where r.date >= (c.vendor_now - interval 7 days)::date
+    where r.date >= timezone('UTC', c.vendor_now - interval 7 days)::date
     group by c.source, c.feed
 ),
 

@@ -4,7 +4,7 @@
 -- column source (text) Source: name of the source in sources.yaml
 -- column agents (count) Agents: agents who were signed in at some time
 -- column staffed_seconds (seconds) Staffed: signed in: available, handling, wrap-up or not ready
--- column available_seconds (seconds) Available: ready and handling none; empty where the source does not tell
+-- column available_seconds (seconds) Available: ready and handling none; of a source that does not tell handling: ready, working or not
 -- column handling_seconds (seconds) Handling: handling at least one interaction; empty where the source does not tell
 -- column wrap_up_seconds (seconds) Wrap-up: after-contact work; empty where the source does not tell
 -- column not_ready_seconds (seconds) Not ready: signed in but not accepting work
@@ -14,7 +14,7 @@
 -- column occupancy_high (ratio) Occupancy, at most: what the evidence allows at most; unobserved time was all work
 -- column occupancy_of_staffed (ratio) Occupancy of staffed: (handling + wrap-up) / staffed
 -- column coverage (ratio) Coverage: share of the time that was observed
--- column transfers_out (count) Transfers out: transfers initiated
+-- column transfers_out (count) Transfers out: transfers initiated; empty where the source tells of none
 -- column transfers_in (count) Transfers in: transfers received
 with summed as (
     select q.team, q.source, count(distinct q.agent_id) filter (q.staffed_seconds > 0) as agents,

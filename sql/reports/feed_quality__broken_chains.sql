@@ -3,7 +3,7 @@
 -- column source (text) Source: name of the source in sources.yaml
 -- column agent_id (text) Agent id: the vendor's id of the agent
 -- column agent_name (text) Agent: latest name that the vendor gave
--- column missing_from (time) From: start of the absent record
+-- column missing_from (time) From: start of the absent record; midnight where it began on the day before
 -- column missing_until (time) To: start of the agent's next record; empty where there is none yet
 -- column missing_id (text) Absent record: id of the absent record, or of the session whose beginning is absent
 select b.source, b.agent_id, a.agent_name, b.missing_from, b.missing_until, b.missing_id

@@ -10,7 +10,7 @@
 -- column occupancy_low (ratio) Occupancy, at least: what the evidence allows at least
 -- column occupancy_high (ratio) Occupancy, at most: what the evidence allows at most
 -- column coverage (ratio) Coverage: share of the time that was observed
--- column transfers (count) Transfers: transfers initiated
+-- column transfers (count) Transfers: transfers initiated; empty where no source tells of any
 with reached as (
     select source, timezone($zone, time_bucket(interval 15 minutes, max(observed_until))) as until
     from ops.feed_clock

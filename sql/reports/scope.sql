@@ -35,7 +35,13 @@ create or replace temp table report_coverage as
     from ops.feed_coverage
     where date between utc_day($from_time) and utc_day($to_time)
         and window_end > $from_time::timestamptz and window_start < $to_time::timestamptz
-        and ($sources::varchar[] is null or list_contains($sources::varchar[], source));
+        and ($sources::varchar[] is null or list_contains($sources::varchar[], source))
+        -- What was seen elsewhere says nothing of these agents; of agents who are not found anything may.
+        and (
+            $agents::varchar[] is null
+            or source in (select source from report_agents)
+            or not exists (select 1 from report_agents)
+        );
 
 -- Transfers initiated on the day by these agents; without a choice of agents also those of agents who have no row.
 create or replace temp table report_transfers as

@@ -4,7 +4,7 @@
 -- column agent_id (text) Agent id: the vendor's id of the agent
 -- column agent_name (text) Agent: name as the roster has it, else the vendor
 -- column team (text) Team: team on the day as the roster has it, or (no team)
--- column transfers_out (count) Transfers out: transfers the agent initiated
+-- column transfers_out (count) Transfers out: transfers the agent initiated; empty where the source tells of none
 -- column returned (count) Returned: of these, to an agent who had the interaction before
 -- column transfers_in (count) Transfers in: transfers that reached the agent
 -- column handled (count) Interactions: distinct interactions the agent took part in; empty where the source names none
@@ -31,9 +31,9 @@ handled as (
 )
 
 select a.source, a.agent_id, a.agent_name, a.team,
-    coalesce(s.transfers_out, 0)::bigint as transfers_out,
-    coalesce(s.returned, 0)::bigint as returned,
-    coalesce(r.transfers_in, 0)::bigint as transfers_in,
+    case when g.gives_transfers then coalesce(s.transfers_out, 0)::bigint end as transfers_out,
+    case when g.gives_transfers then coalesce(s.returned, 0)::bigint end as returned,
+    case when g.gives_transfers then coalesce(r.transfers_in, 0)::bigint end as transfers_in,
     case when g.gives_participation then coalesce(h.handled, 0)::bigint end as handled,
     case when g.gives_participation then coalesce(h.transferred, 0)::bigint end as transferred,
     case when g.gives_participation then transfer_rate(h.transferred, h.handled) end as transfer_rate,

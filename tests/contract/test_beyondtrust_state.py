@@ -273,6 +273,14 @@ def test_a_refusal_in_the_midst_is_kept_and_ends_the_connection(fake: FakeApplia
     assert not error.lasting
 
 
+def test_an_appliance_that_says_our_token_back_does_not_make_us_log_it(fake: FakeAppliance) -> None:
+    """The token would stand in the log, in `shiftbook sources`, and in the lake as the reason of a gap."""
+    said = b'{"success":false,"error":"the token token-0 has run out"}\n'
+    error, heard = ended(client(fake), lambda: fake.say(said))
+    assert (fake.tokens, heard.lines[-1]) == (["token-0"], said)
+    assert "the token *** has run out" in heard.events[-1][2] == str(error)
+
+
 def test_a_pong_proves_watching_up_to_its_ping(fake: FakeAppliance) -> None:
     """A quiet night would count as unobserved, or a time be claimed that the answer says nothing of."""
     heard = listen(client(fake), lambda one: sum(name == "alive" for name, _, _ in one.events) >= 2)

@@ -18,7 +18,6 @@ from assets.huawei.cms import CmsHistoryClient
 from assets.huawei.cms_live import CmsStatusClient
 from assets.huawei.config import HuaweiConfig
 from assets.huawei.gateway import GatewayClient
-from assets.kore import session
 from assets.kore.client import KoreClient
 from assets.kore.config import KoreConfig
 from assets.live import LiveClient
@@ -41,9 +40,8 @@ KORE_WAYS = [
 ]
 
 
-def kore_client(kore: KoreServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KoreClient:
+def kore_client(kore: KoreServer) -> KoreClient:
     """A client of the simulated account, with a budget of its own."""
-    monkeypatch.setattr(session, "pace_dir", lambda: tmp_path)
     environ = {"APP": kore.app_id, "SECRET": kore.client_secret}
     keys = {
         "name": "kore_in",
@@ -90,12 +88,10 @@ def watch(client: LiveClient, enough: Callable[[Notes], bool]) -> Notes:
 
 
 @pytest.mark.parametrize("way", KORE_WAYS)
-def test_kores_updates_are_fetched_whole(
-    kore: KoreServer, way: KoreDialect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kores_updates_are_fetched_whole(kore: KoreServer, way: KoreDialect) -> None:
     """One side would have misread the documents about tokens, windows or envelopes."""
     kore.set_dialect(way)
-    client = kore_client(kore, tmp_path, monkeypatch)
+    client = kore_client(kore)
     got: set[tuple[str, ...]] = set()
     for hour in range(12):
         fetched = client.fetch(Window(MIDNIGHT + timedelta(hours=hour), MIDNIGHT + timedelta(hours=hour + 1)))
@@ -109,9 +105,9 @@ def test_kores_updates_are_fetched_whole(
     assert {tuple(row[name] for name in NAMES) for row in true} <= got
 
 
-def test_kores_account_is_found_well(kore: KoreServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kores_account_is_found_well(kore: KoreServer) -> None:
     """The doctor would find fault with a healthy account, or none with a wrong zone."""
-    client = kore_client(kore, tmp_path, monkeypatch)
+    client = kore_client(kore)
     assert [probe.name for probe in client.probe() if not probe.ok] == ["clock"]
     kore.set_dialect(KoreDialect(rate_per_minute=FREE, event_zone="Asia/Kolkata"))
     assert "event_timezone" in {probe.name for probe in client.probe() if not probe.ok}

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -84,6 +85,17 @@ def test_a_reply_that_failed_is_kept_and_asked_for_more_rarely() -> None:
     assert "0300001" in notes.reasons[0]
     assert len(vendor.paths("byagentids")) <= 4
     assert b"0300001" in notes.pages[-1].payload
+
+
+def test_a_limit_of_requests_is_kept() -> None:
+    """If this fails, CC-CMS is asked more often than somebody allowed for its sake."""
+    vendor, began = Vendor({AGENTS: [listed(*range(1, 9))], STATUS: [rows()]}), time.monotonic()
+    play(
+        vendor,
+        lambda url: CmsStatusClient(config(url, cms=cms(), max_requests_per_minute=1200), 1),
+        lambda notes: len(notes.pages) >= 8,
+    )
+    assert len(vendor.asked) - 1 <= (time.monotonic() - began) / 0.05
 
 
 def test_wrong_keys_end_listening_and_stay_secret() -> None:

@@ -12,7 +12,7 @@ import pytest
 from assets.capture import CaptureError, capture
 from assets.config import Origin
 from assets.http import Clock, PermanentError, TransientError
-from assets.kore import AGENT_ACTIVITY, session
+from assets.kore import AGENT_ACTIVITY
 from assets.kore.client import KoreClient
 from assets.kore.config import KoreConfig
 from assets.windows import Window
@@ -47,9 +47,8 @@ def twice_a_minute(until: datetime) -> list[tuple[datetime, str, str, str]]:
 
 
 @pytest.fixture
-def make(vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Clients of it that do not wait between tries, with budgets of their own."""
-    monkeypatch.setattr(session, "pace_dir", lambda: tmp_path / "pace")
     monkeypatch.setattr("assets.http.Clock", Hasty)
     with serving(vendor) as address:
         yield lambda **changes: KoreClient(config(address, **changes))
@@ -134,6 +133,27 @@ def test_the_rate_limit_is_known_by_its_text(vendor: Vendor, make: Make, status:
         make().fetch(HOUR)
     assert failure.value.status == 429
     assert f"answered {status}" in str(failure.value)
+
+
+def test_the_present_waits_behind_no_backfill(make: Make, tmp_path: Path) -> None:
+    """If this fails, the recorder stands still for as long as a backfill has used up the account's minute."""
+
+    def used() -> set[str]:
+        return {path.name.rpartition("-")[2] for path in (tmp_path / "pace").iterdir()}
+
+    client = make()
+    now = client.vendor_now()
+    client.fetch(Window(now - timedelta(seconds=90), now - timedelta(seconds=60)))
+    assert used() == {"live"}
+    client.fetch(HOUR)
+    assert used() == {"live", "past"}
+
+
+def test_a_token_is_dated_by_the_vendors_clock_in_both_shares(make: Make) -> None:
+    """If this fails, a machine whose clock is wrong captures the present, and is refused the past."""
+    client = make()
+    client._asker("live").drift_seconds = -7200.0
+    assert client._asker("past").drift_seconds == -7200.0
 
 
 @pytest.mark.parametrize(("changes", "way_out"), [({"secret": "x" * 40}, "client_secret"), ({"app": "other"}, "scope")])

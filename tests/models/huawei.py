@@ -13,7 +13,14 @@ RECORDS = "intermediate.int_huawei_records"
 
 def feed_clock(feed: str) -> dict[str, Any]:
     """A configured feed of a Huawei source, polled every five seconds."""
-    return {**clock(), "source": "hw", "vendor": "huawei", "feed": feed, "sample_seconds": STEP}
+    return {
+        **clock(),
+        "source": "hw",
+        "vendor": "huawei",
+        "feed": feed,
+        "sample_seconds": STEP,
+        "hold_seconds": 2 * STEP,
+    }
 
 
 def delivery(**fields: Any) -> dict[str, Any]:

@@ -16,16 +16,22 @@ PRESENT = "huawei__cms_status"
 HISTORY = "huawei__cms_history"
 STATE = "beyondtrust__state"
 ARCHIVE = "beyondtrust__archive"
+COMMAND = "beyondtrust__command"
 SESSIONS = "beyondtrust__sessions"
 TWO = [{"a": 1}, {"a": 2}]
 CHANGE = {"insert": {"queue": {"1": {}, "2": {}}}, "delete": {"team": ["1"]}}
+LINE = json.dumps(CHANGE).encode()
+EVENTS = {"archive_type": "event", "request": "POST /x generate_report=Archive&type=event&index=1"}
+
+
+_STAGED = ("kind", "element", "archive_type", "row_id", "reject_reason", "reject_payload")
 
 
 def lost(feed: str, payload: bytes | Any, *staged: int, **fields: Any) -> Tables:
     """A page, and the numbers of the records of it that were staged."""
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     place = {"source": "x", "segment": "seg", "sequence": 0, "window_start": at("08:00")}
-    kept = {name: fields.pop(name) for name in ("kind", "archive_type") if name in fields}
+    kept = {name: fields.pop(name) for name in _STAGED if name in fields}
     return {
         f"raw.{feed.replace('__', '_')}": [{**place, "payload": body, "status": 200, **fields}],
         f"staging.stg_{feed}": [{**place, "record": record, **kept} for record in staged],
@@ -38,6 +44,9 @@ LOST: dict[str, list[Tables]] = {
         lost(CX, {"results": TWO}, 1, 2, 3),
         lost(CX, {"results": TWO}),
         lost(CX, b"\xff"),
+    ],
+    f"staging.stg_{CX}.starts_once": [
+        {f"staging.stg_{CX}": [{"source": "cx", "event_id": "e", "started_at": at(t)} for t in ("08:00", "08:01")]}
     ],
     f"staging.stg_{CX_SUMS}.holds_every_sum": [
         lost(CX_SUMS, {"results": TWO}, 1),
@@ -63,11 +72,20 @@ LOST: dict[str, list[Tables]] = {
     ],
     f"staging.stg_{STATE}.holds_every_change": [lost(STATE, CHANGE, 1, 2), lost(STATE, b"{")],
     f"staging.stg_{ARCHIVE}.holds_every_change": [
-        lost(ARCHIVE, body, 1, 2, archive_type="event", request="POST /x generate_report=Archive&type=event&index=1")
-        for body in (CHANGE, b"{}\n{\n{\n{")
+        lost(ARCHIVE, CHANGE, 1, 2, kind="insert", row_id="1", **EVENTS),
+        lost(ARCHIVE, CHANGE, 1, 2, 3, 4, kind="insert", row_id="1", **EVENTS),
+        lost(ARCHIVE, b"{}\n{\n{\n{", 1, 2, reject_reason="no object", reject_payload="{", **EVENTS),
+        # One line of three changes is rejected, and the other is lost.
+        lost(ARCHIVE, b"\n".join([LINE, LINE]), 1, reject_reason="no time", reject_payload=LINE.decode(), **EVENTS),
     ],
     f"staging.stg_{SESSIONS}.holds_every_session": [
         lost(SESSIONS, b'<session_list><session lsid="1"/><session></session></session_list>', 1, kind="session")
+    ],
+    f"staging.stg_{COMMAND}.holds_every_element": [
+        lost(COMMAND, b'<logged_in_reps><rep id="5"/><rep id="6"></rep></logged_in_reps>', 1, element="rep"),
+        lost(COMMAND, b"<support_teams><support_team><members><representative id='5'/></members></support_team>"
+             b"</support_teams>", 1, element="support_team"),
+        lost(COMMAND, b"<connected_clients><connected_representative/></connected_clients>"),
     ],
     "intermediate.int_agent_records.holds_every_staged_record": [
         {

@@ -9,7 +9,7 @@ import duckdb
 from orchestration.settings import sql_dir
 from tests.models.workbench import Rows, Workbench, at
 
-GIVES = ("available", "handling", "wrap_up", "load", "capacity", "participation", "idle_flag")
+GIVES = ("available", "handling", "wrap_up", "load", "capacity", "participation", "transfers", "idle_flag")
 QUARTER = timedelta(minutes=15)
 
 Row = Mapping[str, Any]

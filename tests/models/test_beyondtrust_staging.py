@@ -67,6 +67,13 @@ def test_truncations_and_replies_are_rows_of_their_own(bench: Workbench) -> None
     ]
 
 
+def test_half_a_character_in_a_name_costs_no_message(bench: Workbench) -> None:
+    """If this fails, everybody whom a message tells of is lost with the one whose name was cut."""
+    message = change(insert={"representative": {"12": {"public_display_name": "?"}, "13": {}}})
+    rows = stage(bench, STATE, [page(json.dumps(message).encode().replace(b'"?"', rb'"Ann \ud83d"'))])
+    assert rows.pick("row_id", "fields") == [("12", '{"public_display_name":"Ann \ufffd"}'), ("13", "{}")]
+
+
 def test_the_unreadable_part_of_a_message_is_rejected_alone(bench: Workbench) -> None:
     """If this fails, one odd row takes a full copy with it."""
     message = change(insert={"queue": {"7": {}, "8": 5}, "x": [1]}, delete=["9"])

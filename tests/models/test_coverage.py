@@ -1,7 +1,7 @@
 """What was looked at: windows, gaps, broken chains and coverage, and the feeds' own log and health."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -223,6 +223,36 @@ def test_a_broken_chain_beyond_the_vendors_memory_is_lost(bench: Workbench) -> N
     assert rows.pick("window_start", "status") == [("09:00", "lost")]
 
 
+def test_a_chain_that_broke_before_midnight_is_missing_until_it_is_taken_up(bench: Workbench) -> None:
+    """If this fails, the windows after midnight count as observed while the agent does not, and are not asked again."""
+    staged = [
+        record("-1d 20:00", "-1d 23:50", next_event_id="lost"),
+        record("00:20", "02:00", logged_in_at="-1d 20:00"),
+    ]
+    days = [DAY - timedelta(days=1), DAY]
+    seen = [got("-1d 00:00", "00:00"), got("00:00", "24:00")]
+    chain = bench.chain(days, "", [clock(since="-1d 00:00")], attempts=seen, staged=staged)
+    rows = chain.rows("ops.broken_chains")
+    assert rows.pick("missing_from", "missing_until", "missing_id") == [
+        ("-1d 23:50", None, "lost"),
+        ("00:00", "00:20", "lost"),
+    ]
+    assert [row["date"] for row in rows] == days
+    marked = chain.rows("ops.feed_coverage", "reason = 'broken_chain'")
+    assert marked.pick("window_start") == ["-1d 23:50", "00:00", "00:10"]
+    unseen = chain.rows("marts.fct_agent_timeline", "state = 'unobserved'").pick("started_at", "ended_at")
+    assert unseen[1:] == [("-1d 23:50", "00:00"), ("00:00", "00:20")]
+
+
+def test_a_chain_that_broke_in_a_gap_before_midnight_is_not_listed_after_it(bench: Workbench) -> None:
+    """If this fails, an outage over midnight is reported once per agent."""
+    staged = [record("-1d 20:00", "-1d 23:50", next_event_id="unfetched"), record("00:20", logged_in_at="-1d 20:00")]
+    seen = [got("-1d 00:00", "-1d 23:40"), got("00:00", "24:00")]
+    clocks = [clock(since="-1d 00:00")]
+    chain = bench.chain([DAY - timedelta(days=1), DAY], "", clocks, attempts=seen, staged=staged)
+    assert chain.rows("ops.broken_chains") == []
+
+
 def test_open_segments_reach_to_the_last_reply_that_showed_them(bench: Workbench) -> None:
     """If this fails, an open state ends at its first delivery, or runs past its last."""
     log = [
@@ -257,6 +287,19 @@ def test_health_lists_every_feed_also_one_that_never_answered(bench: Workbench) 
         ("cx", "24:00", 0.0, 0, 2.0),
         ("dead", None, 0.0, 0, None),
     ]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_health_counts_rejects_of_utc_days_whatever_the_readers_zone(bench: Workbench, zone: str) -> None:
+    """If this fails, two readers of one warehouse see different figures."""
+    today = datetime.now(UTC).date()
+    given = [{"source": "cx", "feed": "agent_states", "date": today - timedelta(days=n)} for n in range(12)]
+    counts = []
+    for reader in ("UTC", zone):
+        bench.connection.execute(f"set timezone = '{reader}'")
+        counts += bench.run("ops.source_health", None, rejects=given).pick("rejects_7d")
+    bench.connection.execute("set timezone = 'UTC'")
+    assert counts[0] == counts[1]
 
 
 def test_health_tells_the_last_error_only_while_it_lasts(bench: Workbench) -> None:

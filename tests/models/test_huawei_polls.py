@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.models.huawei import cms, cms_polled, poll, polled, polls
+from tests.models.huawei import STEP, cms, cms_polled, feed_clock, poll, polled, polls
 from tests.models.workbench import Workbench, at
 
 SPAN = ("started_at", "ended_at", "vendor_state")
@@ -22,7 +22,7 @@ def test_a_state_holds_until_the_sample_that_shows_another(bench: Workbench) -> 
     ]
 
 
-def test_a_boundary_is_uncertain_by_half_the_distance_to_the_sample_before(bench: Workbench) -> None:
+def test_a_boundary_is_uncertain_by_the_distance_to_the_sample_before(bench: Workbench) -> None:
     """If this fails, a figure seems more certain than it is."""
     found = polled(bench, [poll("08:00"), poll("08:00:08", 7)])
     assert found.pick("uncertainty_us", "is_derived") == [(2_500_000, True), (8_000_000, False)]
@@ -44,6 +44,21 @@ def test_twice_the_interval_without_a_sample_ends_a_state_at_the_last(
     found = polled(bench, rows)
     assert len(found) == expected
     assert found.pick("ended_at") == ([None] if expected == 1 else ["08:01", None])
+
+
+def test_a_state_holds_between_samples_as_far_apart_as_the_source_says(bench: Workbench) -> None:
+    """If this fails, hold_polls says one thing and the timeline another."""
+    rows = [*polls("08:00", "08:01"), *polls("08:01:20", "08:03")]
+    patient = {**feed_clock("agent_status"), "hold_seconds": 4 * STEP}
+    found = bench.run("intermediate.int_huawei_polled", stg_huawei__agent_status=rows, feed_clock=[patient])
+    assert found.pick(*SPAN, "uncertainty_us") == [("08:00", None, "4", 2_500_000)]
+    rows = [
+        {**cms("08:00", 1, 4294967295), "received_at": row["received_at"], "requested_at": row["received_at"]}
+        for row in rows
+    ]
+    patient = {**feed_clock("cms_status"), "hold_seconds": 4 * STEP}
+    found = bench.run("intermediate.int_huawei_cms_polled", stg_huawei__cms_status=rows, feed_clock=[patient])
+    assert found.pick(*SPAN) == [("08:00", None, "1")]
 
 
 def test_talking_is_handling_whatever_the_code(bench: Workbench) -> None:

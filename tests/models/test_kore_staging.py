@@ -17,6 +17,13 @@ ON_ITS_DAY = {
 }
 
 
+def test_half_a_character_costs_no_reply(bench: Workbench) -> None:
+    """If this fails, all updates of a reply are lost with the one whose code was cut."""
+    body = json.dumps(reply(vendor_update(ReasonCode="?"), vendor_update(AgentId="bob"))).encode()
+    rows = stage(bench, body.replace(b'"?"', rb'"\udc00"'))
+    assert rows.pick("agent_id", "reason_code") == [("ann", "\ufffd"), ("bob", "1")]
+
+
 def test_the_vendor_pages_own_sample_is_read(bench: Workbench) -> None:
     """If this fails, a field of the vendor's documented update does not reach the staged row."""
     [row] = stage(bench, SAMPLE, **ON_ITS_DAY)

@@ -159,3 +159,13 @@ def test_what_cannot_be_answered_is_an_error(bench: Workbench, grain: str, zone:
     start, end = "timestamptz '2026-11-03 00:00:00+00'", "timestamptz '2026-11-04 00:00:00+00'"
     with pytest.raises(duckdb.Error, match=message):
         ask(bench, f"agent_intervals({grain}, {zone}, {start}, {end})", intervals=quarters(told("08:00", "09:00")))
+
+
+@pytest.mark.parametrize(("bound", "word"), [("timestamptz '-infinity'", "-infinity"), ("null", "NULL")])
+@pytest.mark.parametrize("name", ["from_time", "to_time"])
+def test_bounds_that_are_no_instants_are_an_error(bench: Workbench, name: str, bound: str, word: str) -> None:
+    """If this fails, all of time has no intervals, and nobody says why."""
+    sound = {"from_time": "timestamptz '2026-11-03 00:00:00+00'", "to_time": "timestamptz '2026-11-04 00:00:00+00'"}
+    bounds = ", ".join({**sound, name: bound}.values())
+    with pytest.raises(duckdb.Error, match=f"{name} is an instant, not {word}"):
+        ask(bench, f"agent_intervals(15, 'UTC', {bounds})", intervals=quarters(told("08:00", "09:00")))

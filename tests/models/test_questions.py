@@ -75,8 +75,9 @@ def test_waiting_is_not_the_flag_that_the_vendor_calls_idle(bench: Workbench) ->
 def test_a_signal_that_a_source_does_not_give_is_null_for_each_of_its_agents(bench: Workbench) -> None:
     """Zero seconds and no sessions would look like agents without work."""
     day = told("08:00", "09:00", "offline")
-    rows = answer(bench, "idle_time(8, {at})", "10:00:00", day, lacks=["available", "idle_flag"])
-    assert rows.pick("idle_seconds", "vendor_idle_seconds", "observed_seconds") == [(None, None, 3600)]
+    for lacks in ("available", "handling"):
+        rows = answer(bench, "idle_time(8, {at})", "10:00:00", day, lacks=[lacks, "idle_flag"])
+        assert rows.pick("idle_seconds", "vendor_idle_seconds", "observed_seconds") == [(None, None, 3600)]
     rows = answer(bench, "sessions_participated(8, {at})", "10:00:00", day, lacks=["participation"])
     assert rows.pick("agent_id", "sessions", "observed_seconds") == [("ann", None, 3600)]
     rows = answer(bench, "time_with_sessions(1, 8, {at})", "10:00:00", day, lacks=["participation", *NO_COUNTS])
@@ -140,6 +141,20 @@ def test_work_that_no_feed_names_makes_the_count_unknown(bench: Workbench) -> No
         assert rows.pick("seconds") == [seconds]
 
 
+def test_stays_that_are_cut_at_the_same_instant_all_vouch_for_the_work(bench: Workbench) -> None:
+    """If this fails, a count is unknown only because the shorter of two interactions was looked at."""
+    busy, waiting = told("08:00", "09:01", "handling"), told("09:01", "09:05")
+    day = busy, waiting, told("09:05", "09:10", "handling"), told("09:10", "10:00")
+    for stays in (
+        [stay("i", "08:00", "09:10"), stay("j", "08:30", "09:01")],
+        [stay("i", "08:30", "09:01"), stay("j", "08:00", "09:10")],
+    ):
+        rows = answer(bench, "sessions_participated(1, {at})", "10:00:00", *day, stays=stays)
+        assert rows.pick("sessions") == [2]
+        rows = answer(bench, "time_with_sessions(1, 1, {at})", "10:00:00", *day, stays=stays, lacks=NO_COUNTS)
+        assert rows.pick("seconds") == [600]
+
+
 def test_time_in_sessions_at_once_follows_the_work_items(bench: Workbench) -> None:
     """Two chats at once are more than one; a supervisor asks for those who had at least so many."""
     day = (
@@ -173,6 +188,35 @@ def test_time_in_sessions_at_once_follows_participation_where_nothing_is_counted
         for least in (1, 2, 3)
     ]
     assert figures == [[7200], [600 + 1800], [300]]
+
+
+HOURS = ("time_in_state", "idle_time", "sessions_participated", "time_with_sessions")
+
+
+@pytest.mark.parametrize("macro", HOURS)
+@pytest.mark.parametrize(("hours", "word"), [("null", "NULL"), ("-0.5", "-0.5")])
+def test_hours_that_are_none_are_not_a_question(bench: Workbench, macro: str, hours: str, word: str) -> None:
+    """If this fails, a forgotten parameter is answered with zero seconds, which would be believed."""
+    least = "1, " if macro == "time_with_sessions" else ""
+    call = f"{macro}({least}{hours}, {{at}})"
+    with pytest.raises(duckdb.Error, match=f"hours is 0 or more, not {word}"):
+        answer(bench, call, "10:00:00", told("08:00", "09:00"))
+
+
+@pytest.mark.parametrize("macro", HOURS[1:])
+def test_hours_that_are_none_are_not_a_question_where_no_day_is_read(bench: Workbench, macro: str) -> None:
+    """If this fails, the same is answered with zero where the timeline has nothing to look at."""
+    least = "1, " if macro == "time_with_sessions" else ""
+    answer(bench, "idle_time(1, {at})", "10:00:00", told("08:00", "09:00"))
+    bench.give("marts.fct_agent_timeline", [])
+    with pytest.raises(duckdb.Error, match="hours is"):
+        bench.query(f"from {macro}({least}null, now())")
+
+
+def test_the_end_of_time_is_no_instant_to_ask_about(bench: Workbench) -> None:
+    """If this fails, a question without an end is answered with zero seconds."""
+    with pytest.raises(duckdb.Error, match="as_of is an instant, not infinity"):
+        answer(bench, "idle_time(8, timestamptz 'infinity')", "10:00:00", told("08:00", "09:00"))
 
 
 def test_no_sessions_at_once_is_not_a_question(bench: Workbench) -> None:

@@ -227,3 +227,18 @@ def test_signals_are_those_of_the_map_and_the_vendor(bench: Workbench) -> None:
         ("cx2", True, True, True, True),
         ("k", True, False, False, False),
     ]
+
+
+def test_transfers_are_known_of_sources_with_a_feed_that_tells_of_them(bench: Workbench) -> None:
+    """If this fails, Kore.ai and Huawei's polls show 0 transfers, as if nobody had handed anything over."""
+    feeds = {"cx": "agent_states", "k": "agent_activity", "hw": "agent_status", "bt": "command"}
+    clocks = [clock(source=source, feed=feed) for source, feed in feeds.items()]
+    clocks += [clock(source="hw2", feed=feed) for feed in ("agent_status", "cms_history")]
+    found = bench.run("intermediate.int_source_signals", None, feed_clock=clocks)
+    assert found.pick("source", "gives_transfers") == [
+        ("bt", False),
+        ("cx", True),
+        ("hw", False),
+        ("hw2", True),
+        ("k", False),
+    ]

@@ -140,6 +140,34 @@ def test_what_a_source_does_not_tell_is_empty(make: Make) -> None:
     assert any(name == "Not told" and "handling" in text for name, text in made.facts)
 
 
+def test_available_is_said_to_be_ready_where_nobody_tells_who_works(make: Make) -> None:
+    """If this fails, Kore.ai's agents, who may all be working, are reported as idle."""
+    signals = [{"source": "cx", "gives_available": True, "gives_handling": False, "gives_wrap_up": True}]
+    made = make("daily_operations", told("08:00", "09:00"), tables={"intermediate.int_source_signals": signals})
+    said = [text for name, text in made.facts if name == "Not told"]
+    assert said[0].startswith("cx does not tell handling from waiting: its available time is ready, working or not")
+    assert made.ready == ["cx"]
+    [table] = [table for table in made.tables if table.name == "agents"]
+    [column] = [column for column in table.columns if column.name == "available_seconds"]
+    assert "ready, working or not" in column.description
+
+
+def test_one_agents_report_is_about_them_alone(make: Make) -> None:
+    """If this fails, its title does not say whose it is, and a source that does not know them makes it incomplete."""
+    tables = {
+        "ops.feed_clock": [clock(), {**clock(), "source": "kore"}],
+        "ops.feed_coverage": [covered("00:00", "24:00"), covered("00:00", "12:00", "missing", source="kore")],
+    }
+    timeline = [*told("08:00", "09:00"), *told("08:00", "09:00", agent="bob")]
+    one = make("agent_timeline", timeline, tables=tables, agents=["ann"])
+    assert (one.title, one.complete, one.warnings) == ("Agent timeline of Ann 2026-11-03", True, [])
+    assert "kore" not in dict(one.facts)["Coverage"]
+    both = make("agent_timeline", timeline, tables=tables)
+    assert (both.title, both.complete) == ("Agent timeline 2026-11-03", False)
+    nobody = make("agent_timeline", timeline, tables=tables, agents=["cid"])
+    assert "kore" in dict(nobody.facts)["Coverage"]
+
+
 def test_a_local_day_is_cut_out_of_two_utc_days(make: Make) -> None:
     """If this fails, a report in another zone has hours of the day before."""
     timeline = [*told("-1d 20:00", "01:00"), *told("22:30", "24:00", "handling")]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.models.workbench import DAY, Rows, Workbench, clock, record, shift
+from tests.models.workbench import DAY, Rows, Workbench, attempt, clock, record, shift
 
 TABLE = "marts.fct_agent_sessions"
 COLUMNS = ("session_id", "logged_in_at", "logged_out_at", "seconds", "is_open", "ended_by")
@@ -66,6 +66,33 @@ def test_a_session_without_a_word_for_35_days_ended_at_an_unknown_time(bench: Wo
     """If this fails, somebody who left stays signed in for ever."""
     rows = sessions(bench, record("-36d 08:00"), days=[-36, 0])
     assert rows.pick("ended_by", "is_open") == [("unknown", False)]
+
+
+@pytest.mark.parametrize("until", [None, "+1d 08:00"], ids=["open", "closed"])
+def test_a_record_of_the_sign_out_ends_its_session_where_it_begins(bench: Workbench, until: str | None) -> None:
+    """If this fails, who went home in the evening is signed in all night, and their next day begins no session."""
+    night = {"session_id": "s", "logged_in_at": "08:00", "presence": "offline", "state": "offline"}
+    staged = [
+        record("08:00", "17:00", next_event_id="bye"),
+        record("17:00", until, event_id="bye", next_event_id=until and "+1d 08:00", **night),
+    ]
+    after = shift("+1d 08:00 ready", end="+1d 09:00", session_id="s2") if until else []
+    days = [DAY, DAY + timedelta(days=1)]
+    seen = [attempt("00:00", "24:00", "+1d 00:20"), attempt("+1d 00:00", "+1d 12:00", "+1d 12:00:15")]
+    made = bench.chain(days, "", [clock("+1d 12:00")], staged=[*staged, *after], attempts=seen)
+    rows = made.rows(TABLE)
+    assert rows.pick(*COLUMNS)[0] == ("s", "08:00", "17:00", 32400.0, False, "reported")
+    assert rows.pick("session_id") == ["s", *({row["session_id"] for row in after})]
+    timeline = made.rows("marts.fct_agent_timeline").pick("started_at", "ended_at", "state", "session_id")
+    # Who is not seen on a day has no rows on it.
+    morning = [("24:00", "+1d 08:00", "offline", None), ("+1d 08:00", "+1d 09:00", "available", "s2")]
+    assert timeline[1:5] == [
+        ("08:00", "17:00", "available", "s"),
+        ("17:00", "24:00", "offline", None),
+        *(morning if until else []),
+    ]
+    assert made.rows("marts.agg_agent_days").pick("logins", "last_logout_at")[0] == (1, "17:00")
+    assert made.rows("ops.broken_chains") == []
 
 
 def test_a_sign_in_before_its_first_record_is_the_vendors_login(bench: Workbench) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from orchestration.models import read_checks
+from orchestration.settings import sql_dir
 from tests.models.workbench import STAGED, Rows, Workbench, at
 
 SAMPLE = (Path(__file__).parent / "data" / "cxengage_agent_states_sample.txt").read_bytes().rstrip(b"\n")
@@ -159,6 +161,48 @@ def test_one_bad_page_leaves_the_others_of_its_segment(bench: Workbench) -> None
     """If this fails, one bad byte loses a whole window."""
     rows = stage(bench, reply(vendor_record()), b"\x80broken", reply(vendor_record(eventId="f")))
     assert sorted(rows.pick("sequence", "event_id", "record")) == [(0, "e", 1), (1, None, 0), (2, "f", 1)]
+
+
+@pytest.mark.parametrize(
+    ("entries", "state", "items"),
+    [
+        ([{}], "handling", None),
+        ([{"channels": None}, {"channels": {}}], "handling", None),
+        ([{"channels": {"sms": 0}}, {}], "available", 0),
+        ([{"channels": {"voice": 1}}, {"channels": {"email": 2}}], "handling", 3),
+    ],
+)
+def test_entries_without_counts_hide_no_handling(
+    bench: Workbench, entries: list[dict[str, Any]], state: str, items: int | None
+) -> None:
+    """If this fails, who is allocated shows as waiting where the tenant's entries count no interactions."""
+    capacity = [{"allocation": "allocated", "load": 0.0, "capacity": 1, **entry} for entry in entries]
+    staged = stage(bench, reply(vendor_record(presence="ready", allocation="allocated", capacity=capacity)))
+    found = bench.run("intermediate.int_agent_records", stg_cxengage__agent_states=staged)
+    assert found.pick("state", "work_items") == [(state, items)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (r"Ann \ud83d", "Ann \ufffd"),
+        (r"\uDE00 Ann \uD83D\uD83D\uDE00", "\ufffd Ann \ufffd\U0001f600"),
+        (r"C:\\ud800", r"C:\ud800"),
+        (r"A\u0000nn", "A\0nn"),
+        (r"\u202eAnn\u2066", "\u202eAnn\u2066"),
+    ],
+)
+def test_a_hostile_name_costs_nobody_their_records(bench: Workbench, sent: str, name: str) -> None:
+    """If this fails, one name that was cut amid a character loses the page of everybody, or another name is changed."""
+    body = json.dumps(reply(vendor_record(agentName="?"), vendor_record(eventId="f", agentName="Bob"), {})).encode()
+    raw = [page(body.replace(b'"?"', f'"{sent}"'.encode()))]
+    rows = bench.run(STAGED, cxengage_agent_states=raw)
+    assert rows.pick("event_id", "agent_name") == [("e", name), ("f", "Bob"), (None, None)]
+    assert rows[2]["reject_payload"] == "{}"
+    [check] = [c for c in read_checks(sql_dir(), bench.models.values())[STAGED] if c.name == "holds_every_record"]
+    bench.give("raw.cxengage_agent_states", raw)
+    bench.give(STAGED, rows)
+    assert bench.query(check.sql) == []
 
 
 def test_fields_of_an_unexpected_type_become_null_and_unknown_ones_are_passed_over(bench: Workbench) -> None:

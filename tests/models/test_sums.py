@@ -10,7 +10,7 @@ from tests.models.workbench import DAY, Rows, Workbench, at, attempt, clock, han
 
 BUCKETS = "intermediate.int_agent_buckets"
 SIGNALS = {"source": "cx"} | dict.fromkeys(
-    ("gives_available", "gives_handling", "gives_wrap_up", "gives_load", "gives_capacity"), True
+    ("gives_available", "gives_handling", "gives_wrap_up", "gives_load", "gives_capacity", "gives_transfers"), True
 )
 
 
@@ -127,6 +127,7 @@ def test_sums_are_in_seconds(bench: Workbench, table: str) -> None:
         ("gives_wrap_up", {"wrap_up_seconds"}),
         ("gives_load", {"load_seconds", "work_item_seconds"}),
         ("gives_capacity", {"capacity_seconds"}),
+        ("gives_transfers", {"transfers_out", "transfers_in"}),
     ],
 )
 def test_a_figure_whose_signal_is_not_given_is_null(
@@ -134,7 +135,8 @@ def test_a_figure_whose_signal_is_not_given_is_null(
 ) -> None:
     """If this fails, what a source cannot tell shows as zero, or a figure that it can tell is missing."""
     [row] = built(bench, table, **{signal: False})
-    assert {name for name, value in row.items() if name.endswith("_seconds") and value is None} == columns
+    sums = [name for name in row if name.endswith("_seconds") or name.startswith("transfers_")]
+    assert {name for name in sums if row[name] is None} == columns
 
 
 def test_wrap_up_is_null_for_the_whole_source_until_a_word_is_mapped_to_it(bench: Workbench) -> None:

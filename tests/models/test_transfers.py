@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestration.settings import sql_dir
 from tests.models.workbench import DAY, Rows, Workbench, at, handed, record
 
@@ -265,3 +267,14 @@ def test_pairs_sum_the_days_transfers(bench: Workbench) -> None:
 def test_participation_has_its_columns_and_no_rows(bench: Workbench) -> None:
     """CxEngage names no interaction; if this fails, joinings are invented, or the public table is gone."""
     assert bench.run("marts.fct_participation") == []
+
+
+@pytest.mark.parametrize(("first", "expected"), [("-7d 08:10", (3, True)), ("-7d 08:09:59.999999", (2, False))])
+def test_the_last_seven_days_end_at_the_transfer(bench: Workbench, first: str, expected: tuple[int, bool]) -> None:
+    """If this fails, a hop depends on how late in its day it was."""
+    earlier = passed("ann", "bob", first), passed("bob", "cat", "-7d 23:00")
+    rows = facts(
+        bench,
+        [*earlier, passed("cat", "ann", "08:10", transfer_id="b"), passed("dan", "eve", "08:10", transfer_id="c")],
+    )
+    assert rows.pick("hop", "is_return") == [expected, (expected[0] + 1, False)]

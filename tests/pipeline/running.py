@@ -6,8 +6,9 @@ import re
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from orchestration.settings import Settings
@@ -18,13 +19,17 @@ LAUNCH = """mutation {launchRun(executionParams: {selector: {repositoryLocationN
     __typename ... on LaunchRunSuccess {run {runId}}}}"""
 
 
-class Up:
-    """A running ``shiftbook up`` on a toy's home, in a folder where it may write what it says."""
+TOY = MappingProxyType({"TOY_USER": "somebody", "TOY_PASSWORD": "anything"})
 
-    def __init__(self, settings: Settings) -> None:
+
+class Up:
+    """A running ``shiftbook up``, by default on a toy's home, in a folder where it may write what it says."""
+
+    def __init__(self, settings: Settings, variables: Mapping[str, str] = TOY) -> None:
         self.home = settings.home
-        self.words = [str(SHIFTBOOK), "--home", str(self.home), "--sources", str(settings.sources_file), "up"]
-        self.environment = {**os.environ, "TOY_USER": "somebody", "TOY_PASSWORD": "anything"}
+        self.command = [str(SHIFTBOOK), "--home", str(self.home), "--sources", str(settings.sources_file)]
+        self.words = [*self.command, "up"]
+        self.environment = {**os.environ, **variables}
         self.said = self.home.parent / "said"
         with self.said.open("wb") as file:
             self.process = subprocess.Popen(
@@ -56,13 +61,29 @@ class Up:
         """The process that holds Dagster's code."""
         return [pid for pid, words in self.children().items() if "dagster api grpc" in words]
 
-    def launched(self) -> str:
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Another command on the same home."""
+        return subprocess.Popen(
+            [*self.command, *words],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run_status(self, run: str) -> str | None:
+        """How a run stands; None while the pages are not there."""
+        found = self.ask(f'{{runOrError(runId: "{run}") {{... on Run {{status}}}}}}')
+        return found["runOrError"]["status"] if found else None
+
+    def launched(self, query: str = LAUNCH) -> str:
         """The id of a run, once one can be launched."""
         told: Any = None
 
         def launches() -> bool:
             nonlocal told
-            told = self.ask(LAUNCH)
+            told = self.ask(query)
             return "LaunchRunSuccess" in str(told)
 
         until(launches)

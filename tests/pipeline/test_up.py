@@ -11,8 +11,6 @@ import pytest
 from tests.pipeline.running import Up, until
 from tests.pipeline.toy import engine_at
 
-STATUS = '{runOrError(runId: "%s"){... on Run{status}}}'
-
 
 @pytest.fixture
 def running(tmp_path: Path, cache_dir: Path) -> Iterator[Up]:
@@ -34,7 +32,7 @@ def test_it_runs_is_mended_refuses_a_second_and_ends(running: Up) -> None:
     assert second.returncode == 1
     assert f"process {running.process.pid} since" in second.stderr
     run = running.launched()
-    until(lambda: running.ask(STATUS % run)["runOrError"]["status"] == "SUCCESS")
+    until(lambda: running.run_status(run) == "SUCCESS")
     running.process.send_signal(signal.SIGINT)
     assert until(lambda: running.process.poll() is not None) < 15
     assert running.process.returncode == 0

@@ -18,8 +18,19 @@ from tests.property import test_staging as cxengage
 
 
 def session(events: int) -> str:
-    """A session of a report."""
-    return f"<session><session_details>{'<event />' * events}</session_details></session>"
+    """A session of a report, and a chat about one."""
+    chat = "<chat><![CDATA[<session><event />\n]]><!-- <event /> --></chat>"
+    return f"<session>{chat}<session_details>{'<event />' * events}</session_details></session>"
+
+
+def team(members: int) -> str:
+    """A team and who is in it."""
+    return f"<support_team><name>A</name><members>{'<representative />' * members}</members></support_team>"
+
+
+def dated(message: Any) -> Any:
+    """The same as an event whose time can be read, where it can have one."""
+    return message | {"timestamp": 1762156800} if isinstance(message, dict) else message
 
 
 REPORT = "POST /api/reporting generate_report=Archive&type=event&date=2026-11-03&index=1"
@@ -38,8 +49,11 @@ SENT: dict[str, st.SearchStrategy[bytes]] = {
     "huawei_cms_status": gateway.map(lambda reply: json.dumps(reply).encode()),
     "huawei_cms_history": gateway.map(lambda reply: json.dumps(reply).encode()),
     "beyondtrust_state": beyondtrust.messages.map(lambda message: json.dumps(message).encode()),
-    "beyondtrust_archive": st.lists(beyondtrust.messages, max_size=3).map(
+    "beyondtrust_archive": st.lists(beyondtrust.messages | beyondtrust.messages.map(dated), max_size=3).map(
         lambda lines: gzip.compress("\n".join(map(json.dumps, lines)).encode())
+    ),
+    "beyondtrust_command": st.lists(st.integers(0, 3), max_size=3).map(
+        lambda members: f"<support_teams>{''.join(map(team, members))}</support_teams>".encode()
     ),
     "beyondtrust_sessions": st.lists(st.integers(0, 3), max_size=3).map(
         lambda events: f"<session_list>{''.join(map(session, events))}</session_list>".encode()

@@ -44,6 +44,9 @@ class Visit:
         return list(self.page.locator(f"{table} tbody tr > :nth-child({number})").all_inner_texts())
 
     def contrasts(self) -> list[dict[str, Any]]:
-        """The contrast of each kind of text with its ground, least first: WCAG's, by the browser's own colours."""
+        """The contrast of each kind of text and mark with its ground, least first, and what WCAG wants at least.
+
+        By the browser's own colours.
+        """
         found: list[dict[str, Any]] = self.page.evaluate(_CONTRASTS.read_text(encoding="utf-8"))
         return found

@@ -1,17 +1,23 @@
-"""What Dagster knows to be wrong: runs that failed and checks that fail, each until the next that does not."""
+"""The sensor of alarms: it tells once, goes on when it cannot look at something, and knows what is built late."""
 
+import logging
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import dagster as dg
 import pytest
 
-from orchestration.alarm_sensor import alarms, check_incidents, run_incidents
+from orchestration import alarm_sensor
+from orchestration.alarm_sensor import alarms, feed_incidents, late_builds
+from orchestration.alarms import read_book
+from orchestration.builds import Manifest
+from orchestration.lake import FeedClock, Lake
 from orchestration.model_assets import key_of
 from orchestration.resources import Engine
 from tests.pipeline.toy import engine_at
-
-BROKEN = dg.AssetKey(["marts", "broken"])
+from tests.watching import BT, CX, HOUR, MINUTE, NOW, home_with, watched
 
 
 @pytest.fixture
@@ -36,74 +42,105 @@ def run(instance: dg.DagsterInstance, error: str | None = None) -> None:
         if error:
             raise ValueError(error)
 
-    @dg.job(name="capture_and_build")
+    @dg.job(name="capture")
     def job() -> None:
         work()
 
     job.execute_in_process(instance=instance, raise_on_error=False)
 
 
-def test_a_job_whose_last_run_failed_is_told_with_the_reason(instance: dg.DagsterInstance) -> None:
-    """If this fails, captures fail all night in silence, or a failure that healed is told of for ever."""
-    jobs = ["capture_and_build", "never_run"]
-    assert list(run_incidents(instance, jobs)) == []
-    run(instance, "the vendor\nsent nonsense")
-    [incident] = run_incidents(instance, jobs)
-    assert incident.key == "run_failed:capture_and_build"
-    assert "work: ValueError: the vendor sent nonsense" in incident.cause
-    run(instance, "x" * 1000)
-    [again] = run_incidents(instance, jobs)
-    assert again.key == incident.key
-    assert len(again.cause) < 500
-    run(instance)
-    assert list(run_incidents(instance, jobs)) == []
+def tick(engine: Engine, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+    """Let the sensor look."""
+
+    @dg.job(name="capture")
+    def job() -> None:
+        pass
+
+    repository = dg.Definitions(jobs=[job]).get_repository_def()
+    context = dg.build_sensor_context(instance, cursor=cursor, resources={"engine": engine}, repository_def=repository)
+    result = alarms(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
 
 
-def report(instance: dg.DagsterInstance, table: str, check: str, *, passed: bool) -> None:
-    """Let a check have been run."""
-    instance.report_runless_asset_event(
-        dg.AssetCheckEvaluation(
-            asset_key=key_of(table),
-            check_name=check,
-            passed=passed,
-            description=None if passed else "3 rows break this",
-        )
-    )
-
-
-def test_a_check_that_fails_is_told_and_a_warning_is_not(engine: Engine, instance: dg.DagsterInstance) -> None:
-    """If this fails, wrong figures are published in silence, or each warning is an alarm."""
-    every = [check for checks in engine.checks.values() for check in checks]
-    hard = next(check for check in every if not check.warn)
-    soft = next(check for check in every if check.warn)
-    assert check_incidents(instance, engine) == ([], set())
-    for check in (hard, soft):
-        report(instance, check.table, check.name, passed=False)
-    [incident], unknown = check_incidents(instance, engine)
-    assert incident.key == f"check_failed:{hard.table}:{hard.name}"
-    assert "3 rows break this" in incident.cause
-    assert unknown == set()
-    report(instance, hard.table, hard.name, passed=True)
-    assert check_incidents(instance, engine) == ([], set())
+def said(result: dg.SensorResult) -> str:
+    """What the tick says goes on."""
+    assert result.skip_reason
+    return str(result.skip_reason.skip_message)
 
 
 def test_the_sensor_tells_once_and_shows_what_goes_on(engine: Engine, instance: dg.DagsterInstance) -> None:
     """If this fails, nobody is told, or the UI does not show what is wrong."""
-
-    @dg.job(name="capture_and_build")
-    def job() -> None:
-        pass
-
     run(instance, "no")
-    repository = dg.Definitions(jobs=[job]).get_repository_def()
+    hard = next(check for checks in engine.checks.values() for check in checks if not check.warn)
+    soft = next(check for checks in engine.checks.values() for check in checks if check.warn)
+    for check in (hard, soft):
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=key_of(check.table), check_name=check.name, passed=False, metadata={}
+        )
+        event = dg.DagsterEvent(dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "x", event_specific_data=evaluation)
+        instance.report_dagster_event(event, instance.get_runs()[0].run_id)
+    first = tick(engine, instance)
+    assert "run_failed capture" in said(first)
+    assert hard.name in said(first)
+    assert soft.name not in said(first)
+    book = engine.settings.alarms_path.read_text()
+    assert said(tick(engine, instance, first.cursor)).startswith("run_failed capture")
+    assert engine.settings.alarms_path.read_text() == book
 
-    def tick() -> str:
-        context = dg.build_sensor_context(instance, resources={"engine": engine}, repository_def=repository)
-        result = alarms(context)
-        assert isinstance(result, dg.SkipReason)
-        return str(result.skip_message)
 
-    assert "run_failed capture_and_build" in tick()
-    first = engine.settings.alarms_path.read_text()
-    assert tick().startswith("run_failed capture_and_build")
-    assert engine.settings.alarms_path.read_text() == first
+def test_what_cannot_be_looked_at_silences_nothing_else(
+    engine: Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, one bad file or table of Dagster's takes all alarms with it, or ends those that go on."""
+    run(instance, "no")
+    tick(engine, instance)
+
+    def broken(*_: object) -> NoReturn:
+        raise ValueError("no such column")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(alarm_sensor, "failed_runs", broken)
+        tick(engine, instance)
+    known = read_book(engine.settings.alarms_path, logging.getLogger()).open
+    assert known["look_failed:failed runs"].incident.cause.endswith("ValueError: no such column")
+    assert known["run_failed:capture"].well_since is None
+
+
+def test_a_feed_that_cannot_be_looked_at_is_told_and_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, one feed's folder that cannot be read silences the alarms of all feeds."""
+    engine = home_with(tmp_path / "two", CX, BT | {"feeds": ["state"]})
+    whole = Lake.clock
+
+    def clock(lake: Lake, vendor: str, feed: str, source: str) -> FeedClock:
+        if source == "cx":
+            raise PermissionError(13, "not yours", "clock.json")
+        return whole(lake, vendor, feed, source)
+
+    monkeypatch.setattr(Lake, "clock", clock)
+    found = {incident.key: incident for incident in feed_incidents(engine, NOW)}
+    assert "not yours" in found["not_watched:cx/agent_states"].cause
+    assert "bt/state" in found["no_recorder"].cause
+
+
+def test_builds_that_lag_behind_what_is_observed_are_told(tmp_path: Path) -> None:
+    """If this fails, builds stop, capture goes on, all lights are green, and reports show yesterday."""
+    engine = engine_at(tmp_path / "home")
+    watched(engine, NOW - 5 * HOUR, NOW)
+    [never] = late_builds(engine, engine.watch.look(NOW))
+    assert never.cause.startswith("Nothing is built")
+    assert never.patience > timedelta(0)
+
+    def built(at: datetime) -> None:
+        engine.builder.builds.put("ops.feed_coverage", NOW.date(), Manifest((), "", at, 0.0))
+
+    built(NOW - HOUR + MINUTE)
+    assert list(late_builds(engine, engine.watch.look(NOW))) == []
+    built(NOW - 3 * HOUR)
+    [late] = late_builds(engine, engine.watch.look(NOW))
+    assert "3 h older" in late.cause
+    watched(engine, NOW - 7 * HOUR, NOW - 6 * HOUR, heard=NOW)
+    built(NOW - HOUR / 2)
+    assert list(late_builds(engine, engine.watch.look(NOW + 5 * HOUR))) == []

@@ -1,5 +1,6 @@
 """The book of alarms: each incident is told once when it begins and once when it is over, whatever happens between."""
 
+import errno
 import logging
 from collections import Counter
 from datetime import timedelta
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.alarms import CALM, Book, Delivery, Message, read_book, ring, turn
+from orchestration.alarms import CALM, MOST_WAITING, Book, Delivery, Message, read_book, ring, turn
 from orchestration.incidents import Incident
 from orchestration.lake import Lake
 from tests.watching import MINUTE, NOW
@@ -63,6 +64,23 @@ def test_what_is_lost_is_told_once_and_never_over() -> None:
     book, lost = Book(), incident(ends=False)
     assert told(book, 0, lost) == ["began a"]
     assert told(book, 1, lost) == told(book, 2) == told(book, 9) == []
+    assert book == Book()
+
+
+def test_a_loss_that_grows_is_told_in_all_when_it_stops() -> None:
+    """If this fails, people hear of five minutes where four hours were lost."""
+    book = Book()
+
+    def lost(until: int) -> Incident:
+        return Incident(key="l", kind="lost", subject="l", cause=f"{until} min lost", next_step="-", ends=False)
+
+    assert told(book, 5, lost(5)) == ["began l"]
+    assert [told(book, n, lost(n)) for n in range(6, 240)] == [[]] * 234
+    assert [told(book, n, lost(239)) for n in range(240, 254)] == [[]] * 14
+    [message] = turn(book, [lost(239)], NOW + 254 * MINUTE)
+    assert (message.event, message.cause, message.next_step) == ("over", "239 min lost", None)
+    assert message.text == "OVER lost: it grows no more. In all: 239 min lost"
+    assert told(book, 300, lost(239)) == told(book, 999) == []
     assert book == Book()
 
 
@@ -160,6 +178,47 @@ def test_without_a_webhook_the_log_has_it_all(tmp_path: Path, caplog: pytest.Log
         "OVER not_fresh: a is well again after 1 min.",
     ]
     assert book.outbox == []
+
+
+def test_a_full_disk_silences_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, nobody is told that the disk is full, or each minute anew."""
+    receiver = Receiver()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "place", full)
+        rung(tmp_path, receiver, 0, incident())
+        rung(tmp_path, receiver, 1, incident())
+    assert receiver.got == ["began a"]
+    assert caplog.messages.count("ALARM not_fresh: stands still. Next: look") == 1
+    rung(tmp_path, receiver, 2, incident())
+    assert read_book(tmp_path / "alarms.json", LOG).open["a"].is_told
+    assert receiver.got == ["began a"]
+
+
+def test_a_receiver_that_refuses_everything_is_not_plied_for_ever(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If this fails, a webhook that was revoked makes the book grow, and each minute longer."""
+    tried: list[str] = []
+
+    def refusing(message: Message) -> Delivery:
+        tried.append(message.incident)
+        return "refused"
+
+    lake, path = Lake(tmp_path / "lake"), tmp_path / "alarms.json"
+    every = [incident(str(n)) for n in range(MOST_WAITING + 7)]
+    book = ring(lake, path, every, refusing, LOG, NOW)
+    assert len(book.outbox) == MOST_WAITING
+    assert "7 alarms that nobody took are not tried again" in caplog.text
+    first = list(tried)
+    assert len(first) <= 5
+    ring(lake, path, every, refusing, LOG, NOW + MINUTE)
+    assert not set(tried[len(first) :]) & set(first)
 
 
 def test_a_book_that_cannot_be_read_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

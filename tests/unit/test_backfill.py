@@ -1,12 +1,15 @@
 """Runs from the command line: which days they take in, what they refuse, and what they report."""
 
+import errno
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from orchestration.backfill import BackfillError, Finding, Report, Runner, prepare_dagster_home, raw_keys
 from orchestration.resources import Engine
+from orchestration.room import DiskFullError
 from tests.pipeline.site import day
 from tests.pipeline.toy import built, engine_at, filled, land, shift
 
@@ -38,6 +41,21 @@ def test_an_unknown_source_is_refused_with_the_known_ones(engine: Engine) -> Non
         Runner(engine, day(0), day(0)).backfill(day(0), day(0), ["cy"])
 
 
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [
+        ("marts.fct_transfer", r"'marts\.fct_transfer' selects no asset; .*marts/fct_transfers"),
+        ("marts/agg_agent_day+", "the nearest are marts/agg_agent_days"),
+        ("group:nothing", "there are, for instance, "),
+        ("bad((", "selects no asset"),
+    ],
+)
+def test_a_selection_of_nothing_is_refused_with_the_nearest(engine: Engine, select: str, said: str) -> None:
+    """A typing error would else be a traceback of Dagster's, or a run that does nothing and says that all is well."""
+    with pytest.raises(BackfillError, match=said):
+        Runner(engine, day(0), day(0)).backfill(day(0), day(0), select=select)
+
+
 def test_a_report_is_well_unless_a_step_or_an_error_check_failed() -> None:
     """Exit codes that people's schedulers act on hang on this."""
     warning, error = (Finding("marts/x", "c", error, "m") for error in (False, True))
@@ -45,6 +63,7 @@ def test_a_report_is_well_unless_a_step_or_an_error_check_failed() -> None:
     assert Report(findings=[warning]).ok
     assert not Report(findings=[warning, error]).ok
     assert not Report(ran=False).ok
+    assert not Report(failures=["2026-11-03: still out of date"]).ok
 
 
 def test_raw_assets_are_those_of_the_sources_asked_for(engine: Engine) -> None:
@@ -60,6 +79,24 @@ def test_dagsters_home_is_written_once_and_then_the_users(engine: Engine) -> Non
     (home / "dagster.yaml").write_text("# mine\n")
     assert prepare_dagster_home(engine) == home
     assert (home / "dagster.yaml").read_text() == "# mine\n"
+
+
+def test_dagsters_home_is_there_whole_or_not_at_all(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a full disk leaves an empty configuration, which is kept for good: no limit of runs, telemetry."""
+    path = engine.settings.dagster_home / "dagster.yaml"
+
+    def full(_: Path, *__: object, **___: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    path.unlink(missing_ok=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestration.lake.sync", full)
+        with pytest.raises(DiskFullError):
+            prepare_dagster_home(engine)
+    assert not path.exists()
+    path.write_bytes(b"")
+    prepare_dagster_home(engine)
+    assert "telemetry" in path.read_text()
 
 
 def test_a_late_record_makes_the_days_after_it_out_of_date(engine: Engine) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from assets.beyondtrust import ARCHIVE
+from assets.beyondtrust import archive as archive_client
 from assets.beyondtrust.archive import ArchiveClient
 from assets.capture import Fetched
 from assets.http import PermanentError
@@ -202,6 +203,16 @@ def test_a_file_that_is_no_archive_is_kept_and_told(body: bytes, what: str) -> N
     assert (result.status, result.records) == ("unreadable", None)
     assert what in str(result.error)
     assert body in {page.payload for page in result.pages}
+
+
+def test_a_file_that_unpacks_to_more_than_there_can_be_is_no_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a quarter of a gigabyte of gzip holds a run for as long as it takes to unpack a thousandfold."""
+    monkeypatch.setattr(archive_client, "MOST_UNPACKED", 1 << 20)
+    archive = Archive()
+    archive.file = {"state": SNAPSHOT, "event": gzip.compress(bytes(2 << 20), mtime=0)}
+    result, _ = fetched(archive)
+    assert result.status == "unreadable"
+    assert "gzip of more than 4 GB" in str(result.error)
 
 
 def test_a_file_that_is_not_compressed_is_one_too() -> None:

@@ -1,6 +1,7 @@
 """What the command line says, and the exit codes that people's schedulers act on; no vendor, no run."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_a_wrong_query_is_told_without_a_trace(engine: Engine) -> None:
     assert isinstance(result.exception, SystemExit)
 
 
+@pytest.mark.parametrize("command", ["publish", "housekeeping", "sources", "compact", "up"])
+def test_a_file_that_forgets_a_source_is_told_without_a_trace(engine: Engine, tmp_path: Path, command: str) -> None:
+    """If this fails, a wrong --sources empties tables with exit code 0, or shows a traceback."""
+    empty = tmp_path / "sources.yaml"
+    empty.write_text("sources: []\n")
+    words = ["--home", str(engine.settings.home), "--sources", str(empty), command]
+    result = CliRunner().invoke(cli.main, words)
+    assert (result.exit_code, "holds source cx of cxengage" in said(result)) == (1, True)
+    assert isinstance(result.exception, SystemExit)
+
+
 def test_json_can_be_read_and_has_times_in_iso(engine: Engine) -> None:
     """Scripts read what people do not."""
     query = "select agent_id, first_seen_at, null as nothing, 1.5::double as x from marts.dim_agents order by 1"
@@ -107,6 +119,16 @@ def test_json_can_be_read_and_has_times_in_iso(engine: Engine) -> None:
     assert [row["agent_id"] for row in rows] == ["ann", "bob"]
     assert datetime.fromisoformat(rows[0]["first_seen_at"]) == datetime(2026, 11, 2, 8, tzinfo=UTC)
     assert (rows[0]["nothing"], rows[0]["x"]) == (None, 1.5)
+
+
+def test_json_is_one_document_that_every_parser_reads(engine: Engine) -> None:
+    """Bare NaN, decimals in quotes or two documents in a row break the scripts that read them."""
+    numbers = "'nan'::double as n, [1.5::double, 'infinity'] as l, 0.25::decimal(9, 2) as d"
+    rows = f"select {numbers}, map {{date '2026-11-02': 7::decimal(9, 2)}} as m"
+    whole = run(engine, "sql", "--json", f"set timezone = 'Asia/Kolkata'; {rows}").stdout
+    found = json.loads(whole, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert found[1] == [{"n": None, "l": [1.5, None], "d": 0.25, "m": {"2026-11-02": 7}}]
+    assert len(found) == 2
 
 
 def test_a_table_is_printed_whole(engine: Engine) -> None:
@@ -163,6 +185,21 @@ def test_a_sources_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.main, ["--sources", str(tmp_path / "none.yaml"), "sources"])
     assert result.exit_code == 1
     assert "no such file" in said(result)
+
+
+def test_nobody_writes_into_a_home_of_somebody_else(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, root types what an alarm says, and leaves locks that the service cannot open."""
+    theirs = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: theirs)
+    before = sorted(engine.settings.home.rglob("*"))
+    days = ["--from", str(day(0)), "--to", str(day(0))]
+    for words in (["backfill", *days], ["doctor"], ["housekeeping"], ["publish"], ["record"], ["up"], ["demo"]):
+        result = run(engine, *words)
+        assert (result.exit_code, f"{engine.settings.home} belongs to" in said(result)) == (1, True), words
+        assert "systemd-run" in said(result)
+    assert sorted(engine.settings.home.rglob("*")) == before
+    assert run(engine, "sources").exit_code == 0
+    assert run(engine, "sql", "select 1").exit_code == 0
 
 
 def test_statements_come_from_standard_input_too(engine: Engine) -> None:

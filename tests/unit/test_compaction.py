@@ -10,7 +10,7 @@ import pytest
 
 from orchestration import builder, compaction, logs
 from orchestration.builds import Builds
-from orchestration.compaction import compact_closed_days
+from orchestration.compaction import CompactionError, compact_closed_days
 from orchestration.lake import segments_of
 from orchestration.resources import Engine
 from tests.pipeline.site import Rows, day, held, rows_of
@@ -129,6 +129,19 @@ def test_a_segment_that_comes_after_the_merging_counts_and_is_merged_later(engin
     assert len(segments_of(folder(engine))) == 5
     assert len(list(folder(engine).glob("*.parquet"))) == 1
     assert_nothing_to_rebuild(engine)
+
+
+def test_a_file_that_cannot_be_merged_is_named_and_holds_up_no_other(engine: Engine) -> None:
+    """One bad file would else keep all days from being merged, every night, and nobody would know which it is."""
+    [bad, *_] = sorted(folder(engine, 0).glob("*.parquet"))
+    bad.write_bytes(b"no Parquet")
+    with pytest.raises(CompactionError, match=bad.name):
+        compact_closed_days(engine.builder, engine.feeds)
+    assert len(list(folder(engine, 0).glob("*.parquet"))) == 4
+    assert len(list(folder(engine, 1).glob("*.parquet"))) == 1
+    for number in (0, 1):
+        log = engine.lake.capture_dir("cxengage", "agent_states", "cx") / f"date={day(number)}"
+        assert len(list(log.glob("*.parquet"))) == 1
 
 
 def cut(*_: Any, **__: Any) -> NoReturn:

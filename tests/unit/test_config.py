@@ -196,7 +196,10 @@ def test_bad_source_names_are_refused(name: str) -> None:
         {"tenant_id": f"{{{TENANT}}}"},
         {"tenant_id": ""},
         {"vendor": "kore"},
+        {"stuck_after_hours": 0},
+        {"stuck_after_hours": "long"},
         {"poll_seconds": 5},
+        {"hold_polls": 2},
     ],
 )
 def test_bad_values_are_errors_of_their_key(changes: dict[str, object]) -> None:

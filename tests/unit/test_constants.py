@@ -8,7 +8,8 @@ import pytest
 from orchestration.constants import LakeConstants, read_people
 from orchestration.csv_tables import TableError
 from orchestration.lake import Attempt, Lake
-from orchestration.settings import Settings
+from orchestration.models import read_models
+from orchestration.settings import Settings, sql_dir
 
 DAY = date(2026, 11, 3)
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -66,6 +67,16 @@ def test_a_feed_that_was_never_asked_has_a_clock_without_times(tmp_path: Path) -
     assert (row["source"], row["observed_until"], row["lost_before"]) == ("cx", None, None)
 
 
+def test_what_a_vendor_that_never_answered_forgets_is_lost_by_our_clock(tmp_path: Path) -> None:
+    """If this fails, the windows of a vendor that is down since last month are said to be there for the fetching."""
+    lake, now = Lake(tmp_path), datetime.now(UTC)
+    lake.log("cxengage", [Attempt("cx", "agent_states", NOON, NOON + timedelta(minutes=10), now, "failed")])
+    lake.note_drift("cxengage", "agent_states", "cx", -7200.0)
+    [row] = constants(tmp_path, "").input("ops.feed_clock", None).rows or ()
+    late = now - timedelta(hours=2, days=3) - row["lost_before"]
+    assert timedelta(0) <= late + timedelta(seconds=60) < timedelta(hours=1, minutes=2)
+
+
 def test_attempts_of_a_day_are_its_own_files(tmp_path: Path) -> None:
     """If this fails, a day is built from other days' attempts."""
     attempted(tmp_path, NOON, NOON + timedelta(days=1))
@@ -114,6 +125,15 @@ def test_the_tolerance_of_a_source_stands_once_however_many_its_feeds(tmp_path: 
         {"source": "cx", "tolerance_seconds": 5.0, "sums_unit_seconds": 0.001},
     )
     assert "tolerance_seconds" not in found.types["ops.feed_clock"]
+
+
+def test_what_checks_alone_allow_is_apart_from_what_tables_are_made_from(tmp_path: Path) -> None:
+    """If this fails, another stuck_after_hours builds every day anew."""
+    found = LakeConstants(
+        Lake(tmp_path), [{**FEED, "stuck_after_hours": 30.0}, {**FEED, "stuck_after_hours": 30.0}], []
+    )
+    assert found.input("ops.limits", None).rows == ({"source": "cx", "stuck_after_hours": 30.0},)
+    assert not [model.table for model in read_models(sql_dir()).values() if "ops.limits" in model.parents]
 
 
 def test_an_unknown_table_says_what_to_do(tmp_path: Path) -> None:

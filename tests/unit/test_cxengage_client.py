@@ -70,6 +70,13 @@ def test_an_envelope_that_cannot_be_read_is_kept(body: bytes) -> None:
     assert (fetched.status, [page.payload for page in fetched.pages]) == ("unreadable", [body])
 
 
+def test_half_a_character_makes_no_reply_unreadable() -> None:
+    """If this fails, a name that was cut by length keeps its window unobserved for as long as it is asked for."""
+    body = rb'{"total": 1, "results": [{"eventId": "a", "agentName": "Ann \ud83d"}]}'
+    fetched = scripted(body)
+    assert (fetched.status, fetched.records, [page.payload for page in fetched.pages]) == ("ok", 1, [body])
+
+
 @pytest.mark.parametrize(
     ("body", "records"),
     [

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from orchestration import doctor
+from orchestration.aside import set_aside
 from orchestration.doctor import Finding, examine
 from orchestration.settings import Settings, load_settings
 from tests.pipeline.toy import ADDRESS
@@ -68,3 +69,35 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         finding = found(settings(tmp_path))["home", "disk"]
         assert not finding.ok
         assert said in finding.message
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, "HOOK"),
+        ({"HOOK": "http://hooks.example.com/token"}, "https"),
+        ({"HOOK": "https://hooks.example.com/x"}, ""),
+    ],
+    ids=["unset", "plain", "fine"],
+)
+def test_whom_to_tell_is_looked_at(tmp_path: Path, environ: dict[str, str], said: str) -> None:
+    """An address that was never given would be found out when the first alarm reaches nobody."""
+    assert found(settings(tmp_path))["alarms", "webhook"].ok
+    config = tmp_path / "sources.yaml"
+    config.write_text(config.read_text() + "alarms: {webhook: '${HOOK}'}\n")
+    finding = found(load_settings(tmp_path / "home", config, environ))["alarms", "webhook"]
+    assert finding.ok is (not said)
+    assert said in finding.message
+    assert "token" not in finding.message
+
+
+def test_files_that_were_set_aside_are_named(tmp_path: Path) -> None:
+    """A disk that breaks must be found before it takes more with it."""
+    kept = settings(tmp_path)
+    path = kept.lake_dir / "raw" / "x" / "bad.parquet"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    aside = set_aside(kept.lake_dir, path)
+    finding = found(kept)["home", "files"]
+    assert not finding.ok
+    assert str(aside) in finding.message

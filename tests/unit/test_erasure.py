@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets import erasure
+from assets.bodies import gunzip
 from assets.erasure import Person, cut, cut_request
 
 
@@ -86,6 +88,16 @@ def test_packed_replies_are_cut_within() -> None:
         archive.writestr("a.csv", "id,agent_id,op_object\n1,21470a47,7\n2,bob,21470a47\n")
     with zipfile.ZipFile(io.BytesIO(cut(target.getvalue(), them()) or b"")) as archive:
         assert archive.read("a.csv") == b"id,agent_id,op_object\n2,bob,forgotten\n"
+
+
+def test_a_packed_reply_that_cannot_be_looked_into_goes_only_where_it_may_hold_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If this fails, somebody stays in a reply that is too large to be unpacked, or unpacking takes all memory."""
+    monkeypatch.setattr(erasure, "gunzip", lambda payload: gunzip(payload, 9))
+    assert cut(gzip.compress(b"0123456789"), them()) is None
+    torn = gzip.compress(b"012345678")[:-3]
+    assert cut(torn, them()) is torn
 
 
 def test_a_file_without_a_heading_is_one_of_cc_fs() -> None:

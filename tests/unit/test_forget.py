@@ -4,18 +4,25 @@ import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.config import Secret
+from assets.reports.config import OverviewConfig, ReportConfig
+from assets.reports.pseudonyms import Pseudonyms
+from orchestration.aside import set_aside
 from orchestration.compaction import compact_closed_days
 from orchestration.forget import ForgetError, Forgetting
+from orchestration.forget_words import found
 from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leaves import Leaves
 from orchestration.removed import note
+from orchestration.reporting import issue, narrowed
 from orchestration.resources import Engine
 from orchestration.tombstones import Tombstones
 from tests.pipeline.site import day, opened
@@ -111,6 +118,32 @@ def test_exports_logs_and_dagsters_databases_are_cleaned(tmp_path: Path) -> None
         ]
 
 
+def test_neither_a_report_of_them_nor_a_pseudonym_is_left(engine: Engine) -> None:
+    """If this fails, a folder bears the name of who was forgotten, or whoever has the key finds them in an export."""
+    settings = engine.settings
+    key = Secret("KEY", {"KEY": "0123456789abcdef"})
+    hidden = ReportConfig(name="hidden", report="agent_timeline", formats=("csv", "parquet"))
+    hidden = hidden.model_copy(update={"pseudonymise": True, "pseudonym_key": key})
+    plain = ReportConfig(name="agent_timeline", formats=("csv",))
+    issue(replace(settings, reports=(hidden,)), hidden, day(1))
+    one = narrowed(plain, [], [GONE[0]])
+    issue(settings, one, day(1))
+    pseudonym = Pseudonyms("0123456789abcdef").agent("cx", GONE[0])
+    assert len(traces(settings.exports_dir, pseudonym)) >= 4
+    other = Engine(replace(settings, reports=(hidden, plain)))
+    forget(other)
+    assert traces(settings.home, *GONE, pseudonym) == []
+    assert not [path for path in settings.home.rglob("*") if GONE[0] in path.name]
+    assert not (settings.exports_dir / one.name).exists()
+
+
+def test_without_the_key_of_pseudonyms_nobody_is_forgotten_by_half(engine: Engine) -> None:
+    """If this fails, a row of theirs stays in a pseudonymised export, and the command says that all is gone."""
+    hidden = OverviewConfig().model_copy(update={"pseudonymise": True, "pseudonym_key": Secret("KEY", {})})
+    with pytest.raises(ForgetError, match=r"KEY is not set.*exports with pseudonyms cannot be searched"):
+        Forgetting(Engine(replace(engine.settings, overview=hidden)), GONE[0])
+
+
 def test_who_is_still_at_work_is_so_afterwards(engine: Engine) -> None:
     """If this fails, nobody knows any more that a colleague's state was seen open: their time ends unobserved."""
     on = day(2)
@@ -177,6 +210,14 @@ def test_what_was_staged_of_removed_segments_is_cut_too(engine: Engine) -> None:
     assert traces(engine.settings.home, *GONE) == []
     assert ask(engine, BOB) == before
     assert ask(engine, "select to_id, count(*) from marts.fct_transfers group by all") == [("forgotten", 2)]
+
+
+def test_what_nobody_can_look_into_is_said(engine: Engine) -> None:
+    """A file that could not be read may name them, and would be put back from a backup one day."""
+    [path, *_] = sorted(engine.lake.root.glob("raw/cxengage/agent_states/source=cx/date=*/*.parquet"))
+    set_aside(engine.lake.root, path)
+    forgetting = Forgetting(engine, GONE[0])
+    assert "1 files in lake/unreadable cannot be searched; delete them" in found(forgetting.survey(), "cx")
 
 
 def test_without_yes_nothing_changes(engine: Engine) -> None:

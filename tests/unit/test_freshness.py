@@ -98,7 +98,7 @@ def test_a_backfill_of_last_month_turns_nothing_green(
     """If this fails, somebody who mends the past hides that the present is lost."""
     watched(engine, now - 5 * HOUR, now - 3 * HOUR)
     stale = tick(engine, instance)
-    assert [type(event) for event in stale.asset_events] == [dg.AssetCheckEvaluation]
+    assert [type(event) for event in stale.asset_events] == [dg.AssetCheckEvaluation, dg.AssetObservation]
     last_month = now - timedelta(days=30)
     watched(engine, last_month, last_month + HOUR, heard=now)
     instance.report_runless_asset_event(dg.AssetMaterialization(RAW, partition=str(last_month.date())))
@@ -119,7 +119,7 @@ def test_a_change_is_told_at_once_and_the_same_answer_every_five_minutes(
     """If this fails, the UI is minutes behind, or Dagster's storage grows by a row a minute and feed."""
     watched(engine, now - 5 * HOUR, now - 20 * MINUTE)
     first = tick(engine, instance)
-    assert len(first.asset_events) == 1
+    assert len(first.asset_events) == 2
     assert tick(engine, instance, first.cursor).asset_events == []
     recorded(engine, "cx/agent_states", now)
     changed = tick(engine, instance, first.cursor)
@@ -127,6 +127,15 @@ def test_a_change_is_told_at_once_and_the_same_answer_every_five_minutes(
     assert changed.cursor
     old = changed.cursor.replace(str(now.year), str(now.year - 1))
     assert len(tick(engine, instance, old).asset_events) == 2
+
+
+def test_the_lag_is_plotted_while_a_feed_stands_still(
+    engine: Engine, instance: dg.DagsterInstance, now: datetime
+) -> None:
+    """If this fails, the plot of the lag has a hole just where somebody looks for it."""
+    watched(engine, now - 5 * HOUR, now - 3 * HOUR)
+    [seen] = [event for event in tick(engine, instance).asset_events if isinstance(event, dg.AssetObservation)]
+    assert seen.metadata["lag_seconds"].value == pytest.approx(3 * 3600, abs=5)
 
 
 @pytest.mark.parametrize(

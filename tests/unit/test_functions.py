@@ -7,10 +7,12 @@ import zipfile
 import zlib
 
 import duckdb
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from assets.json_text import paired
 from orchestration import functions
 from orchestration.functions import add_functions, csv_to_json, gunzip, xml_to_json
 
@@ -20,6 +22,15 @@ def test_what_was_packed_comes_back(content: bytes, level: int) -> None:
     """If this fails, an archive file is not what the appliance wrote."""
     assert gunzip(gzip.compress(content, level)) == content
     assert gunzip(gzip.compress(content) + gzip.compress(content)) == content * 2
+
+
+@given(text=st.text(st.characters(exclude_categories=[])))
+def test_any_json_can_be_read_once_its_characters_are_whole(text: str) -> None:
+    """If this fails, one text has the whole reply refused, or a whole one is changed."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert json.loads(paired(json.dumps([text]).encode()).decode("utf-8")) == [whole]
+    assert functions.pair_surrogates(json.dumps([whole])) == json.dumps([whole])
+    msgspec.json.decode(paired(json.dumps([text]).encode()))
 
 
 @given(payload=st.binary(max_size=80))

@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.guard import AGAIN_AFTER, capture_before_loss, rescue_request, rescues, retention_guard
 from orchestration.resources import Engine
-from orchestration.schedules import capture_and_build, every_quarter_hour
+from orchestration.schedules import capture, every_quarter_hour
 from tests.watching import BT, CX, HOUR, MINUTE, NOW, home_with, watched
 
 DAY = timedelta(days=1)
@@ -117,7 +117,7 @@ def test_only_what_is_urgent_goes_beside_a_run_of_the_schedule(engine: Engine) -
     """If this fails, the same is asked for twice, or what is lost in an hour waits for figures to be built."""
     now = datetime.now(UTC)
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_run(dg.DagsterRun(capture_and_build.name, status=dg.DagsterRunStatus.STARTED))
+        instance.add_run(dg.DagsterRun(capture.name, status=dg.DagsterRunStatus.STARTED))
         whole(engine, now - 50 * HOUR, "bt/archive")
         assert asked(tick(engine, instance)) == []
         whole(engine, now - 70 * HOUR, "cx/agent_states")
@@ -143,5 +143,5 @@ def test_the_schedule_does_not_pile_up_after_a_downtime(tmp_path: Path) -> None:
         request = every_quarter_hour(context)
         assert isinstance(request, dg.RunRequest)
         assert request.tags["dagster/asset_partition_range_start"] == "2026-11-17"
-        instance.add_run(dg.DagsterRun(capture_and_build.name, status=dg.DagsterRunStatus.STARTED))
+        instance.add_run(dg.DagsterRun(capture.name, status=dg.DagsterRunStatus.STARTED))
         assert isinstance(every_quarter_hour(context), dg.SkipReason)

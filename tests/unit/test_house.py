@@ -27,6 +27,8 @@ GRAINS = {
     "marts.agg_not_ready_reasons": "source agent_id date reason",
     "marts.agg_transfer_pairs": "source date from_agent_id to_kind to_id",
     "ops.feed_coverage": "source feed window_start",
+    # Of one reply that reaches over several windows there is an attempt for each, made at the same instant.
+    "ops.capture_log": "source feed window_start attempted_at",
     "ops.broken_chains": "source agent_id missing_from",
     "ops.reconciliation": "source feed agent_id interval_start interval_end figure",
     "ops.rejects": "segment sequence record",

@@ -4,12 +4,15 @@ import fcntl
 import json
 import os
 import shutil
+import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -18,17 +21,20 @@ from click.testing import CliRunner
 from orchestration import cli, housekeeping
 from orchestration.backfill import recorded
 from orchestration.compaction import compact_closed_days
-from orchestration.housekeeping import Chore, forget_raw, housekeep, remove_locks, remove_remains
+from orchestration.definitions import build_defs
+from orchestration.housekeeping import BRIEF_JOBS, KEEP_RUNS, Chore, forget_raw, housekeep, remove_locks, remove_remains
 from orchestration.lake import Lake
-from orchestration.pruning import prune
+from orchestration.pruning import Limits, prune, remove_tick_logs
 from orchestration.removed import RawRemovedError
 from orchestration.resources import Engine
+from orchestration.standing import Standing, heard, tell
 from orchestration.warehouse import Warehouse
 from tests.pipeline.site import day
 from tests.pipeline.toy import built, engine_at, filled, later, site_of
 
 NOW = datetime.now(UTC)
 RAW = "raw.cxengage_agent_states"
+STAGED = "staging.stg_cxengage__agent_states"
 ASSET = dg.AssetKey(["marts", "fct_agent_intervals"])
 
 
@@ -76,7 +82,7 @@ def test_old_raw_segments_go_and_every_figure_stays(engine: Engine) -> None:
     assert not list(links.rglob(f"date={day(0)}/*.parquet"))  # the room is free
     assert site_of(engine).tables() == before
     assert site_of(engine).ask(f"select count(*) from {RAW} where date < ?", day(1)) == [(0,)]
-    checks = engine.checks["staging.stg_cxengage__agent_states"]
+    checks = engine.checks[STAGED]
     assert {engine.builder.judge(check, [day(0)]).failing for check in checks} == {0}
     assert engine.first_day() <= day(0)
     assert compact_closed_days(engine.builder, engine.feeds) == 0
@@ -93,10 +99,21 @@ def test_days_that_may_still_change_keep_their_raw_segments(engine: Engine) -> N
     assert len(raw_days(engine)) == 2
 
 
-def test_what_is_not_staged_whole_keeps_its_raw_segments(engine: Engine) -> None:
+def test_what_is_not_staged_whole_is_staged_before_its_raw_segments_go(engine: Engine) -> None:
     """If this fails, raw segments are removed of which a torn file is all that was left."""
-    staged = engine.builder.builds.paths("staging.stg_cxengage__agent_states", day(0))
-    staged[0].write_bytes(b"torn")
+    before = site_of(engine).tables()
+    [staged] = engine.builder.builds.paths(STAGED, day(0))
+    staged.write_bytes(b"torn")
+    assert forget_raw(engine, NOW) == 1
+    built(engine, 1)
+    assert site_of(engine).tables() == before
+
+
+def test_what_cannot_be_staged_whole_keeps_its_raw_segments(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, the only good copy of a day is removed."""
+    [staged] = engine.builder.builds.paths(STAGED, day(0))
+    shutil.copyfile(next(engine.lake.root.glob("raw/*/*/source=*/date=*/*.parquet")), staged)
+    monkeypatch.setattr(engine.builder, "stage", lambda *_: None)
     [chore] = [one for one in housekeep_quickly(engine) if one.chore == "raw days removed"]
     assert chore.error
     assert len(raw_days(engine)) == 2
@@ -171,6 +188,21 @@ def test_what_killed_processes_left_goes_after_a_day(engine: Engine) -> None:
     assert (waiting / "duckdb").is_dir()
 
 
+def test_what_recorders_left_in_the_spool_goes_in_time(engine: Engine) -> None:
+    """If this fails, the spool fills with remains, or what stands with a recorder is removed under it."""
+    spool = engine.settings.spool_dir
+    tell(spool, "cx/agent_states", Standing(NOW))
+    half, torn = spool / ".standing" / "cx" / "agent_states.4711", spool / "cx" / "agent_states" / "1.torn"
+    for path in (half, torn):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert remove_remains(engine, NOW + timedelta(days=2)) == 1
+    assert (half.exists(), torn.exists()) == (False, True)
+    assert remove_remains(engine, NOW + KEEP_RUNS + timedelta(days=1)) == 1
+    assert not torn.exists()
+    assert heard(spool, "cx/agent_states", NOW)
+
+
 def test_locks_that_somebody_has_stay(tmp_path: Path) -> None:
     """If this fails, two processes build one partition at once."""
     lake = Lake(tmp_path)
@@ -216,24 +248,94 @@ def test_old_runs_go_but_not_what_a_partition_shows(tmp_path: Path) -> None:
     """If this fails, Dagster's storage grows for ever, or old days look as if they had never been built."""
     engine = engine_at(tmp_path / "home")
     with recorded(engine) as instance:
-
-        @dg.asset(key=ASSET, partitions_def=dg.StaticPartitionsDefinition(["one", "two"]))
-        def built_asset() -> None:
-            pass
-
         runs = [
             dg.materialize([built_asset], instance=instance, partition_key=name).run_id
             for name in ("one", "two", "one")
         ]
         for _ in range(3):
             instance.report_runless_asset_event(dg.AssetMaterialization("raw", partition="one"))
-        assert prune(instance, datetime.now(UTC) - timedelta(days=30)) == (0, 0)
-        later_on = datetime.now(UTC) + timedelta(seconds=1)
-        assert prune(instance, later_on) == (1, 2)
-        assert prune(instance, later_on) == (0, 0)
+        assert prune(instance, limits(timedelta(days=30))) == (0, 0)
+        assert prune(instance, limits(timedelta(seconds=-1)))[0] == 1
+        assert prune(instance, limits(timedelta(seconds=-1))) == (0, 0)
         assert sorted(instance.get_run_ids()) == sorted(runs[1:])
         assert instance.get_materialized_partitions(ASSET) == {"one", "two"}
         assert instance.get_materialized_partitions(dg.AssetKey("raw")) == {"one"}
         home = Path(instance.root_directory)
-        assert not list((home / "history" / "runs").glob(f"{runs[0]}*"))
-        assert list((home / "history" / "runs").glob(f"{runs[1]}*"))
+        assert not [path for run in runs for path in (home / "history" / "runs").glob(f"{run}*")]
+        with closing(sqlite3.connect(home / "history" / "runs" / "index.db")) as database:
+            assert database.execute("select count(*) from event_logs").fetchall() == [(3,)]
+
+
+def test_runs_of_every_few_minutes_go_soon_and_failures_stay(tmp_path: Path) -> None:
+    """If this fails, a run a minute fills the disk, or why one failed last week cannot be found out."""
+
+    @dg.op
+    def work(context: dg.OpExecutionContext) -> None:
+        if context.run.tags.get("fails"):
+            raise ValueError
+
+    jobs = [dg.GraphDefinition(name, node_defs=[work]).to_job() for name in ("often", "seldom")]
+    with recorded(engine_at(tmp_path / "home")) as instance:
+        stay = [jobs[1].execute_in_process(instance=instance).run_id]
+        failed = jobs[0].execute_in_process(instance=instance, tags={"fails": "yes"}, raise_on_error=False)
+        jobs[0].execute_in_process(instance=instance)
+        assert prune(instance, limits(timedelta(days=30), timedelta(days=2))) == (0, 0)
+        assert prune(instance, limits(timedelta(days=30), timedelta(seconds=-1))) == (1, 0)
+        assert sorted(instance.get_run_ids()) == sorted([*stay, failed.run_id])
+
+
+def test_of_each_check_the_newest_verdict_stays_and_no_plan(tmp_path: Path) -> None:
+    """If this fails, a row per day and check stays of every run, or a check looks as if it had never been run."""
+    key = dg.AssetCheckKey(ASSET, "well")
+    dated = {"dagster/asset_partition_range_start": "one", "dagster/asset_partition_range_end": "two"}
+    with recorded(engine_at(tmp_path / "home")) as instance:
+        runs = [dg.materialize([built_asset], instance=instance, tags=dated).run_id for _ in range(3)]
+        home = Path(instance.root_directory)
+        with closing(sqlite3.connect(home / "history" / "runs" / "index.db", isolation_level=None)) as database:
+            plan = "insert into asset_check_executions (asset_key, check_name, partition, run_id, execution_status) "
+            for run in runs:  # as Dagster's daemon does for a run over two days
+                for name in ("one", "two"):
+                    values = (ASSET.to_string(), "well", name, run, "PLANNED")
+                    database.execute(f"{plan} values (?, ?, ?, ?, ?)", values)
+            count = "select execution_status, count(*) from asset_check_executions group by 1 order by 1"
+            assert database.execute(count).fetchall() == [("PLANNED", 6), ("SUCCEEDED", 3)]
+            prune(instance, limits(timedelta(days=30)))
+            assert database.execute(count).fetchall() == [("SUCCEEDED", 3)]
+            prune(instance, limits(timedelta(seconds=-1)))
+            assert database.execute(count).fetchall() == [("SUCCEEDED", 1)]
+        found = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
+        assert found[key].run_id == runs[-1]
+
+
+def test_logs_of_ticks_go_and_empty_ones_sooner(tmp_path: Path) -> None:
+    """If this fails, a file a minute stays for ever, and the file system runs out of them."""
+    ages = {"alarms/1.err": 3, "alarms/2.err": 1, "alarms/3.err": 31, "alarms/4.err": 3}
+    (tmp_path / "alarms").mkdir()
+    for name, days in ages.items():
+        path = tmp_path / name
+        path.write_text("" if name in ("alarms/1.err", "alarms/2.err") else "told")
+        os.utime(path, (0, (NOW - timedelta(days=days)).timestamp()))
+    assert remove_tick_logs(tmp_path, NOW, timedelta(days=30), timedelta(days=2)) == 2
+    assert sorted(path.name for path in tmp_path.rglob("*.err")) == ["2.err", "4.err"]
+
+
+def test_jobs_that_are_kept_briefly_are_there(engine: Engine) -> None:
+    """If this fails, a job was renamed, and its runs of every minute are kept for a month."""
+    assert set(BRIEF_JOBS) <= {job.name for job in build_defs(engine=engine, lineage=False).jobs or []}
+
+
+def limits(age: timedelta, brief: timedelta | None = None) -> Limits:
+    """All that is older than this goes, of the job ``often`` what is older than ``brief``."""
+    now = datetime.now(UTC)
+    return Limits(now - age, now - (age if brief is None else brief), ["often"])
+
+
+@dg.asset(
+    key=ASSET,
+    partitions_def=dg.StaticPartitionsDefinition(["one", "two"]),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[dg.AssetCheckSpec("well", asset=ASSET)],
+)
+def built_asset() -> Iterator[Any]:
+    """An asset of two days with a check."""
+    yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="well", passed=True)])

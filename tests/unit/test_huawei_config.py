@@ -62,6 +62,11 @@ def test_values_and_what_they_are_unless_told(tmp_path: Path) -> None:
         (["guid_file: g.json", "feeds: [cms_history]"], "feeds names cms_history, which needs cms or cms_files; add"),
         (["guid_file: g.json", "poll_seconds: 0"], "poll_seconds: "),
         (["guid_file: g.json", "poll_seconds: 301"], "poll_seconds: "),
+        (["guid_file: g.json", "hold_polls: 0.5"], "hold_polls: "),
+        (
+            ["guid_file: g.json", "poll_seconds: 300", "hold_polls: 3"],
+            "hold_polls: must be at most 2 with poll_seconds",
+        ),
         (['agents: [{id: "10", password: "${PW}"}]'], "agents[0].id: must be the agent's work number"),
         (["agents: [{id: 101, password: '${PW}'}]"], "agents[0].id: must be a text; put it in quotes"),
         (['agents: [{id: "101", password: hunter2}]'], "agents[0].password: a secret may not stand in this file"),
@@ -82,13 +87,14 @@ def test_what_makes_no_sense_is_told_by_its_key(tmp_path: Path, lines: list[str]
 
 def test_sql_learns_how_far_apart_samples_are(tmp_path: Path) -> None:
     """If this fails, a late poll and a hole in the polling look alike."""
-    load(tmp_path, "guid_file: g.json", f"cms: {CMS}", "poll_seconds: 15")
-    rows = feed_rows(load_settings(tmp_path, tmp_path / "sources.yaml", ENVIRON))
-    assert [(row["feed"], row["sample_seconds"]) for row in rows] == [
-        ("agent_status", 15.0),
-        ("cms_status", 15.0),
-        ("cms_history", None),
-    ]
+    for holds, seconds in ((), 30.0), (("hold_polls: 3",), 45.0):
+        load(tmp_path, "guid_file: g.json", f"cms: {CMS}", "poll_seconds: 15", *holds)
+        rows = feed_rows(load_settings(tmp_path, tmp_path / "sources.yaml", ENVIRON))
+        assert [(row["feed"], row["sample_seconds"], row["hold_seconds"]) for row in rows] == [
+            ("agent_status", 15.0, seconds),
+            ("cms_status", 15.0, seconds),
+            ("cms_history", None, None),
+        ]
 
 
 def test_files_alone_are_not_lost_after_a_day(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from requests import Request, Session
 
+from assets.huawei import asking
 from assets.huawei.asking import Answer, Backoff, Coverage, clock_probe
 from assets.huawei.cms import quarters
 from assets.huawei.cms_replies import CmsError, agents_of, rows_of
@@ -78,8 +79,9 @@ def test_a_request_is_signed_when_it_is_sent() -> None:
         (b'{"retcode":"000-004"}', (Verdict.RETRY, "000-004", False)),
         (b'{"retcode":"000-007"}', (Verdict.SLOWER, "000-007", False)),
         (b'{"retcode":"100-002"}', (Verdict.TAKEN, "100-002", False)),
-        (b'{"retcode":"100-004"}', (Verdict.GIVE_UP, "100-004", False)),
-        (b'{"retcode":"999-999"}', (Verdict.GIVE_UP, "999-999", False)),
+        (b'{"retcode":"100-004"}', (Verdict.REFUSED, "100-004", False)),
+        (b'{"retcode":"000-000"}', (Verdict.RETRY, "000-000", False)),
+        (b'{"retcode":"999-999"}', (Verdict.SLOWER, "999-999", False)),
         (b"", (Verdict.UNREADABLE, "", False)),
         (b"<html>", (Verdict.UNREADABLE, "", False)),
         (b"[]", (Verdict.UNREADABLE, "", False)),
@@ -88,7 +90,7 @@ def test_a_request_is_signed_when_it_is_sent() -> None:
     ],
 )
 def test_return_codes_say_what_to_do(body: bytes, expected: tuple[Verdict, str, bool]) -> None:
-    """If this fails, an expired GUID is given up, or a wrong password is tried again and again."""
+    """If this fails, an expired GUID is given up, a wrong password hammered, or a fault that passes taken for final."""
     assert judge(body) == expected
 
 
@@ -120,9 +122,12 @@ def test_a_seat_is_asked_for_once_at_a_time_and_only_when_admitted() -> None:
     assert Seat("101", "guid").ready
     assert not Seat("101").ready
     assert not Seat("101", "guid", asking=True).ready
-    assert not Seat("101", "guid", given_up="wrong").ready
     seat = Seat("101", "guid")
     seat.backoff.failed(time.monotonic())
+    assert not seat.ready
+    seat = Seat("101", "guid")
+    seat.backoff.pause(60)
+    seat.backoff.pause(-1)
     assert not seat.ready
 
 
@@ -149,11 +154,11 @@ def test_a_seat_with_another_guid_begins_anew_and_one_with_the_same_goes_on(tmp_
     path.write_text('{"101": "a", "102": "b"}')
     file = GuidFile("aicc", path)
     first, second = file.seats()
-    first.given_up = "wrong"
+    first.backoff.pause(300)
     path.write_text('{"101": "c", "102": "b"}')
     os.utime(path, (5, 5))
     again, same = file.seats()
-    assert (again.guid, again.given_up) == ("c", None)
+    assert (again.guid, again.ready) == ("c", True)
     assert same is second
 
 
@@ -162,6 +167,12 @@ def test_a_file_that_is_not_there_yet_means_no_seats(tmp_path: Path) -> None:
     file = GuidFile("aicc", tmp_path / "none.json")
     assert file.seats() == []
     assert "cannot be read" in str(file.trouble)
+    (tmp_path / "none.json").write_text("{}")
+    assert file.seats() == []
+    assert "names no agent" in str(file.trouble)
+    (tmp_path / "none.json").write_text('{"101": "a"}')
+    assert file.seats()
+    assert file.trouble is None
 
 
 def test_waits_grow_and_shrink() -> None:
@@ -234,6 +245,10 @@ def test_a_vendor_that_never_gave_a_good_answer_is_told_once() -> None:
         coverage.wrong(f"agent {agent}: nonsense")
         coverage.tell()
     assert [word for word, _ in told.words] == ["agent 101: nonsense"]
+    coverage._told_at -= asking.RETELL_SECONDS
+    coverage.tell()
+    coverage.tell()
+    assert [word for word, _ in told.words] == ["agent 101: nonsense", "agent 102: nonsense"]
 
 
 @pytest.mark.parametrize(

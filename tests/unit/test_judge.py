@@ -14,6 +14,15 @@ from tests.unit.test_builder import DAY, DAYS, Shop, noon
 ADDS_UP = """-- A day's sum is that of its events and those of the day before.
 select s.n from marts.fct_sums as s where s.n <> (select sum(n) from intermediate.int_events)
 """
+TOTAL = """-- The sums once more.
+-- grain: n
+-- window: 0 days .. 0 days
+select n -- sum
+from marts.fct_sums
+"""
+ADDS_UP_TWICE = """-- The total is that of the day's events and those of the day before.
+select t.n from marts.agg_total as t where t.n <> (select sum(n) from intermediate.int_events)
+"""
 HOLDS = """-- Each event of each page is staged.
 with sent as (select segment, sum(json_array_length(decode(payload))) as n from raw.toy_events group by segment)
 select s.segment, s.n from sent as s
@@ -57,6 +66,24 @@ def test_tables_that_another_run_is_building_are_looked_at_again(shop: Shop, mon
     monkeypatch.setattr(time, "sleep", wait)
     assert builder.judge(check_of(shop, builder, "adds_up"), [DAY]).failing == 0
     assert len(waits) == 3
+
+
+def test_what_lies_between_two_tables_is_looked_at_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a sum is held against events that another run has built and not yet summed up."""
+    (shop.sql / "marts" / "agg_total.sql").write_text(TOTAL)
+    (shop.sql / "checks" / "agg_total__adds_up_twice.sql").write_text(ADDS_UP_TWICE)
+    shop.build()
+    shop.land(DAY, {"id": "b", "t": noon(), "n": 5}, source="b")
+    builder = shop.builder()
+    for table in ("staging.stg_toy__events", "intermediate.int_events"):
+        builder.build_days(table, DAYS)
+
+    def wait(_: float) -> None:
+        for table in ("marts.fct_sums", "marts.agg_total"):
+            builder.build_days(table, DAYS)  # as the other run goes on to do
+
+    monkeypatch.setattr(time, "sleep", wait)
+    assert builder.judge(check_of(shop, builder, "adds_up_twice"), [DAY]).failing == 0
 
 
 def test_a_run_that_never_ends_its_building_does_not_hold_a_check_for_ever(

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from assets.config import Origin
 from assets.kore import AGENT_ACTIVITY
 from assets.kore.config import KoreConfig
-from assets.kore.session import _pacer, shares
 from assets.registry import connect as connect_feed
 
 KEYS = {
@@ -61,19 +60,6 @@ def test_what_cannot_be_is_refused(key: str, value: Any) -> None:
     with pytest.raises(ValidationError) as failure:
         config(**{key: value})
     assert [error["loc"] for error in failure.value.errors()] == [(key,)]
-
-
-@pytest.mark.parametrize(("limit", "live", "past"), [(5, 1, 4), (50, 10, 40), (600, 10, 590)])
-def test_the_present_has_a_share_of_its_own(limit: int, live: int, past: int) -> None:
-    """A backfill would make the recorder wait, or both together would ask too often."""
-    assert shares(limit) == {"live": live, "past": past}
-
-
-def test_live_and_past_do_not_share_a_file() -> None:
-    """A backfill would use up the present's share."""
-    live, past = _pacer(config(), "live"), _pacer(config(), "past")
-    assert live._path != past._path
-    assert (live._per_minute, past._per_minute) == (10, 40)
 
 
 def test_a_client_asks_nothing_when_it_is_made() -> None:

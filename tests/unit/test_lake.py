@@ -14,7 +14,8 @@ from typing import NoReturn
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration.lake import RAW_SCHEMA, Attempt, FeedClock, Lake, Page, Segment, segments_of, stamp, write_raw
+from orchestration.lake import RAW_SCHEMA, Attempt, FeedClock, Lake, Page, Segment, segments_of, stamp
+from orchestration.rawfile import write_raw
 
 START = datetime(2026, 11, 3, 8, tzinfo=UTC)
 DAY = date(2026, 11, 3)

@@ -83,6 +83,8 @@ def test_kinds_follow_from_schema_and_header(tmp_path: Path) -> None:
     [
         ("-- grain: source, id", "-- grian: source, id", "header line 'grian: source, id'"),
         ("-- check has_id:", "-- check:", "header line"),
+        ("-- grain: source, id", "-- grain: source, id\n-- partition: day", "header line 'partition: day'"),
+        ("-- grain: source, id", "-- grain: source, id\n-- owner: bob", "header line 'owner: bob'"),
         ("-- grain: source, id\n", "", "names no grain"),
         ("-3 days .. +1 day", "3 days", "window '3 days' is not of the form"),
         ("-- What happened,\n-- in two lines.\n", "", "first comment must say"),

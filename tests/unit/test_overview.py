@@ -1,5 +1,6 @@
 """The overview of now: who does what, how old that is, and what it is compared with."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -59,6 +60,10 @@ def test_a_source_that_fell_silent_is_unmistakable(tmp_path: Path) -> None:
     tiles = [a["class"] for a in read.all("li")]
     assert tiles[-1] == "tile unobserved"
     assert "Not known2" in read.text.replace("\n", "")
+    [teams, agents] = read.tables
+    assert teams[1][:8] == ["cx", "Sales", "0", "0", "0", "0", "0", "2"]
+    assert len(agents) == 1
+    assert "Nobody." in read.text
 
 
 def test_what_is_fresh_is_not_called_stale(tmp_path: Path) -> None:
@@ -78,8 +83,30 @@ def test_a_page_of_nothing_says_that(tmp_path: Path) -> None:
 
 
 def test_the_page_is_read_again_by_itself(tmp_path: Path) -> None:
-    """Nobody presses a key at a wall."""
-    assert {"http-equiv": "refresh", "content": "60"} in shown(board(), tmp_path).all("meta")
+    """Nobody presses a key at a wall; with scripts the page does it, without them the browser."""
+    read = shown(board(), tmp_path)
+    assert {"http-equiv": "refresh", "content": "60"} in read.all("meta")
+    tags = [tag for tag, _ in read.elements]
+    assert tags[tags.index("noscript") + 1] == "meta"
+    assert read.all("main")[0]["data-refresh"] == "60"
+
+
+def test_who_is_ready_may_be_working(tmp_path: Path) -> None:
+    """If this fails, agents of a source that tells no calls look idle to who looks for somebody to help."""
+    made = board()
+    told = [replace(source, observed_until=at(13.99)) for source in made.sources]
+    agents = [replace(agent, source="kore", state="available") for agent in made.agents[:1]] + [*made.agents[1:]]
+    read = shown(replace(made, sources=told, agents=agents), tmp_path)
+    assert "of kore: ready, working or not" in read.text
+    assert [row[3] for row in read.tables[1][1:]] == ["Handling", "Ready, working or not"]
+
+
+def test_a_code_of_the_vendors_is_said_in_words(tmp_path: Path) -> None:
+    """If this fails, a supervisor reads 5 and has to know what Huawei means by it."""
+    made = board()
+    read = shown(replace(made, agents=[replace(made.agents[1], vendor_state="7")]), tmp_path)
+    assert read.tables[1][1][4] == "handling (code 7)"
+    assert "1 agent." in read.text
 
 
 @pytest.mark.parametrize(

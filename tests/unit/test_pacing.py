@@ -3,13 +3,21 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.http import Clock
-from assets.pacing import SharedPacer
+from assets.config import Origin
+from assets.cxengage import client as cxengage
+from assets.cxengage.config import CxEngageConfig
+from assets.http import Clock, Session
+from assets.huawei import cms
+from assets.huawei.config import HuaweiConfig
+from assets.kore import session as kore
+from assets.kore.config import KoreConfig
+from assets.pacing import LANES, SharedPacer, _this_boot, pace_file, shared_pacer
 
 
 class Stepping(Clock):
@@ -82,16 +90,25 @@ def test_waiting_requests_take_places_one_after_the_other(tmp_path: Path) -> Non
     assert clock.places == [1060.0, 1060.0, 1120.0, 1120.0, 1180.0]
 
 
-@pytest.mark.parametrize("content", ["nonsense", "1e999 2e999", "nan", "9e9 9e9 9e9", "\xff\x00"])
-def test_a_damaged_file_or_one_from_before_a_restart_counts_as_empty(tmp_path: Path, content: str) -> None:
-    """One bad byte, or a machine started anew, would stop the source for days."""
+@pytest.mark.parametrize("content", ["nonsense", "1e999 2e999", "nan", "9e9 9e9 9e9", "\xff\x00", ""])
+def test_a_damaged_file_counts_as_empty(tmp_path: Path, content: str) -> None:
+    """One bad byte would stop the source for days."""
     path = tmp_path / "kore"
-    path.write_text(content, encoding="latin-1")
+    path.write_text(f"{_this_boot()} {content}", encoding="latin-1")
     clock = Stepping()
     pacer = SharedPacer(path, 2, clock)
     for _ in range(3):
         pacer.wait()
     assert clock.at == 1060.0
+
+
+def test_places_from_before_the_machine_was_started_anew_count_no_more(tmp_path: Path) -> None:
+    """If this fails, nothing is asked for as long as the machine had run before: its clock begins anew."""
+    path = tmp_path / "kore"
+    path.write_text("another-boot\n1900.0\n1900.0")
+    clock = Stepping()
+    SharedPacer(path, 2, clock).wait()
+    assert clock.at == 1000.0
 
 
 def test_where_no_file_can_be_the_limit_holds_for_the_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -125,4 +142,72 @@ def test_those_who_share_the_file_lose_no_place_to_each_other(tmp_path: Path) ->
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(wait_often, range(4)))
-    assert len(path.read_text().split()) == 200
+    assert len(path.read_text().split()) == 201
+
+
+def source(tmp_path: Path, **changes: Any) -> CxEngageConfig:
+    """A source of a home."""
+    keys = {
+        "name": "cx",
+        "vendor": "cxengage",
+        "base_url": "https://api.example.com",
+        "tenant_id": "00000000-0000-0000-0000-000000000000",
+        "username": "${USER}",
+        "password": "${USER}",
+    }
+    return CxEngageConfig.model_validate(keys | changes, context=Origin(environ=ENVIRON, pace_dir=tmp_path))
+
+
+ENVIRON = {"USER": "somebody"}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 50, 599, 600, 601, 659, 1000, 5000])
+def test_the_present_and_the_past_together_stay_below_the_limit(tmp_path: Path, limit: int) -> None:
+    """If this fails, a backfill beside the recorder asks too often, or leaves it nothing."""
+    config = source(tmp_path, max_requests_per_minute=limit)
+    made = [shared_pacer(config, lane, "x", clock=Stepping()) for lane in LANES]
+    assert all(made)
+    sent = []
+    for one in {pacer._path: pacer for pacer in made if pacer}.values():
+        sent += [one.place() for _ in range(2 * limit)]
+    assert len([place for place in sent if place < 60]) <= limit
+    assert limit == 1 or all(pacer and pacer.place() for pacer in made)
+
+
+def test_who_has_no_limit_is_not_held_up(tmp_path: Path) -> None:
+    """If this fails, a source whose vendor knows no limit is fetched slowly for nothing."""
+    assert shared_pacer(source(tmp_path), "past", "x") is None
+
+
+def test_an_account_is_one_whoever_asks_and_no_other_account_is(tmp_path: Path) -> None:
+    """If this fails, each process has the whole limit, or one tenant's backfill stops another's."""
+    one, two = (source(tmp_path, name=name, max_requests_per_minute=60) for name in ("one", "two"))
+    for lane in LANES:
+        pacers = [cxengage.connect(each, lane=lane).options.pacer for each in (one, two)]
+        assert len({pacer._path for pacer in pacers if isinstance(pacer, SharedPacer)}) == 1
+    other = source(tmp_path, tenant_id="11111111-0000-0000-0000-000000000000")
+    files = {pace_file(one, lane, one.base_url, each.tenant_id) for each in (one, other) for lane in LANES}
+    assert len(files) == 4
+    assert {file.parent for file in files if file} == {tmp_path}
+
+
+def test_kores_and_huaweis_limits_are_shared_too(tmp_path: Path) -> None:
+    """If this fails, a backfill and the recorder each ask Kore.ai or CC-CMS as often as both together may."""
+    common = {"name": "x", "base_url": "https://api.example.com"}
+    origin = Origin(environ=ENVIRON, pace_dir=tmp_path)
+    ids = {"account_id": "a1", "app_id": "${USER}", "client_secret": "${USER}"}
+    account = KoreConfig.model_validate({**common, "vendor": "kore", **ids}, context=origin)
+    vdn = {"cc_id": 1, "vdn": 2, "access_key": "${USER}", "secret_key": "${USER}"}
+    keys = {**common, "vendor": "huawei", "max_requests_per_minute": 100, "cms": vdn, "feeds": ["cms_status"]}
+    aicc = HuaweiConfig.model_validate(keys, context=origin)
+    assert aicc.cms is not None
+    sessions: list[Session] = [kore.connect(account, lane) for lane in LANES]
+    live, past = (each.options.pacer for each in sessions)
+    assert isinstance(live, SharedPacer)
+    assert isinstance(past, SharedPacer)
+    assert (live._many, past._many) == (10, 40)
+    history, status = cms.connect(aicc, aicc.cms).options.pacer, cms.cms_pacer(aicc, aicc.cms, "live")
+    assert isinstance(history, SharedPacer)
+    assert status
+    assert (status._many, history._many) == (24, 76)
+    assert len({pacer._path for pacer in (live, past, history, status)}) == 4

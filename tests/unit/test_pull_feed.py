@@ -126,11 +126,29 @@ def test_trouble_is_told_once_and_its_end_at_once(tmp_path: Path) -> None:
     assert feed.trouble is None
 
 
+def test_after_an_error_the_time_is_not_asked_for_anew(tmp_path: Path) -> None:
+    """If this fails, each hiccup costs one more request, of an account that may have few, before the next window."""
+    vendor, told = Vendor(drift=timedelta(hours=-5)), [0]
+
+    def clock() -> datetime:
+        told[0] += 1
+        return now() - timedelta(hours=5)
+
+    vendor.clock = clock
+    vendor.errors = [TransientError("one: no answer"), PermanentError("one: refused", 400, now() + timedelta(hours=3))]
+    feed = pull_feed(tmp_path, vendor, replace(FAST, lasting=0.01))
+    asyncio.run(followed(feed, vendor, 3))
+    # Once by itself, once with the only window that was answered.
+    assert told[0] == 2
+    ends = [window.end - (now() - EVENTS.delay) for window in vendor.asked]
+    assert [round(end / timedelta(hours=1)) for end in ends] == [-5, -5, 3]
+
+
 def test_trouble_that_stays_is_told_now_and_then(tmp_path: Path) -> None:
     """If this fails, an outage of a day is one row at its beginning."""
     vendor = Vendor()
     vendor.errors = [TransientError("one: no answer")] * 1000
-    asyncio.run(followed(pull_feed(tmp_path, vendor, replace(FAST, seal=0.01)), vendor, 6))
+    asyncio.run(followed(pull_feed(tmp_path, vendor, replace(FAST, tidy=0.01)), vendor, 6))
     assert len(attempts(tmp_path, "events")) > 2
 
 

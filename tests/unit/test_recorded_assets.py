@@ -36,7 +36,7 @@ def test_a_live_feed_is_an_asset_that_no_run_makes(engine: Engine) -> None:
     assert node.group_name == "cxengage"
     assert node.partitions_def is not None
     assert "shiftbook record" in (node.description or "")
-    assert HEARD not in defs.resolve_job_def("build_what_came").asset_layer.executable_asset_keys
+    assert HEARD not in defs.resolve_job_def("capture").asset_layer.executable_asset_keys
 
 
 def test_a_backfill_leaves_live_feeds_alone(engine: Engine) -> None:

@@ -2,6 +2,9 @@
 
 import csv
 import hashlib
+import re
+import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,6 +56,8 @@ def test_hostile_names_do_nothing_in_a_csv(tmp_path: Path) -> None:
     assert names[13:15] == ["👩🏽\u200d💻 émoji", "محمد"]
     assert names[15:17] == ["⟨U+D800⟩lone", "⟨U+FFFE⟩⟨U+FFFF⟩"]
     assert names[17] == "x" * 10_000
+    assert names[18:20] == ["x;'=cmd|'/c calc'!A0", "x, '\uff0b1;-5;'@SUM(A1)"]
+    assert names[20] == "zero⟨U+200B⟩width soft⟨U+00AD⟩hyphen word⟨U+2060⟩joiner"
 
 
 def test_hostile_names_are_text_cells_in_a_workbook(tmp_path: Path) -> None:
@@ -77,6 +82,23 @@ def test_a_workbook_has_typed_cells_and_says_what_it_rests_on(tmp_path: Path) ->
     # Days since 1900 on the wall of Berlin.
     wall = datetime(2026, 10, 25, 2, 30, tzinfo=UTC) - datetime(1899, 12, 30, tzinfo=UTC)
     assert cells[5] == pytest.approx(wall.total_seconds() / 86_400)
+
+
+def test_a_workbook_can_be_read_as_it_opens(tmp_path: Path) -> None:
+    """If this fails, long lines are printed over each other, ids are cut, and heads stand beside their figures."""
+    made = report([row("Ann")], facts=[("Coverage", "cx: agent_states 98.0%; " * 20)])
+    columns = [replace(made.tables[0].columns[0], name="agent_id"), *made.tables[0].columns[1:]]
+    xlsx.render(replace(made, tables=[replace(made.tables[0], columns=columns)]), tmp_path / "t.xlsx")
+    with zipfile.ZipFile(tmp_path / "t.xlsx") as book:
+        about_, teams, styles = (
+            book.read(f"xl/{name}.xml").decode() for name in ("worksheets/sheet1", "worksheets/sheet2", "styles")
+        )
+    [line] = [found for found in re.findall(r"<row .*?</row>", about_) if "agent_states" in found]
+    assert float(re.findall(r' ht="([\d.]+)"', line)[0]) >= 5 * 15
+    assert float(re.findall(r'<col min="1" max="1" width="([\d.]+)"', teams)[0]) >= 36
+    xfs = re.findall(r"<xf .*?(?:</xf>|/>)", styles.partition("<cellXfs")[2])
+    head = [xfs[int(style)] for style in re.findall(r'<c r="[A-H]1" s="(\d+)"', teams)]
+    assert ['horizontal="right"' in style for style in head] == [False] + [True] * 7
 
 
 def test_more_rows_than_a_sheet_holds_go_on_in_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def test_what_a_source_does_not_tell_apart_is_drawn_as_that() -> None:
 
 def test_the_matrix_holds_every_transfer_also_of_those_it_does_not_name() -> None:
     """Sums over the busiest alone would be too small."""
-    rows = [(str(n), f"Agent {n}", "queue", f"q{n}", None, n + 1) for n in range(40)]
+    rows = [("cx", str(n), f"Agent {n}", "queue", f"q{n}", None, n + 1) for n in range(40)]
     made = report(table("pairs", PAIRS, rows))
     [picture] = drawn(made, "pairs")
     assert picture.html.count("<tr>") == 1 + 14 + 1 + 1
@@ -93,9 +93,48 @@ def test_the_matrix_holds_every_transfer_also_of_those_it_does_not_name() -> Non
     assert "queue q39" in picture.html
 
 
+def test_the_matrix_tells_people_of_one_name_apart() -> None:
+    """If this fails, the transfers of two people stand in one row, or of somebody called like the rest among theirs."""
+    rows = [
+        ("cx", "a1", "Ann", "agent", "b1", "Bob", 1),
+        ("kore", "a1", "Ann", "agent", "b1", "Bob", 2),
+        ("cx", "a2", "all others", "agent", "b2", "Bob", 4),
+        *(("cx", f"c{n}", f"Cid {n}", "agent", "b1", "Bob", 10) for n in range(11)),
+        ("cx", "z", "Zed", "agent", "b1", "Bob", 1),
+        ("cx", "b1", "Bob", "agent", "b1", "Bob", 5),
+    ]
+    [picture] = drawn(report(table("pairs", PAIRS, rows)), "pairs")
+    lines = [re.findall(r"<t[hd][^>]*>(?:<bdi>)?([^<]*)", line) for line in picture.html.split("<tr>")[1:]]
+    assert lines[0] == ["from \\ to", "Bob · cx · b1", "Bob · cx · b2", "Bob · kore", "all"]
+    told = {name: counts for name, *counts in lines[1:]}
+    assert told["Ann · kore"] == ["·", "·", "2", "2"]
+    assert (told["all others · cx"], told["all others"]) == (["·", "4", "·", "4"], ["2", "·", "·", "2"])
+    assert told["Bob · cx · b1"] == ["5", "·", "·", "5"]
+    assert told["all"] == ["117", "4", "2", "123"]
+
+
+def test_reasons_of_several_sources_name_theirs() -> None:
+    """If this fails, Kore.ai's 3 and Huawei's 3 are one reason, and nobody knows whose it is."""
+    long = "A reason with very many words"
+    rows = [("aicc", "3", 60.0, 1), ("kore", "3", 30.0, 1), ("kore", long, 20.0, 1)]
+    [picture] = drawn(report(table("reasons", REASONS, rows)), "reasons")
+    assert re.findall(r"</title>([^<]+)</text>", picture.html) == ["3 · aicc", "3 · kore", "A reason with ver… · kore"]
+    assert f"{long} · kore: 0:00:20" in picture.html
+
+
+def test_who_is_ready_is_not_drawn_as_waiting_where_nobody_tells() -> None:
+    """If this fails, Kore.ai's agents, who may all be working, look idle."""
+    made = full()
+    intervals = made.tables[3]
+    ready = [(*row[:4], 1900.0, None, 100.0, 700.0, 0.0) for row in intervals.rows()]
+    [first, _] = pictures(made, replace(intervals, rows=lambda: iter(ready)))
+    assert "wrap-up 0.1, ready: working or not 2.1, not ready 0.8" in first.html
+    assert ">available<" not in first.html
+
+
 def test_shades_follow_the_counts_and_every_cell_has_its_figure() -> None:
     """The darkest cell must be the greatest, and be read without its colour."""
-    table_ = heat("H", {("a", "x"): 1, ("a", "y"): 50, ("b", "x"): 100}, ["a", "b"], ["x", "y"])
+    table_ = heat("H", {("a", "x"): 1, ("a", "y"): 50, ("b", "x"): 100}, {"a": "A", "b": "B"}, {"x": "X", "y": "Y"})
     assert re.findall(r'<td class="h(\d)">([^<]*)', table_) == [("1", "1"), ("3", "50"), ("5", "100"), ("0", "·")]
 
 
@@ -129,7 +168,7 @@ def test_more_agents_than_fit_are_said_not_drawn_and_not_kept() -> None:
 
 def test_of_many_reasons_the_longest_are_drawn() -> None:
     """Reasons in another order bury the one that matters."""
-    made = report(table("reasons", REASONS, [(f"r{n}", float(n), 1) for n in range(20)]))
+    made = report(table("reasons", REASONS, [("cx", f"r{n}", float(n), 1) for n in range(20)]))
     [picture] = drawn(made, "reasons")
     assert re.findall(r">(r\d+)</text>", picture.html) == [f"r{n}" for n in range(19, 7, -1)]
     assert "8 more reasons are not drawn" in picture.caption

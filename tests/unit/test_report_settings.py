@@ -23,6 +23,15 @@ def test_without_a_file_every_report_is_issued(tmp_path: Path) -> None:
     assert all(report.formats == ("csv", "parquet", "xlsx", "html") for report in reports)
 
 
+def test_the_overview_may_be_said_alone(tmp_path: Path) -> None:
+    """If this fails, who wants to hide people on the wall has no reports any more, or names on the wall."""
+    settings = load(tmp_path, "overview: {pseudonymise: true, pseudonym_key: '${KEY}'}")
+    assert (settings.overview.enabled, settings.overview.pseudonymise) == (True, True)
+    assert [report.name for report in settings.reports] == [*REPORTS]
+    both = load(tmp_path, "reports: [{name: interval}]\noverview: {enabled: false}")
+    assert (len(both.reports), both.overview.enabled) == (1, False)
+
+
 def test_a_whole_entry(tmp_path: Path) -> None:
     """If this fails, a key of the page on reports does not arrive."""
     text = """\
@@ -65,6 +74,9 @@ reports:
         ("reports: [{name: interval, teams: []}]", "report interval: teams: must name at least one"),
         ("reports: [{name: interval, sources: [x]}]", "report interval: sources: there is no source x in sources.yaml"),
         ("reports: [{name: interval}, {name: interval}]", "report interval: name: there are two reports of this name"),
+        ("overview: no", "overview: must have keys, as `pseudonymise:`"),
+        ("overview: {colour: x}", "overview: colour: unknown key"),
+        ("overview: {pseudonymise: true}", "overview: pseudonym_key: is required with pseudonymise: true"),
         ("reports: [", "not valid YAML at line 1"),
     ],
 )

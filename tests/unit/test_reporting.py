@@ -150,6 +150,37 @@ def test_a_report_that_could_not_run_says_so(settings: Settings, monkeypatch: py
     assert not note.exists()
 
 
+@pytest.mark.parametrize("scheme", ["", "file://"], ids=["a folder", "an object store"])
+def test_readers_elsewhere_are_told_that_a_report_could_not_run(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """If this fails, who reads a share finds nothing there, and waits."""
+    (tmp_path / "share").mkdir()
+    asked = config("transfers", formats=["csv"], folder=f"{scheme}{tmp_path / 'share'}")
+    note = tmp_path / "share" / "transfers" / str(day(1)) / FAILURE
+
+    def fail() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(reporting, "compose", lambda *_: 1 / 0)
+            with pytest.raises(ReportError, match=r"division by zero$"):
+                issue(settings, asked, day(1))
+
+    for _ in range(2):  # before the first edition, and where the next says what that said
+        fail()
+        assert "division by zero" in note.read_text(encoding="utf-8")
+        issue(settings, asked, day(1))
+        assert not note.exists()
+        assert (note.parent / MANIFEST).exists()
+
+
+def test_a_day_that_has_not_begun_is_refused(settings: Settings) -> None:
+    """If this fails, a slip of the finger issues an edition that says that nobody works in 2030."""
+    tomorrow = (datetime.now(UTC) + timedelta(days=2)).date()
+    with pytest.raises(ReportError, match=f"{tomorrow} has not begun in UTC"):
+        issue(settings, config(), tomorrow)
+    assert not settings.exports_dir.exists()
+
+
 def test_without_a_warehouse_it_says_what_to_do(tmp_path: Path) -> None:
     """If this fails, the first thing that a new user types ends in a stack trace."""
     settings = Settings(tmp_path / "home")
@@ -215,7 +246,8 @@ def test_one_agents_report_has_a_folder_of_its_own(settings: Settings, tmp_path:
     one = narrowed(whole, ["csv"], ["../ann"])
     assert (one.formats, one.folder) == (("csv",), None)
     issued = issue(settings, narrowed(whole, ["csv"], ["ann"]), day(1))
-    assert issued.folder.parts[-2].startswith("agent_timeline_ann_")
+    assert re.fullmatch("agent_timeline_[0-9a-f]{16}", issued.folder.parts[-2])
+    assert issued.edition.title == f"Agent timeline of Ann {day(1)}"
     with named(issued, "states.csv").open(encoding="utf-8", newline="") as file:
         assert {line["agent_id"] for line in csv.DictReader(file)} == {"ann"}
     hostile = issue(settings, one, day(1))
@@ -262,6 +294,20 @@ def test_what_is_due_is_what_was_never_issued_or_whose_builds_changed(settings: 
     changed, seen = dues(settings, Requested(), now, most=5)
     assert [due.day for due in changed] == [day(1)]
     assert dues(settings, Requested.read(seen.text), now + 2 * AGAIN_AFTER, most=5)[0] == []
+
+
+def test_a_day_that_is_not_complete_stays_due_as_long_as_the_vendor_has_it(settings: Settings) -> None:
+    """If this fails, "a new edition follows" is not true of a day that completes after a week."""
+    asked = config(formats=["csv"], reissue_days=0)
+    settings = type(settings)(settings.home, sources=settings.sources, reports=(asked,))
+    issue(settings, asked, day(1))
+    path = settings.exports_dir / "daily_operations" / str(day(1)) / MANIFEST
+    said = json.loads(path.read_bytes())
+    said["inputs"]["marts.fct_transfers"] = [f"date={day(1)}/before.parquet"]
+    for complete, days, expected in ((True, 1, []), (False, 1, [day(1)]), (False, 30, [])):
+        path.write_text(json.dumps({**said, "complete": complete}))
+        found, _ = dues(settings, Requested(), midnight(day(2 + days)), most=5)
+        assert [due.day for due in found] == expected
 
 
 def test_nothing_is_due_before_there_is_a_warehouse(tmp_path: Path) -> None:

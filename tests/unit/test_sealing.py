@@ -1,7 +1,10 @@
 """Sealing: what a spool file holds is in the lake once, whatever dies when, and what cannot be read is kept."""
 
+import errno
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +118,27 @@ def test_a_seal_that_died_is_done_again_without_counting_twice(
     assert not path.exists()
 
 
+def test_a_seal_that_died_before_the_clock_was_moved_moves_it_when_it_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, the gap after a crash begins too early, and is told of time that was watched."""
+    orphan(tmp_path, *HAPPENED)
+    lake = Lake(tmp_path / "lake")
+
+    def dying(*_: object, **__: object) -> None:
+        raise OSError("the plug was pulled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "heed", dying)
+        with pytest.raises(OSError, match="plug"):
+            recover(lake, tmp_path / "spool")
+    assert told(tmp_path) == WHOLE
+    assert lake.clock("toy", "words", "one").requested_until is None
+    recover(lake, tmp_path / "spool")
+    assert told(tmp_path) == WHOLE
+    assert lake.clock("toy", "words", "one").requested_until == at(60)
+
+
 def test_only_files_without_a_recorder_are_recovered(tmp_path: Path) -> None:
     """If this fails, a second recorder seals what the first one is still writing."""
     lake = Lake(tmp_path / "lake")
@@ -150,6 +174,23 @@ def test_a_file_that_nobody_can_read_is_set_aside_and_the_others_recovered(
     bad.write_bytes(b"rubbish")
     with pytest.raises(UnreadableSpoolError, match=r"bad\.torn"):
         seal(Lake(tmp_path / "lake"), bad)
+
+
+def test_a_feed_whose_log_is_damaged_keeps_no_other_in_the_spool(tmp_path: Path) -> None:
+    """If this fails, what was heard of all feeds stays unseen because of one file that cannot be read."""
+    lake = Lake(tmp_path / "lake")
+    # The spool file that comes first is of the damaged one.
+    sick = spooled(tmp_path, *HAPPENED, began=Began("toy", "sick", "words", NOON, watching=False))
+    sick.close()
+    log = lake.capture_dir("toy", "words", "sick") / f"date={NOON.date()}" / "0.parquet"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"PAR1")
+    orphan(tmp_path, *HAPPENED)
+    with pytest.raises(ValueError, match="Parquet") as caught:
+        recover(lake, tmp_path / "spool")
+    assert str(sick.path) in caught.value.__notes__[0]
+    assert sick.path.exists()
+    assert told(tmp_path) == WHOLE
 
 
 def test_a_full_disk_leaves_no_half_frame_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,3 +229,24 @@ def test_tens_of_thousands_of_small_messages_make_a_small_segment_quickly(tmp_pa
     [path] = (tmp_path / "lake").glob("raw/toy/words/source=one/date=*/*.parquet")
     assert path.stat().st_size < 200_000
     assert len(payloads(tmp_path)) == 30_000
+
+
+def test_a_file_that_may_not_be_opened_stays_and_the_others_are_recovered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If this fails, one file that root left in the spool keeps all that is heard later out of the lake."""
+    good = orphan(tmp_path, *HAPPENED)
+    theirs = good.with_name("00000000T000000Z-theirs.spool")
+    theirs.write_bytes(b"")
+    opened = os.open
+
+    def refusing(path: Path, *words: Any) -> int:
+        if path == theirs:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *words)
+
+    monkeypatch.setattr(os, "open", refusing)
+    recover(Lake(tmp_path / "lake"), tmp_path / "spool")
+    assert payloads(tmp_path) == [b"a", b"b"]
+    assert theirs.exists()
+    assert "cannot be sealed yet" in caplog.text

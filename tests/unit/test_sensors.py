@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from orchestration import sensors
+from orchestration.coming import build_what_came
 from orchestration.compaction import merge_raw
 from orchestration.lake import Attempt, Lake, Page, Segment
 from orchestration.logs import merge_attempts
 from orchestration.resources import Engine
-from orchestration.sensors import Seen, build_request, build_what_came, new_segments
+from orchestration.sensors import Seen, build_request, new_segments
 from tests.pipeline.toy import engine_at
 
 TODAY = datetime.now(UTC).date()
@@ -43,11 +44,12 @@ def tick(engine: Engine, cursor: str | None, instance: dg.DagsterInstance | None
     return result
 
 
-def overdue(cursor: str | None) -> str:
-    """The cursor as if the last build had been requested long ago."""
+def overdue(cursor: str | None, by: timedelta = timedelta(days=90)) -> str:
+    """The cursor as if all that it tells of had been so long ago."""
     assert cursor
     seen = msgspec.json.decode(cursor, type=Seen)
-    return msgspec.json.encode(msgspec.structs.replace(seen, requested_at=datetime(2026, 1, 1, tzinfo=UTC))).decode()
+    earlier = {name: getattr(seen, name) - by for name in ("requested_at", "told_at")}
+    return msgspec.json.encode(msgspec.structs.replace(seen, **earlier)).decode()
 
 
 def reported(result: dg.SensorResult) -> list[tuple[str, str | None, object]]:
@@ -72,12 +74,39 @@ def test_new_segments_are_materialisations_of_their_day(engine: Engine) -> None:
     assert reported(tick(engine, second.cursor)) == []
 
 
-def test_what_was_there_before_the_sensor_is_left_to_those_who_captured_it(engine: Engine) -> None:
-    """If this fails, the first start of Dagster rebuilds all history."""
-    land(engine)
+def test_at_first_only_the_last_days_are_built(engine: Engine) -> None:
+    """If this fails, the first start of Dagster rebuilds all history, or leaves what was recorded before it."""
+    for day in (TODAY, TODAY - timedelta(days=3), TODAY - timedelta(days=9)):
+        land(engine, day)
     result = tick(engine, None)
     assert result.run_requests == []
-    assert tick(engine, overdue(result.cursor)).run_requests == []
+    [request] = tick(engine, overdue(result.cursor)).run_requests or []
+    assert request.tags["dagster/asset_partition_range_start"] == str(TODAY - timedelta(days=4))
+
+
+def test_models_that_changed_are_built_for_the_last_days(engine: Engine) -> None:
+    """If this fails, figures by yesterday's definition stand beside today's until something lands."""
+    land(engine)
+    cursor = settled(engine, tick(engine, None).cursor)
+    assert tick(engine, overdue(cursor)).run_requests == []
+    before = msgspec.structs.replace(msgspec.json.decode(cursor, type=Seen), models="others")
+    assert len(tick(engine, overdue(msgspec.json.encode(before).decode())).run_requests or []) == 1
+
+
+def test_a_look_that_was_not_kept_is_looked_again(engine: Engine) -> None:
+    """If this fails, a tick that is cut short hides for ever what it saw."""
+    cursor = settled(engine, tick(engine, None).cursor)
+    land(engine)
+    assert reported(tick(engine, overdue(cursor)))
+    assert reported(tick(engine, overdue(cursor)))
+
+
+def settled(engine: Engine, cursor: str | None) -> str:
+    """The cursor after a build of what was there went well."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_run(dg.DagsterRun(build_what_came.name, status=dg.DagsterRunStatus.SUCCESS))
+        cursor = tick(engine, overdue(cursor), instance).cursor
+        return str(tick(engine, overdue(cursor), instance).cursor)
 
 
 def test_one_build_every_few_minutes_for_all_days_that_came(engine: Engine) -> None:
@@ -144,7 +173,7 @@ def test_tidying_up_is_nothing_new(engine: Engine) -> None:
     merged = tick(engine, cursor)
     assert reported(merged) == []
     land(engine, minute=7)
-    assert reported(tick(engine, merged.cursor)) == [("raw/cx/agent_states", str(TODAY), 1)]
+    assert reported(tick(engine, overdue(merged.cursor))) == [("raw/cx/agent_states", str(TODAY), 1)]
 
 
 def test_days_that_nothing_can_touch_any_more_are_not_looked_at(engine: Engine) -> None:

@@ -322,8 +322,10 @@ def test_feed_rows(tmp_path: Path) -> None:
         "uncertainty_seconds": 0.0,
         "event_timezone": "UTC",
         "sample_seconds": None,
+        "hold_seconds": None,
         "tolerance_seconds": 2.0,
         "sums_unit_seconds": 1.0,
+        "stuck_after_hours": 24.0,
     }
 
 

@@ -80,6 +80,29 @@ def test_hours_are_those_of_the_zone(zone: str, start: datetime, labels: tuple[s
     assert hours.count("02:00") == (2 if zone == "Europe/Berlin" else 1)
 
 
+def test_rows_stand_under_their_team_and_source() -> None:
+    """If this fails, two people of one name cannot be told apart, nor to whom a row belongs."""
+    rows = [
+        Stretch("cx", "a1", "Ann", "Care", START, END, "handling"),
+        Stretch("cx", "a2", "Ann", "Care", START, END, "handling"),
+        Stretch("kore", "a3", "Ann", "Care", START, END, "available"),
+        Stretch("cx", "a4", "Bob", None, START, END, "handling"),
+    ]
+    found = texts(timeline_svg(rows, START, END))
+    shown = [text for text in found if "Ann" in text or "Bob" in text or text.endswith(("cx", "kore"))]
+    assert shown == ["Care · cx", "Ann · a1", "Ann · a2", "Care · kore", "Ann", "cx", "Bob"]
+    assert "4 agents" in timeline_svg(rows, START, END)
+
+
+def test_names_are_cut_between_what_people_see_and_not_at_the_edge() -> None:
+    """If this fails, an emoji falls into its parts, or a wide name runs out of the picture."""
+    coder = "\U0001f469\U0001f3fd\u200d\U0001f4bb"
+    found = texts(timeline_svg([stretch(8, 9, name=coder * 20), stretch(8, 9, agent="b", name="漢" * 40)], START, END))
+    assert f"{'漢' * 12}…" in found
+    [cut] = [text for text in found if coder in text]
+    assert cut == coder * (cut.count(coder)) + "…"
+
+
 def test_what_is_left_out_is_said() -> None:
     """If this fails, a picture of some agents looks like one of all."""
     rows = [stretch(8, 9, agent=f"a{n}", name=f"Agent {n}") for n in range(70)]

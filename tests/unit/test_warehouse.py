@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,12 +10,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from assets.config import Origin, Secret
+from assets.kore.config import KoreConfig
+from assets.reports.config import OverviewConfig
 from orchestration.inputs import midnight
 from orchestration.overview import write_overview
 from orchestration.resources import Engine
+from orchestration.settings import SettingsError
 from orchestration.warehouse import Warehouse
 from tests.pipeline.site import day, held, rows_of
-from tests.pipeline.toy import built, engine_at, filled, land, shift, site_of
+from tests.pipeline.toy import ADDRESS, built, engine_at, filled, land, shift, site_of
 from tests.pipeline.watch import NAMED
 
 TIMELINE = "marts.fct_agent_timeline"
@@ -90,6 +95,20 @@ def test_the_overview_is_written_whole_and_of_captured_sources_alone(engine: Eng
     assert [path.name for path in page.parent.iterdir()] == ["index.html"]
 
 
+def test_the_overview_can_hide_people_or_be_left_out(engine: Engine) -> None:
+    """If this fails, a site that hides people in all reports still writes their names with every build."""
+    key = Secret("KEY", {"KEY": "0123456789abcdef"})
+    hiding = OverviewConfig().model_copy(update={"pseudonymise": True, "pseudonym_key": key})
+    noon = midnight(day(1)) + timedelta(hours=12, minutes=10)
+    page = write_overview(replace(engine.settings, overview=hiding), engine.lake, noon)
+    assert page is not None
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"(?i)\b(?:ann|bob)\b", text)
+    assert len(set(re.findall(r"agent-[0-9a-f]{16}", text))) == 2
+    assert write_overview(replace(engine.settings, overview=OverviewConfig(enabled=False)), engine.lake) is None
+    assert not page.exists()
+
+
 def test_a_day_never_built_whole_is_not_published(engine: Engine) -> None:
     """A day with some tables only would show agents without sums."""
     land(engine, day(2), shift("ann", day(2)))
@@ -133,6 +152,31 @@ def test_a_publication_that_fails_leaves_the_old_warehouse(engine: Engine, tmp_p
         Warehouse(engine.settings.warehouse_path, engine.builder, tmp_path).publish()
     assert agents(engine) == before
     assert not [path for path in (engine.lake.root / ".tmp").iterdir() if path.name != "duckdb"]
+
+
+def test_a_vendor_that_is_taken_away_leaves_the_others_published(tmp_path: Path) -> None:
+    """If this fails, a source that is configured and removed again before its first capture ends all publishing."""
+    engine = engine_at(tmp_path / "home")
+    land(engine, day(0), shift("ann", day(0)))
+    keys = {"name": "kore_in", "vendor": "kore", "base_url": ADDRESS, "account_id": "a"}
+    secrets = {"app_id": "${TOY_USER}", "client_secret": "${TOY_PASSWORD}"}
+    kore = KoreConfig.model_validate(keys | secrets, context=Origin(environ={"TOY_USER": "u", "TOY_PASSWORD": "p"}))
+    both = Engine(replace(engine.settings, sources=(*engine.settings.sources, kore)))
+    assert "built" in built(both, 1)
+    before = site_of(both).ask(f"from {TIMELINE} order by all")
+    engine.warehouse.publish()
+    assert site_of(engine).ask(f"from {TIMELINE} order by all") == before != []
+
+
+@pytest.mark.parametrize("sources", [(), ("renamed",)])
+def test_a_source_that_the_file_does_not_name_is_refused(engine: Engine, sources: Sequence[str]) -> None:
+    """If this fails, its days stay in some tables and vanish from others, and the command ends with 0."""
+    before = site_of(engine).ask("select * from marts.dim_agents")
+    named = [engine.settings.sources[0].model_copy(update={"name": name}) for name in sources]
+    other = Engine(replace(engine.settings, sources=tuple(named)))
+    with pytest.raises(SettingsError, match=r"holds source cx of cxengage, .*--sources.*'enabled: false'"):
+        other.warehouse.publish()
+    assert site_of(engine).ask("select * from marts.dim_agents") == before != []
 
 
 def test_an_empty_home_publishes_empty_tables(tmp_path: Path) -> None:

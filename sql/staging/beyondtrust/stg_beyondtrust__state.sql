@@ -6,12 +6,17 @@ with pages as (
     select
         source, segment, sequence, window_start, window_end, requested_at, received_at, payload_sha256,
         -- Bytes that are no UTF-8 are shown escaped; as received they stay in the raw segment.
-        coalesce(try(decode(payload)), payload::varchar) as body,
+        coalesce(text, payload::varchar) as body,
         -- `try` because one bad byte must not lose the segment.
-        try(from_json(try(decode(payload)), '{
+        try(from_json(text, '{
             "type": "VARCHAR", "success": "VARCHAR", "insert": "JSON", "update": "JSON", "delete": "JSON"
         }')) as m
-    from raw.beyondtrust_state
+    from (
+        -- Half a character, as \ud800, is no JSON, and one name that ends in it must not lose the page.
+        select * exclude (text),
+            case when regexp_matches(text, '\\u[dD][89a-fA-F]') then pair_surrogates(text) else text end as text
+        from (select *, try(decode(payload)) as text from raw.beyondtrust_state)
+    )
 ),
 
 read as (

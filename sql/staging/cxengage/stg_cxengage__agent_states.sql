@@ -5,9 +5,9 @@ with pages as (
     select
         source, segment, sequence, window_start, window_end, received_at, payload_sha256,
         -- Bytes that are no UTF-8 are shown escaped; as received they stay in the raw segment.
-        coalesce(try(decode(payload)), payload::varchar) as body,
+        coalesce(text, payload::varchar) as body,
         -- `try` because one bad byte must not lose the segment; a field of the wrong type becomes NULL by itself.
-        try(from_json(try(decode(payload)), '{"results": [{
+        try(from_json(text, '{"results": [{
             "eventId": "VARCHAR", "nextEventId": "VARCHAR", "sessionId": "VARCHAR",
             "agentId": "VARCHAR", "agentName": "VARCHAR", "platformAgentId": "VARCHAR", "tenantAgentId": "VARCHAR",
             "eventType": "VARCHAR", "presence": "VARCHAR", "state": "VARCHAR", "allocation": "VARCHAR",
@@ -20,7 +20,12 @@ with pages as (
             "transfers": [{"interactionId": "VARCHAR", "toAgentId": "VARCHAR",
                            "transferStartTimestamp": "TIMESTAMPTZ", "transferEndTimestamp": "TIMESTAMPTZ"}]
         }]}')).results as results
-    from raw.cxengage_agent_states
+    from (
+        -- Half a character, as \ud800, is no JSON, and one name that ends in it must not lose the page.
+        select * exclude (text),
+            case when regexp_matches(text, '\\u[dD][89a-fA-F]') then pair_surrogates(text) else text end as text
+        from (select *, try(decode(payload)) as text from raw.cxengage_agent_states)
+    )
 ),
 
 records as (

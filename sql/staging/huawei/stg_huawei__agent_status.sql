@@ -57,7 +57,7 @@ select
     window_start,                                         -- start of the watched stretch
     window_end,                                           -- end of the watched stretch
     payload_sha256,                                       -- sha256 of the answer
-    -- A sample speaks for the time up to the next one; ten minutes are twice the longest interval.
+    -- A sample speaks for the time up to the next one; ten minutes are the most that hold_polls allows.
     case when reject_reason is null then received_at - interval 10 minutes end as touched_from, -- least event time that the answer touches
     case when reject_reason is null then received_at + interval 10 minutes end as touched_until, -- greatest event time that the answer touches
     reject_reason,                                        -- why the answer cannot be used; NULL when it can

@@ -66,7 +66,7 @@ select
     window_start,                                         -- start of the watched stretch
     window_end,                                           -- end of the watched stretch
     payload_sha256,                                       -- sha256 of the reply
-    -- A sample speaks for the time up to the next one; ten minutes are twice the longest interval. A state that began
+    -- A sample speaks for the time up to the next one; ten minutes are the most that hold_polls allows. A state that began
     -- still earlier was seen then, or nobody was looking.
     case when reject_reason is null then received_at - interval 10 minutes end as touched_from, -- least event time that the record touches
     case when reject_reason is null then received_at + interval 10 minutes end as touched_until, -- greatest event time that the record touches

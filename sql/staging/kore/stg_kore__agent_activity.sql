@@ -6,10 +6,15 @@ with pages as (
     select
         source, segment, sequence, status, window_start, window_end, received_at, payload_sha256,
         -- Bytes that are no UTF-8 are shown escaped; as received they stay in the raw segment.
-        coalesce(try(decode(payload)), payload::varchar) as body,
+        coalesce(text, payload::varchar) as body,
         -- `try` because one bad byte must not lose the segment.
-        try_cast(try(decode(payload)) as json) as page
-    from raw.kore_agent_activity
+        try_cast(text as json) as page
+    from (
+        -- Half a character, as \ud800, is no JSON, and one name that ends in it must not lose the page.
+        select * exclude (text),
+            case when regexp_matches(text, '\\u[dD][89a-fA-F]') then pair_surrogates(text) else text end as text
+        from (select *, try(decode(payload)) as text from raw.kore_agent_activity)
+    )
 ),
 
 -- The vendor's field table is in camelCase, its sample in PascalCase. A list that is null or absent beside the account
