@@ -157,7 +157,7 @@ def test_transfers_are_those_that_were_made(week: Read, source: str) -> None:
     compare_transfers(week, source)
 
 
-@pytest.mark.parametrize("source", ["cx", "aicc", "support"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_transfers_are_counted_between_whom_and_when_they_were(week: Read, source: str) -> None:
     """If this fails, a pair, a quarter of an hour or a day has a transfer too many or too few."""
     compare_counts(week, source)

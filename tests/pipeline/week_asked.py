@@ -163,6 +163,7 @@ def compare_local_counts(week: Read, source: str, minutes: int, zone: str, edges
     if source != "kore":
         sure, perhaps, unclear = (shown(ends_of(told, agents)) for told in by_certainty(week, source))
         between({(agent, at, way): (n,) for agent, at, way, n in ends if n}, sure, perhaps, unclear)
+    assert {n is None for *_, n in ends} == {source == "kore"}
     lost = {at for at, end in pairwise(edges) if at < GAP[1] and end > GAP[0]}
     true = shown((agent, start, "login") for agent, start, _ in stays(week.week, source))
     ours = {(row[0], row[1], "login"): (row[5],) for row in rows if row[5]}
