@@ -7,6 +7,7 @@ apart, or than a message may be late.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +20,9 @@ from simulator.centre import Centre
 from tests.pipeline.hours_site import LOST, POLL, SILENT, SINCE, UNTIL, Afternoon
 from tests.pipeline.site import Rows, opened
 from tests.pipeline.truth import micros, truth
-from tests.pipeline.week_figures import QUARTER, clipped
+from tests.pipeline.week_figures import QUARTER, clipped, overlapping
 from tests.pipeline.week_pieces import SECOND, Piece, merged
+from tests.pipeline.week_truth import interactions
 from tests.pipeline.week_words import by_beyondtrust, by_huawei
 
 SOURCES = ("gateway", "present", "live")
@@ -69,6 +71,7 @@ class Hours:
     states: list[dict[str, Any]]
     ids: Mapping[str, Mapping[str, str]]
     teams: Mapping[str, str]
+    stays: list[tuple[str, str, int, int | None]]
 
     def ask(self, sql: str, **given: Any) -> Rows:
         """One query."""
@@ -111,9 +114,18 @@ def hours(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, centre: Cen
     finally:
         afternoon.close()
     states = truth(centre, folder / "truth", UNTIL).states
+    stays = [
+        (
+            row["interaction_id"],
+            support[row["agent_id"]],
+            micros(row["joined_at"]),
+            row["left_at"] and micros(row["left_at"]),
+        )
+        for row in interactions(folder / "truth")
+    ]
     teams = {support[agent.agent_id]: f"Team {agent.team + 1}" for agent in centre.agents}
     with opened(folder / "home") as connection:
-        yield Hours(connection, states, {"gateway": huawei, "present": huawei, "live": support}, teams)
+        yield Hours(connection, states, {"gateway": huawei, "present": huawei, "live": support}, teams, stays)
 
 
 def known(shown: list[Shown]) -> Iterator[tuple[Shown | None, Shown, Shown | None]]:
@@ -218,6 +230,20 @@ def test_what_was_watched_is_known_and_nothing_else(hours: Hours, source: str) -
         lost = GAP[0] + POLL.seconds * SECOND, GAP[1]
         assert source == "present" or not any(row.start < lost[1] and row.end > lost[0] for row in rows)
     assert present >= 4
+
+
+def test_how_many_took_part_in_what_is_known_only_where_it_is_told(hours: Hours) -> None:
+    """If this fails, a source that counts no interactions says there were none, or a late word makes two of one."""
+    at = UNTIL - timedelta(minutes=10)
+    sql = "select source, agent_id, sessions from sessions_participated(1, $at)"
+    since, until = micros(at) - 3600 * SECOND, micros(at)
+    # Joining is told in whole seconds, leaving late.
+    least, most = overlapping(hours.stays, since, until), overlapping(hours.stays, since - LATE, until + SECOND)
+    told = hours.ask(sql, at=at)
+    assert all(sessions is None for source, _, sessions in told if source != "live")
+    for agent, sessions in ((agent, sessions) for source, agent, sessions in told if source == "live"):
+        assert len(least.get(agent, ())) <= sessions <= len(most.get(agent, ()))
+    assert sum(map(len, least.values())) > 30
 
 
 def test_teams_are_those_that_the_appliance_named(hours: Hours) -> None:
