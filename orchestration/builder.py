@@ -7,7 +7,6 @@ Dagster (``model_assets.py``), what the files are called to ``builds.py``, what 
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from orchestration.files import UnreadableFileError, concatenate, scratch
 from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
+from orchestration.rawfile import batches
 from orchestration.removed import already_staged, feed_of, removed_segments
 from orchestration.unreadable import drop_unreadable, set_aside_attempts, set_aside_raw, tables_of
 
@@ -40,10 +40,6 @@ select segment, min(touched_from), max(touched_until) from read_parquet('{}', hi
 _WORKERS = 2
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.5
-# Segments parsed by one statement: planning it takes 20 ms, as long as parsing 4,000 records. 1.5 MB are 20 MB of JSON;
-# with 8 MB it took 500 MB more. Each statement reads all of a merged file, which may hold a day of 5,760 windows.
-_BATCH_SEGMENTS = 500
-_BATCH_BYTES = 1_500_000
 # With more small files than this they are made one: of a day's 144 windows each row is written three times more.
 _SMALL_FILES = 3
 _SMALL_ROWS = 20_000
@@ -161,7 +157,7 @@ class Builder:
             fresh = sorted(raw.keys() - entries.keys())
             if fresh:
                 with self._connection(threads) as connection:
-                    for batch in _batches({name: raw[name] for name in fresh}):
+                    for batch in batches({name: raw[name] for name in fresh}):
                         entries |= dict.fromkeys(batch, self._stage_some(connection, model, day, batch))
             kept = self._merge_small(
                 model, day, tuple({entries[name].file: entries[name] for name in sorted(entries)}.values())
@@ -391,21 +387,6 @@ class Builder:
         if threads not in pool:
             pool[threads] = open_duckdb(self.lake, threads, self.memory_limit)
         yield pool[threads]
-
-
-def _batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
-    batch: dict[str, Path] = {}
-    size = 0.0
-    sharing = Counter(raw.values())
-    for name, path in raw.items():
-        weight = path.stat().st_size / sharing[path]
-        if batch and (len(batch) == _BATCH_SEGMENTS or size + weight > _BATCH_BYTES):
-            yield batch
-            batch, size = {}, 0.0
-        batch[name] = path
-        size += weight
-    if batch:
-        yield batch
 
 
 def _since(started: float) -> float:

@@ -69,7 +69,7 @@ async def record(
         raise RecorderError("no feed of these sources can be recorded; their past is captured by 'shiftbook backfill'")
     tasks = [asyncio.create_task(keeper.run(), name=name) for name, keeper in keepers.items()]
     feeds = [keeper.feed for keeper in keepers.values()]
-    tasks.append(asyncio.create_task(_ever(partial(_tidy, lake, spool, disk, feeds), pace.seal)))
+    tasks.append(asyncio.create_task(_ever(partial(_tidy, lake, spool, disk, feeds), pace.tidy)))
     tasks.append(asyncio.create_task(_ever(partial(_tell, keepers, spool, disk), pace.tell)))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_told_to_stop(), seconds)
