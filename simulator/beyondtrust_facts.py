@@ -265,6 +265,12 @@ class Ledger:
         queue = GENERAL if receiver is None else receiver.key
         self._move(hand.interaction_id, Ref("queue", queue), now // SECOND)
 
+    def take_over(self, hand: Transfer) -> None:
+        """Leave a session to a colleague who is in it; only where it lies in its holder's own queue does it move."""
+        receiver = self._desks.get(hand.receiver_id)
+        if receiver is not None and hand.completed is not None and self._dialect.held_queue == "representative":
+            self._move(hand.interaction_id, Ref("queue", receiver.key), hand.completed // SECOND)
+
     def _move(self, session: str, queue: Ref | None, entered: int | None) -> None:
         """Put a session into a queue; when it is there already, it entered before."""
         row = self._rows.get(("support_session", session))
@@ -289,7 +295,7 @@ class Ledger:
         held = self._dialect.held_queue
         if held == "none":
             self._move(part.interaction_id, None, None)
-        elif held == "representative":
+        elif held == "representative" and session.owned_from(part) == part.joined:
             self._move(part.interaction_id, Ref("queue", desk.key), now)
 
     def leave(self, part: Participation) -> None:

@@ -76,7 +76,8 @@ class SessionWriter:
 
     def _owner(self, session: SupportSession, now: int) -> str | None:
         """Return who has the session, or had it last."""
-        owners = [part.agent.agent_id for part in session.parts if part.joined <= now]
+        owned = [(session.owned_from(part), part.agent.agent_id) for part in session.parts]
+        owners = [name for since, name in owned if since is not None and since <= now]
         return owners[-1] if owners else None
 
     def _primary(self, session: SupportSession, people: Mapping[str, tuple[int, Representative]], now: int) -> Markup:
@@ -148,13 +149,16 @@ class SessionWriter:
             yield at, 5, event_tag("Conference Member Added", at, by, member_data(person, team))
             yield at, 6, event_tag("Conference Member State Changed", at, by, {"state": "connected"})
             to = tag("destination", person.name, type="representative", gsnumber=number)
-            yield at, 7, event_tag("Conference Owner Changed", at, by, {"owner": person.name}, more=to)
+            if (since := session.owned_from(part)) is not None:
+                yield since, 7, event_tag("Conference Owner Changed", since, by, {"owner": person.name}, more=to)
             lost = part.left == session.ended and ends_abnormally(session, self._dialect)
             if part.left is not None and not lost:
                 yield part.left, 3, event_tag("Conference Member Departed", part.left, by)
 
     def _hands(self, session: SupportSession, people: Mapping[str, tuple[int, Representative]]) -> Iterator[Event]:
         for hand in session.transfers:
+            if session.is_consult(hand):
+                continue
             receiver = self._site.people.get(hand.receiver_id)
             name = "General" if receiver is None else receiver.name
             sender = people.get(hand.sender.agent_id)

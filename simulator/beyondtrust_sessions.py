@@ -51,6 +51,18 @@ class SupportSession:
         """Return the customer's name."""
         return f"Customer {int(self.interaction_id[:8], 16) % 9_000 + 1_000}"
 
+    def is_consult(self, hand: Transfer) -> bool:
+        """Tell whether one of the site asked a colleague in, and then left the session to them."""
+        present = {part.agent.agent_id for part in self.parts if part.joined <= hand.started}
+        return hand.consult and {hand.sender.agent_id, hand.receiver_id} <= present
+
+    def owned_from(self, part: Participation) -> int | None:
+        """Return from when on the session was that person's: from joining, or since who had asked them in is gone."""
+        for hand in self.transfers:
+            if self.is_consult(hand) and (hand.receiver_id, hand.started) == (part.agent.agent_id, part.joined):
+                return hand.completed
+        return part.joined
+
     def parts_of(self, agent: Agent) -> list[Participation]:
         """Return one agent's stays in the session."""
         return [part for part in self.parts if part.agent.agent_id == agent.agent_id]

@@ -101,7 +101,10 @@ class _Agenda:
         """Note all that happens in a session."""
         self.put(session.created, _CREATE, partial(ledger.create, session))
         for hand in session.transfers:
-            self.put(hand.started, _TRANSFER, partial(ledger.transfer, hand, hand.started))
+            if session.is_consult(hand):
+                self.put(hand.completed, _TRANSFER, partial(ledger.take_over, hand))
+            else:
+                self.put(hand.started, _TRANSFER, partial(ledger.transfer, hand, hand.started))
         for part in session.parts:
             self.put(part.joined, _JOIN, partial(ledger.join, part, session))
             self.put(part.left, _LEAVE, partial(ledger.leave, part))

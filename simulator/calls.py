@@ -14,6 +14,7 @@ from datetime import date
 from typing import Final, Literal
 
 from simulator.facts import HOUR, MINUTE, SECOND, VOICE, Direction, day_start, time_uuid
+from simulator.faults import share
 from simulator.people import random_uuid
 
 # Share of the payroll on duty per UTC hour; arrivals follow it, as planners would have it.
@@ -66,6 +67,10 @@ class Contact:
     ring: int
     patience: int
     pick: int
+
+    def consults(self, stage: int, rate: float) -> bool:
+        """Tell whether the receiver of a leg is asked in before it is theirs; `rate` is the share of legs."""
+        return share(f"{self.interaction_id}/{stage}/consults") < rate
 
 
 def contacts(seed: int, team: int, size: int, day: date) -> Iterator[Contact]:

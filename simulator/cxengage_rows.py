@@ -121,6 +121,18 @@ class RowIndex:
 
     def texts(self, indices: list[int], seen: int) -> list[bytes]:
         """Return the texts of records as known at `seen` (milliseconds UTC)."""
+        texts = self._told(indices, seen)
+        if not self._faults.spoilt:
+            return texts
+        gaps = [(millis(since), millis(until)) for since, until in self._faults.spoilt]
+        return [
+            text.replace(b',"start":"', b',"start":"about ', 1)
+            if any(since <= self._rows[index].change.at < until for since, until in gaps)
+            else text
+            for index, text in zip(indices, texts, strict=True)
+        ]
+
+    def _told(self, indices: list[int], seen: int) -> list[bytes]:
         picked = np.array(indices, dtype=np.int64)
         known = seen - self._late[picked]
         if bool((self._settled[picked] <= known).all()):

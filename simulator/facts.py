@@ -123,7 +123,10 @@ class Participation:
 
 @dataclass(slots=True)
 class Transfer:
-    """Work handed from one agent to another; in flight while `completed` is None."""
+    """Work handed from one agent to another; in flight while `completed` is None.
+
+    In a `consult` the receiver joins when it starts, and the sender leaves when it is complete.
+    """
 
     interaction_id: str
     sender: Agent
@@ -132,6 +135,7 @@ class Transfer:
     hop: int
     is_return: bool
     completed: int | None = None
+    consult: bool = False
 
 
 def time_uuid(at: int, node: int, sequence: int) -> str:

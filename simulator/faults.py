@@ -36,6 +36,7 @@ class Faults:
     hang_rate, hang_seconds: share of requests answered that many real seconds late.
     dropped, dropped_mode: stretches of time whose rows are missing without a word
         ('empty') or whose requests fail with 500 ('error').
+    spoilt: stretches of time whose records come with a start that is no time (CxEngage's states).
     wrong_total: added to the total of every answer.
     truncated_rate: share of answers whose JSON stops in the middle.
     short_rate: share of answers shorter than their Content-Length.
@@ -64,6 +65,7 @@ class Faults:
     hang_seconds: float = 5.0
     dropped: tuple[tuple[datetime, datetime], ...] = ()
     dropped_mode: Literal["empty", "error"] = "empty"
+    spoilt: tuple[tuple[datetime, datetime], ...] = ()
     wrong_total: int = 0
     truncated_rate: float = 0.0
     short_rate: float = 0.0

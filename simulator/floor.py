@@ -41,10 +41,12 @@ class Habits:
 
     wrap_up: agents go not ready for after-call work when a voice contact ends.
     logged_in: a client goes not ready with reason "Logged in" right after the session starts.
+    consults: share of transfers to colleagues in which both talk before the sender leaves.
     """
 
     wrap_up: bool = True
     logged_in: bool = True
+    consults: float = 0.0
 
 
 @dataclass(slots=True)
@@ -230,13 +232,17 @@ class Floor:
 
     def _offer(self, now: int, seat: Seat, case: Case) -> None:
         self._promise(now, seat, case)
-        self._at(now + case.contact.ring, lambda at: self._join(at, seat, case))
+        self._at(now + case.contact.ring, lambda at: self._take(at, seat, case))
 
     def _promise(self, now: int, seat: Seat, case: Case) -> None:
         """Keep a place free until the work is there, so that capacity is never exceeded."""
         seat.last_offer = now
         seat.promised += 1
         seat.occupy(case.contact.channel, 1)
+
+    def _take(self, now: int, seat: Seat, case: Case) -> None:
+        self._join(now, seat, case)
+        self._go_on(now, seat, case)
 
     def _join(self, now: int, seat: Seat, case: Case) -> None:
         contact = case.contact
@@ -246,6 +252,10 @@ class Floor:
         seat.active[contact.interaction_id] = (contact, part)
         case.holders.append(seat.agent.agent_id)
         seat.note(now, "capacity")
+
+    def _go_on(self, now: int, seat: Seat, case: Case) -> None:
+        """Let whoever has the contact alone finish it, or hand it on."""
+        contact = case.contact
         if case.stage < len(contact.legs):
             talk = contact.legs[case.stage].talk
             self._at(now + talk, lambda at: self._hand_on(at, seat, case))
@@ -285,16 +295,21 @@ class Floor:
         transfer = Transfer(
             contact.interaction_id, seat.agent, receiver_id, now,
             case.hops, receiver_id in case.holders,
+            consult=receiver is not None and contact.consults(case.stage, self.habits.consults),
         )  # fmt: skip
         self.transfers.append(transfer)
         if receiver is not None:
             self._promise(now, receiver, case)
+            if transfer.consult:
+                self._join(now, receiver, case)
 
         def complete(at: int) -> None:
             transfer.completed = at
             self._part(at, seat, contact)
-            if receiver is not None:
-                self._join(at, receiver, case)
+            if receiver is not None and transfer.consult:
+                self._go_on(at, receiver, case)
+            elif receiver is not None:
+                self._take(at, receiver, case)
 
         self._at(now + leg.handover, complete)
 

@@ -162,7 +162,7 @@ class History:
             kind = INTERNAL_TRANSFER
             if receiver is None:
                 kind = TRANSFER_OUT
-            elif share(transfer.interaction_id) < self._dialect.release_transfers:
+            elif not transfer.consult and share(transfer.interaction_id) < self._dialect.release_transfers:
                 kind = RELEASE_TRANSFER
             call_id = self._call_ids[transfer.interaction_id]
             # The vendor's tables of operation types name an operand, the work number, for internal transfers alone.

@@ -74,7 +74,8 @@ class HuaweiDialect:
     interim_from: an interim talking record begins at the 5-minute 'mark' before, or at the talk's 'start'.
     history_by: a window picks records that 'begin' or that 'end' in it.
     retention: records older than a day are 'gone', or asking for them is an 'error'.
-    release_transfers: share of transfers to agents that are release transfers (54), not internal ones (45).
+    release_transfers: share of transfers to agents that are release transfers (54), not internal ones (45); one
+        whose receiver was consulted never is.
     files_zone: IANA zone of the times in downloaded files, which carry none.
     files_header: files begin with a line of the columns' names.
     export_minutes, export_as: a site's folder gets a file of so many minutes at a time, 'csv' or 'zip'.

@@ -53,6 +53,7 @@ TRANSFERS: Final = pa.schema(
         ("completed_at", _TIME),
         ("hop", pa.int32()),
         ("is_return", pa.bool_()),
+        ("kind", pa.string()),
     ]
 )
 SESSIONS: Final = pa.schema(
@@ -186,6 +187,7 @@ def transfers(facts: Iterable[Transfer], until: int) -> Iterator[Row]:
                 _known(fact.completed, until),
                 fact.hop,
                 fact.is_return,
+                "consult" if fact.consult else "blind",
             )
 
 

@@ -58,8 +58,9 @@ classes as (
 
 -- What began on an earlier day changed then, which may reach into this one.
 changes as (
-    select *, lag(class, 1, 'unobserved') over (partition by source, agent_id order by started_at) as class_before
+    select *, lag(class, 1, 'unobserved') over own as class_before, lag(t - u) over own as earliest_before
     from classes
+    window own as (partition by source, agent_id order by started_at)
 ),
 
 -- A change said to be at t was truly at some instant up to u before or after it: in each bucket, the greater of the two
@@ -73,7 +74,8 @@ misplaced as (
     from (
         select *, unnest(range((t - u) // 900000000, (t + u) // 900000000 + 1)) as bucket
         from changes
-        where u > 0 and class <> class_before
+        -- A change that may be older than one told before it hides what was done between the two.
+        where u > 0 and (class <> class_before or coalesce(t - u < earliest_before, false))
     )
     group by source, agent_id, bucket
 )

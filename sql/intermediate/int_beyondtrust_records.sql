@@ -94,6 +94,11 @@ sequenced as (
     select *,
         lag(vendor_state) over succession as vendor_state_before,
         gap_end > lag(changed_at) over succession as is_after_gap,
+        -- What a copy shows anew while another connection was followed, that one was about to tell.
+        is_exact and (
+            changed_at <> epoch_at or coalesce(gap_end > lag(changed_at) over succession, false)
+            or lag(changed_at) over succession is null
+        ) as is_dated,
         (vendor_state, flags, work_items, logged_in_at) is not distinct from
             lag((vendor_state, flags, work_items, logged_in_at)) over succession as is_same
     from once
@@ -122,7 +127,7 @@ select
     null::bigint as capacity,                     -- not told
     coalesce(work_items > 0, false) as is_handling, -- at least one session, whatever the flags say
     false as ends_session,                        -- signing out is a record of its own
-    case when feed = 'archive' or is_exact then 1000000 else 20000000 end::bigint as uncertainty_us, -- a second by the vendor's own times; live messages are up to 20 seconds late
+    case when feed = 'archive' or is_dated then 1000000 else 20000000 end::bigint as uncertainty_us, -- a second by the vendor's own times; live messages are up to 20 seconds late
     is_derived or is_seam as is_derived,          -- absent from a later copy, or taken over from the other feed
     segment,                                      -- raw segment that delivered the change
     window_start,                                 -- start of the stretch or window in which it was delivered

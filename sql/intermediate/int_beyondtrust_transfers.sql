@@ -1,6 +1,7 @@
 -- BeyondTrust support sessions handed to a queue or to another representative, by the day on which that began.
 -- A session that enters a queue while a representative is in it was handed there; one that a colleague joins and then
--- keeps alone was handed over after talking; one that waits for nobody and is joined next by another was handed to them.
+-- keeps, alone or in their own queue, was handed over after talking, from their joining on; one that waits for nobody and
+-- is joined next by another was handed to them.
 -- Reports are asked about sessions that neither the live feed nor the archive saw.
 -- grain: source, interaction_id, from_agent_id, to_kind, to_id, started_at
 -- window: -1 days .. +1 days
@@ -81,7 +82,14 @@ directed as (
 -- Who is in the session hands it over: of several the one who then leaves first, else the one who joined last. Messages
 -- of one act lie a moment apart.
 handed as (
-    select d.source, d.interaction_id, s.agent_id as from_agent_id, d.started_at, d.to_agent_id, d.to_queue
+    select d.source, d.interaction_id, s.agent_id as from_agent_id, d.started_at, d.to_agent_id, d.to_queue,
+        -- Whose queue it enters may be in the session already, asked in by who now leaves it to them.
+        (
+            select max(greatest(b.joined_at, s.joined_at)) from stays as b
+            where b.source = d.source and b.interaction_id = d.interaction_id and b.agent_id = d.to_agent_id
+                and greatest(b.joined_at, s.joined_at) < d.started_at - interval 2 seconds
+                and coalesce(b.left_at > d.started_at, true)
+        ) as asked_in_at
     from directed as d
     inner join stays as s
         on d.source = s.source and d.interaction_id = s.interaction_id
@@ -97,13 +105,13 @@ handed as (
 by_queue as (
     select source, interaction_id, from_agent_id,
         case when to_agent_id is not null then 'agent' else 'queue' end as to_kind,
-        coalesce(to_agent_id, to_queue) as to_id, started_at,
-        case when to_agent_id is null then started_at else (
+        coalesce(to_agent_id, to_queue) as to_id, coalesce(asked_in_at, started_at) as started_at,
+        case when to_agent_id is null or asked_in_at is not null then started_at else (
             select min(greatest(s.joined_at, h.started_at)) from stays as s
             where s.source = h.source and s.interaction_id = h.interaction_id and s.agent_id = h.to_agent_id
                 and s.joined_at >= h.started_at - interval 2 seconds
         ) end as completed_at,
-        'blind' as kind
+        case when asked_in_at is null then 'blind' else 'consult' end as kind
     from handed as h
 ),
 
@@ -218,13 +226,16 @@ told as (
     where o.event_type = 'Session Transferred to Queue'
         and coalesce(o.agent_id, nullif(o.owner, '')) is distinct from n.agent_id
     union all
-    select o.source, o.interaction_id, o.owner, 'agent', o.agent_id, o.event_at, o.event_at,
-        case when exists (
-            select 1 from stays as s
+    select source, interaction_id, owner, 'agent', agent_id, coalesce(asked_in_at, event_at), event_at,
+        case when asked_in_at is null then 'blind' else 'consult' end
+    from (
+        select o.*, (
+            select max(s.joined_at) from stays as s
             where s.source = o.source and s.interaction_id = o.interaction_id and s.agent_id = o.agent_id
-                and s.joined_at < o.event_at - interval 2 seconds
-        ) then 'consult' else 'blind' end
-    from owned as o
+                and s.joined_at < o.event_at - interval 2 seconds and coalesce(s.left_at > o.event_at, true)
+        ) as asked_in_at
+        from owned as o
+    ) as o
     where o.event_type = 'Conference Owner Changed' and o.agent_id <> '' and o.owner <> '' and o.owner <> o.agent_id
         and o.type_before = 'Conference Owner Changed'
 ),

@@ -39,16 +39,30 @@ lasting as (
         and coalesce(o.end_at, o.begin_at + interval 1 microsecond) <= n.begin_at
 ),
 
+-- An operation that cannot be read was at some time of its reply: of nothing there can be said that it was not.
+unread as (
+    select source, segment, sequence, agent_id
+    from staging.stg_huawei__cms_history
+    where reject_reason is not null and record > 0
+),
+
 -- A file tells of all agents.
 told as (
-    select source, agent_id, touched_from, touched_until, received_at
-    from staging.stg_huawei__cms_history
-    where reject_reason is null and record = 0 and agent_id is not null
+    select t.source, t.agent_id, t.touched_from, t.touched_until, t.received_at
+    from staging.stg_huawei__cms_history as t
+    where t.reject_reason is null and t.record = 0 and t.agent_id is not null and not exists (
+        select 1 from unread as u where u.source = t.source and u.segment = t.segment and u.sequence = t.sequence
+    )
     union all
     select f.source, a.agent_id, f.touched_from, f.touched_until, f.received_at
     from staging.stg_huawei__cms_history as f
     inner join (select distinct source, agent_id from begins) as a on f.source = a.source
     where f.reject_reason is null and f.record = 0 and f.agent_id is null and f.touched_from < f.touched_until
+        and not exists (
+            select 1 from unread as u
+            where u.source = f.source and u.segment = f.segment and u.sequence = f.sequence
+                and coalesce(u.agent_id = a.agent_id, true)
+        )
 ),
 
 asked as (

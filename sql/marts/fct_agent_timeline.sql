@@ -133,7 +133,10 @@ pieces as (
     where state_until > greatest(started_at, $partition_start)
     union all
     select source, agent_id, greatest(ended_at, $partition_start), offline_ended_at,
-        'offline', null, null, null, null, ended_at, null, null, null, null, false, uncertainty_seconds, 'derived'
+        'offline', null, null, null, null, ended_at, null, null, null, null,
+        offline_ended_at >= observed_until and coalesce(following_started_at >= observed_until, true)
+            and observed_until < $partition_end,
+        uncertainty_seconds, 'derived'
     from judged
     where offline_ended_at > greatest(ended_at, $partition_start)
     union all

@@ -227,6 +227,18 @@ def test_a_dropped_stretch_is_missing_until_cleared(server: CxEngageServer) -> N
     assert rows(server) == clean
 
 
+def test_a_spoilt_stretch_has_records_whose_start_is_no_time(server: CxEngageServer) -> None:
+    """If this failed, records that nobody can read would go untested where others hang on them."""
+    clean = rows(server)
+    since, until = START + timedelta(minutes=2), START + timedelta(minutes=4)
+    server.set_faults(Faults(spoilt=((since, until),)))
+    spoilt = [
+        {**row, "start": f"about {row['start']}"} if since <= datetime.fromisoformat(row["start"]) < until else row
+        for row in clean
+    ]
+    assert rows(server) == spoilt != clean
+
+
 # -- admin ----------------------------------------------------------------------------------
 
 

@@ -139,6 +139,16 @@ def test_a_renewed_connection_continues_what_it_repeats(bench: Workbench) -> Non
     assert replay.states("work_items") == [("08:00", "available", 1), ("09:30", "idle", 1)]
 
 
+def test_what_a_later_copy_shows_anew_may_be_as_old_as_a_late_message(bench: Workbench) -> None:
+    """If this fails, what one connection was about to tell looks exact because the next one began with it."""
+    first = told(("08:00", reps(r12=rep())))
+    copy = told(("09:00:01", reps(r12=rep())), ("09:00:10", joined("1", "7", "12", "08:59:58")), opened="09:00")
+    assert Replay(bench, first + copy).states("work_items", "uncertainty_us") == [
+        ("08:00", "available", 0, 20_000_000),
+        ("09:00:01", "available", 1, 20_000_000),
+    ]
+
+
 def test_a_row_that_is_absent_from_a_later_copy_is_no_sign_out(bench: Workbench) -> None:
     """If this fails, a restarted appliance signs everybody out, or an agent who is gone stays for ever."""
     first = told(("08:00", reps(r12=rep(), r13=rep("6"))))

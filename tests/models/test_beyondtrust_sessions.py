@@ -154,6 +154,18 @@ def test_keeping_a_shared_session_alone_is_a_transfer_after_talking(bench: Workb
     assert transfers(replay) == [("5", "agent", "6", "09:05", "09:10", "consult")]
 
 
+def test_a_session_that_enters_the_queue_of_one_who_is_in_it_is_handed_over_after_talking(bench: Workbench) -> None:
+    """If this fails, a warm hand-over whose session changes queues is a blind one that nobody ever took."""
+    shared = start(
+        ("09:00:04", joined("1", "7", "12", "09:00")),
+        ("09:05:03", joined("2", "7", "13", "09:05")),
+        ("09:05:13", moved(queue_id="3", queue_entry_timestamp=unix("09:05:10"))),
+        ("09:05:13", gone(LEFT, "1")),
+        ("09:40", gone(LEFT, "2")),
+    )
+    assert transfers(Replay(bench, shared)) == [("5", "agent", "6", "09:05", "09:05:10", "consult")]
+
+
 def test_a_consultation_that_comes_back_is_no_transfer(bench: Workbench) -> None:
     """If this fails, asking a colleague, or a session's end, counts as handing over."""
     replay = Replay(
@@ -246,7 +258,7 @@ def test_reported_hand_overs(bench: Workbench) -> None:
         ("09:30", OWNER, 21, TO_21),
     )
     assert transfers(Replay(bench, sessions=[report(*events)])) == [
-        ("5", "agent", "6", "09:10", "09:10", "consult"),
+        ("5", "agent", "6", "09:05", "09:10", "consult"),
         ("6", "queue", "Second line", "09:20", "09:20", "blind"),
     ]
 

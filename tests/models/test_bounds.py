@@ -104,6 +104,13 @@ def test_uncertain_stretches_that_overlap_are_added_but_not_beyond_what_was_obse
     assert uncertain(bench, *short_one) == {"08:00": 11.0}
 
 
+def test_a_late_word_hides_what_came_between_it_and_one_told_before(bench: Workbench) -> None:
+    """If this fails, calls that seem to overlap because the end of one was told late certainly left no pause."""
+    rows = [told("08:00", "08:05", "handling", 0), told("08:05", "08:05:04", "handling", 1, work_items=2)]
+    assert uncertain(bench, *rows, told("08:05:04", "08:15", "handling", 10)) == {"08:00": 10.0}
+    assert uncertain(bench, *rows, told("08:05:04", "08:15", "handling", 1)) == {}
+
+
 def test_a_change_before_midnight_reaches_into_the_day(bench: Workbench) -> None:
     """If this fails, the first quarter of an hour passes for certain though the change came just before."""
     carried = told("00:00", "00:15", "handling", state_started_at=at("-1d 23:59:57"))

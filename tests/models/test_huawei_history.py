@@ -60,6 +60,22 @@ def test_time_is_idle_only_where_it_was_asked_for_after_it_was_over(bench: Workb
     assert history(bench, rows).pick(*SPAN)[1] == ("08:20", "11:00", "2")
 
 
+@pytest.mark.parametrize("agent", ["101", None])
+def test_nothing_is_derived_beside_an_operation_that_cannot_be_read(bench: Workbench, agent: str | None) -> None:
+    """It may be a rest of that time; if this fails, what nobody could read counts as waiting, one's own or all's."""
+    rows = [
+        asked("08:00", "09:00", agent, segment="a", received_at=at("11:00")),
+        asked("09:00", "10:00", agent, segment="b", received_at=at("11:00")),
+        *(operation(start, start, 3, segment=name) for name, start in (("a", "08:10"), ("a", "08:40"), ("b", "09:30"))),
+    ]
+    read = [("08:10", "09:30", "2")]
+    assert history(bench, rows).pick(*SPAN) == read
+    unread = {"segment": "a", "reject_reason": "begin_time is missing or no time", "record": 3}
+    garbled = {**operation("08:20", "08:30", 26, agent_id="102"), **unread, "begin_at": None}
+    assert history(bench, [*rows, garbled]).pick(*SPAN) == ([] if agent else read)
+    assert history(bench, [*rows, {**garbled, "agent_id": None}]).pick(*SPAN) == []
+
+
 def test_a_last_look_proves_what_earlier_ones_could_not(bench: Workbench) -> None:
     """Windows overlap; if this fails, a long wait stays unknown for ever, or a look at one hour vouches for six."""
     rows = [

@@ -140,6 +140,13 @@ def test_seconds_in_a_state_put_its_boundary_between_two_polls(bench: Workbench)
     assert found.pick("ended_at")[-2] == "08:01:02.5"
 
 
+def test_a_state_may_begin_while_the_answer_before_it_is_under_way(bench: Workbench) -> None:
+    """If this fails, a change that a slow answer just missed is put seconds later, and called exact."""
+    slow = cms("08:00:04", 1, 3, requested_at=at("08:00:01"))
+    found = cms_polled(bench, [cms("08:00", 1, 0), slow, cms("08:00:05", 7, 2)])
+    assert found.pick("started_at", "uncertainty_us")[-1] == ("08:00:02.5", 500_000)
+
+
 def test_seconds_that_waver_move_no_boundary(bench: Workbench) -> None:
     """Whole seconds of several polls give slightly different starts; if this fails, each poll begins a new state."""
     rows = [*present("08:00", "08:01", 1, 0), *present("08:01:05", "08:02", 5, 2)]
@@ -151,7 +158,7 @@ def test_the_same_state_anew_is_a_new_stretch(bench: Workbench) -> None:
     """If this fails, a call between two polls is not seen."""
     rows = [*present("08:00", "08:01", 1, 0), *present("08:01:05", "08:02", 1, 1, prev_state=5, prev_state_seconds=2)]
     assert cms_polled(bench, rows).pick(*SPAN)[1:] == [
-        ("08:01:01", "08:01:03.5", "5"),
+        ("08:01:01", "08:01:03.5", "5"),  # two whole seconds are up to three
         ("08:01:03.5", None, "1"),
     ]
 

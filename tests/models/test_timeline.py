@@ -201,6 +201,14 @@ def test_nothing_lies_beyond_the_observed_until_time(bench: Workbench) -> None:
     ]
 
 
+def test_who_is_signed_out_at_the_observed_until_time_still_is(bench: Workbench) -> None:
+    """If this fails, being signed out looks over at one vendor that looks as if it went on at another."""
+    chain = build(bench, shift("08:00 ready", end="10:00"), [("00:00", "12:00")])
+    assert told(chain, "is_open")[1:] == [("08:00", "available", False), ("10:00", "offline", True), "12:00"]
+    whole = build(bench, shift("08:00 ready", end="10:00"))
+    assert told(whole, "is_open")[1:] == [("08:00", "available", False), ("10:00", "offline", False), "24:00"]
+
+
 def test_a_closed_record_is_clipped_at_the_observed_until_time(bench: Workbench) -> None:
     """If this fails, the last bucket is longer than what was observed."""
     chain = build(bench, shift("08:00 ready", end="13:00"), [("00:00", "12:00")])

@@ -10,6 +10,9 @@ import pytest
 from simulator.centre import Centre
 from tests.pipeline.site import FIRST, Site, site
 
+# Comparisons of the week that stand in files of their own tell what differs, as tests do.
+_COMPARISONS = ("asked", "moves", "ops", "plans", "ratios", "rows", "sessions")
+pytest.register_assert_rewrite(*(f"tests.pipeline.week_{name}" for name in _COMPARISONS))
 MakeSite = Callable[..., Site]
 
 

@@ -4,11 +4,12 @@ What can be known stands in ``week_truth.py``; how figures are defined, in docs/
 """
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.pipeline.truth import DAY, micros
@@ -167,17 +168,33 @@ def unbroken(pieces: Sequence[Piece], at: int) -> int:
     return since
 
 
-def counted(
-    moved: Mapping[Moved, tuple[int, bool]], agents: set[str]
-) -> tuple[dict[tuple[date, str, str, str | None], tuple[int, ...]], dict[tuple[str, int, str], int]]:
-    """Transfers between pairs by day: how many, how many arrived, microseconds, returns; and out and in by quarter."""
-    pairs: defaultdict[tuple[date, str, str, str | None], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    quarters: defaultdict[tuple[str, int, str], int] = defaultdict(int)
+Counts = dict[tuple[Any, ...], tuple[int, ...]]
+End = tuple[str, int, str]
+
+
+def counted(moved: Mapping[Moved, tuple[int, bool]], agents: set[str]) -> tuple[Counts, Counts, Counts]:
+    """Transfers between pairs by day: how many, how many arrived, microseconds, returns; and out and in by quarter.
+
+    Then these by day, that is by midnight.
+    """
+    pairs: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for one, (_, is_return) in moved.items():
         row = pairs[day_of(one.start), one.sender, one.kind, one.receiver]
         for place, more in enumerate((1, one.end is not None, (one.end or one.start) - one.start, is_return)):
             row[place] += more
-        quarters[one.sender, one.start // QUARTER * QUARTER, "out"] += 1
+    quarters = by_edge(ends_of(moved, agents), lambda at: at // QUARTER * QUARTER)
+    days = by_edge(ends_of(moved, agents), lambda at: at // DAY * DAY)
+    return {key: tuple(row) for key, row in pairs.items()}, quarters, days
+
+
+def ends_of(moved: Iterable[Moved], agents: set[str]) -> Iterator[End]:
+    """Who handed something over, or got it, when."""
+    for one in moved:
+        yield one.sender, one.start, "out"
         if one.end is not None and one.kind == "agent" and one.receiver in agents:
-            quarters[one.receiver, one.end // QUARTER * QUARTER, "in"] += 1
-    return {key: tuple(row) for key, row in pairs.items()}, dict(quarters)
+            yield one.receiver, one.end, "in"
+
+
+def by_edge(ends: Iterable[End], edge: Callable[[int], int]) -> Counts:
+    """How often, by the edge that an instant lies behind."""
+    return {key: (n,) for key, n in Counter((agent, edge(at), way) for agent, at, way in ends).items()}

@@ -17,20 +17,17 @@ from tests.pipeline.week_pieces import Moved, Piece, day_of, merged
 from tests.pipeline.week_truth import Week
 
 TIMELINE = """
-select agent_id, epoch_us(t.started_at), epoch_us(t.ended_at), t.state,
-    case when t.state = 'not_ready' or source in ('cx', 'kore') and t.state <> 'offline' then t.reason end,
-    t.work_items, t.load, t.capacity, epoch_us(s.logged_in_at),
-    case when source <> 'support' then t.vendor_state end
+select agent_id, epoch_us(t.started_at), epoch_us(t.ended_at), t.state, t.reason,
+    t.work_items, t.load, t.capacity, epoch_us(s.logged_in_at), t.vendor_state, t.reason_code, t.direction
 from marts.fct_agent_timeline as t
 left join marts.fct_agent_sessions as s using (source, session_id, agent_id)
 where source = $source order by agent_id, t.started_at
 """
 FIGURES = ", ".join(f"round({name}_seconds * 1e6)::bigint" for name in COLUMNS)
-
-HEALTH = """
-select source, feed, epoch_us(observed_until), lag_seconds, gap_seconds_7d, hours_to_loss, rejects_7d, last_error
-from ops.source_health
-"""
+START = {
+    "marts.fct_agent_intervals": "epoch_us(interval_start)",
+    "marts.agg_agent_days": "epoch_us(date::timestamptz)",
+}
 
 
 @dataclass
@@ -71,8 +68,9 @@ class Read:
 
     def figures(self, table: str, source: str) -> dict[Key, tuple[int | None, ...]]:
         """Sums of a table by agent and start, microseconds."""
-        start = "epoch_us(date::timestamptz)" if table == "marts.agg_agent_days" else "epoch_us(interval_start)"
-        rows = self.ask(f"select agent_id, {start}, {FIGURES} from {table} where source = $source", source=source)
+        rows = self.ask(
+            f"select agent_id, {START[table]}, {FIGURES} from {table} where source = $source", source=source
+        )
         return {(agent, at): tuple(row) for agent, at, *row in rows}
 
     def local(
@@ -92,11 +90,11 @@ class Read:
     def moved(self, source: str) -> dict[Moved, tuple[int, bool]]:
         """Transfers with hop and return."""
         rows = self.ask(
-            "select interaction_id, from_agent_id, to_kind, to_id, epoch_us(started_at), epoch_us(completed_at), hop, "
-            "is_return from marts.fct_transfers where source = $source",
+            "select interaction_id, from_agent_id, to_kind, to_id, epoch_us(started_at), epoch_us(completed_at), kind, "
+            "hop, is_return from marts.fct_transfers where source = $source",
             source=source,
         )
-        return {Moved(*row[:6]): (row[6], row[7]) for row in rows}
+        return {Moved(*row[:7]): (row[7], row[8]) for row in rows}
 
     def pairs(self, source: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
         """Transfers between pairs by day: how many, how many arrived, microseconds, returns."""
@@ -107,15 +105,14 @@ class Read:
         )
         return {tuple(row[:4]): tuple(row[4:]) for row in rows}
 
-    def handed(self, source: str) -> dict[tuple[str, int, str], int]:
-        """Transfers out and in by agent and quarter of an hour."""
+    def handed(self, source: str, table: str = "marts.fct_agent_intervals") -> dict[tuple[str, int, str], tuple[int]]:
+        """Transfers out and in by agent and start of the quarter of an hour, or day, of a table."""
         rows = self.ask(
-            "select agent_id, epoch_us(interval_start), transfers_out, transfers_in from marts.fct_agent_intervals "
-            "where source = $source",
+            f"select agent_id, {START[table]}, transfers_out, transfers_in from {table} where source = $source",
             source=source,
         )
         return {
-            (agent, at, way): n for agent, at, *both in rows for way, n in zip(("out", "in"), both, strict=True) if n
+            (agent, at, way): (n,) for agent, at, *both in rows for way, n in zip(("out", "in"), both, strict=True) if n
         }
 
     def logins(self, source: str) -> dict[Key, int]:

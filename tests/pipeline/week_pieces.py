@@ -18,8 +18,10 @@ class Piece:
 
     Attributes:
         sign_in: When the session began; None when signed out, or not known.
-        says: The reason, by the vendor's word; only of those not ready.
-        word: The vendor's word for the state; not of BeyondTrust, whose flags depend on its own limits.
+        says: The reason, by the vendor's word.
+        word: The vendor's word for the state.
+        code: The vendor's id of the reason; of BeyondTrust the flags that are raised.
+        direction: Who called whom, of a call; only of vendors who say it.
     """
 
     start: int
@@ -31,6 +33,8 @@ class Piece:
     capacity: int | None = None
     sign_in: int | None = None
     word: str | None = None
+    code: str | None = None
+    direction: str | None = None
 
     @property
     def known(self) -> bool:
@@ -40,12 +44,13 @@ class Piece:
     @property
     def told(self) -> tuple[object, ...]:
         """All but when."""
-        return self.state, self.says, self.items, self.load, self.capacity, self.sign_in, self.word
+        counts = self.items, self.load, self.capacity
+        return self.state, self.says, *counts, self.sign_in, self.word, self.code, self.direction
 
 
 @dataclass(frozen=True)
 class Moved:
-    """A transfer as a vendor tells it."""
+    """A transfer as a vendor tells it: ``kind`` is of the receiver, ``how`` whether they had talked before."""
 
     interaction: str
     sender: str
@@ -53,6 +58,7 @@ class Moved:
     receiver: str | None
     start: int
     end: int | None
+    how: str
 
 
 def unknown(start: int, end: int) -> Piece:

@@ -12,16 +12,12 @@ from typing import Any
 from simulator.beyondtrust_sessions import SupportSession
 from simulator.facts import CHANNELS
 from tests.pipeline.truth import DAY, micros
-from tests.pipeline.week_days import UNTIL
 from tests.pipeline.week_figures import QUARTER, split
-from tests.pipeline.week_people import PERSON
+from tests.pipeline.week_people import PERSON, UNLISTED
 from tests.pipeline.week_pieces import SECOND, Piece, day_of, whole
 from tests.pipeline.week_truth import GAP, OBSERVED, Week
 from tests.pipeline.week_work import interaction
 
-HOUR = 3600 * SECOND
-KEPT = {"agent_states": 72, "agent_activity": 96, "cms_history": 24, "archive": 168, "sessions": 90 * 24}
-"""Hours for which each vendor keeps what a feed gives."""
 Stay = tuple[str, int, int | None]
 
 
@@ -116,12 +112,6 @@ def roles(week: Week, source: str) -> dict[tuple[str, str, int], tuple[str, str 
     return found
 
 
-def hours_to_loss(source: str, feed: str, until: int) -> float:
-    """Hours from the last look until the first of the outage that may still be had is lost, else what comes next."""
-    oldest = until if source in {"cx", "aicc"} else GAP[0]
-    return KEPT[feed] - (micros(UNTIL) - oldest) / HOUR
-
-
 def person_days(
     people: Mapping[str, Sequence[Piece]],
     tiles: Mapping[str, Mapping[str, Sequence[Piece]]],
@@ -131,7 +121,7 @@ def person_days(
     sources: defaultdict[tuple[str, date], set[str]] = defaultdict(set)
     for source, told in tiles.items():
         for true_id, agent in week.ids[source].items():
-            for one in told.get(agent, ()):
+            for one in told.get(agent, ()) if (source, week.numbers[true_id]) not in UNLISTED else ():
                 sources[f"P{week.numbers[true_id]}", day_of(one.start)].add(source)
     found = {}
     for person, pieces in people.items():

@@ -6,7 +6,7 @@ No expectations here: what really happened is in ``week_truth.py``, what follows
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import yaml
 from assets.beyondtrust import ARCHIVE, SESSIONS
 from assets.capture import Fetched, PullClient, capture
 from assets.config import SourceConfig
-from assets.cxengage import AGENT_STATES
+from assets.cxengage import AGENT_INTERVALS, AGENT_STATES
 from assets.feeds import Feed
 from assets.http import TransientError
 from assets.huawei import CMS_HISTORY
@@ -35,13 +35,15 @@ from simulator.centre import Centre
 from simulator.clock import SimClock
 from simulator.cxengage import CxEngageServer
 from simulator.facts import HOUR, Agent
+from simulator.faults import Faults
+from simulator.floor import Habits
 from simulator.huawei import HuaweiServer
 from simulator.huawei_states import HuaweiDialect
 from simulator.kore import KoreServer
 from simulator.kore_events import REASON_CODES, KoreDialect
 from simulator.plan import Shift, shifts
 from simulator.server import Vendors
-from tests.pipeline.week_days import DAYS, FIRST, OUTAGE, UNTIL
+from tests.pipeline.week_days import COMPARED, DAYS, FIRST, FORGOTTEN, OUTAGE, SPOILT, UNTIL
 from tests.pipeline.week_people import write_files
 
 PEOPLE = {
@@ -59,6 +61,10 @@ FEEDS = {
     "support": ARCHIVE,
 }
 """The feeds that tell what agents do, by source."""
+FAULTS = Faults(dropped=FORGOTTEN, spoilt=(SPOILT,), altered_figures=0.05)
+"""What is wrong with CxEngage."""
+CONSULTS = 0.3
+"""Of the transfers to colleagues so many are talked over first."""
 _BETWEEN_LOOKS = timedelta(hours=22)
 """Huawei forgets after a day."""
 
@@ -91,11 +97,16 @@ class Deaf:
 
 @dataclass
 class WeekSite:
-    """One home and what stands behind it."""
+    """One home and what stands behind it.
+
+    Attributes:
+        looked: Between which instants of our clock the vendors were asked for the last time.
+    """
 
     home: Path
     vendors: Vendors
     engine: Engine
+    looked: tuple[datetime, ...] = ()
 
     def capture(self) -> None:
         """Let the week pass, asking all vendors often enough that none forgets."""
@@ -103,6 +114,7 @@ class WeekSite:
         while now < UNTIL:
             now = min(now + _BETWEEN_LOOKS, UNTIL)
             self.vendors.clock.set(now)
+            began = datetime.now(UTC)
             days = [
                 day
                 for day in DAYS
@@ -113,12 +125,15 @@ class WeekSite:
                 if source.name == "support":
                     # Their second look a day later would cost as much again.
                     self._ask(source, replace(SESSIONS, recheck_after=timedelta(0)), days)
+                if source.name == "cx" and now == UNTIL:
+                    self._ask(source, AGENT_INTERVALS, [COMPARED])
+            self.looked = began, datetime.now(UTC)
 
     def _ask(self, source: SourceConfig, feed: Feed, days: list[date]) -> None:
-        lake = self.engine.lake
-        lake.request(source.vendor, feed.name, source.name, midnight(FIRST))
+        lake, since = self.engine.lake, midnight(COMPARED if feed is AGENT_INTERVALS else FIRST)
+        lake.request(source.vendor, feed.name, source.name, since)
         client = Deaf(connect(source, feed), feed.name)
-        capture(client, lake, vendor=source.vendor, source=source.name, feed=feed, days=days, since=midnight(FIRST))
+        capture(client, lake, vendor=source.vendor, source=source.name, feed=feed, days=days, since=since)
 
 
 def forgetful(seed: int, agent: Agent, day: date) -> list[Shift]:
@@ -148,7 +163,7 @@ def week_site(folder: Path, seed: int = 5, agents: int = 20) -> Iterator[WeekSit
         patch.setattr(centre_module, "shifts", forgetful)
         patch.setattr(centre_module, "contacts", few)
         patch.setattr(beyondtrust_sessions, "contacts", few)
-        centre = Centre.simulate(seed, agents, FIRST, len(DAYS) + 1)
+        centre = Centre.simulate(seed, agents, FIRST, len(DAYS) + 1, Habits(consults=CONSULTS))
         with _vendors(centre) as vendors:
             yield WeekSite(folder / "home", vendors, Engine(_settings(folder, vendors)))
 
@@ -161,7 +176,7 @@ def _vendors(centre: Centre) -> Vendors:
     return Vendors(
         centre,
         clock,
-        CxEngageServer(centre, clock, dialect=cxengage),
+        CxEngageServer(centre, clock, dialect=cxengage, faults=FAULTS),
         KoreServer(centre, clock, dialect=KoreDialect(rate_per_minute=100_000), agents=ids["kore"]),
         HuaweiServer(centre, clock, dialect=HuaweiDialect(history_by="end"), agents=ids["huawei"]),
         BeyondTrustServer(centre, clock, dialect=beyondtrust, agents=ids["beyondtrust"]),
@@ -180,7 +195,7 @@ def _settings(folder: Path, vendors: Vendors) -> Any:
     fast: dict[str, Any] = {"max_requests_per_minute": 600_000, "since": FIRST}
     told: list[dict[str, Any]] = [
         {"name": "cx", "vendor": "cxengage", "base_url": cx.base_url, "tenant_id": cx.tenant_id}
-        | {"username": "${CX_USER}", "password": "${CX_PASS}"},
+        | {"username": "${CX_USER}", "password": "${CX_PASS}", "feeds": ["agent_states", "agent_intervals"]},
         {"name": "kore", "vendor": "kore", "base_url": kore.base_url, "account_id": kore.account_id}
         | {"app_id": "${KORE_ID}", "client_secret": "${KORE_SECRET}"},
         {"name": "aicc", "vendor": "huawei", "base_url": huawei.base_url, "feeds": ["cms_history"]}

@@ -5,7 +5,8 @@ to what was asked for, by the rules of docs/metrics.md. Times are whole microsec
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,13 +15,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from simulator.calls import contacts
+from simulator.centre import Centre
 from simulator.facts import Agent, Change
-from simulator.huawei_states import REASON_CAUSES, HuaweiDialect
-from simulator.kore_events import REASON_CODES
 from tests.pipeline.truth import DAY, Truth, micros, truth
-from tests.pipeline.week_days import FIRST, OUTAGE, UNTIL
+from tests.pipeline.week_days import DAYS, FIRST, FORGOTTEN, OUTAGE, SPOILT, UNTIL
 from tests.pipeline.week_pieces import SECOND, Piece, filled, merged, whole
 from tests.pipeline.week_site import WeekSite
+from tests.pipeline.week_words import Say, by_beyondtrust, by_cxengage, by_huawei, by_kore
 
 MARK = 300 * SECOND
 """So often Huawei writes down a talk that lasts."""
@@ -31,12 +33,8 @@ OBSERVED = {
     for source, seconds in {"cx": 15, "kore": 60, "aicc": 300, "support": 1200}.items()
 }
 """Until when each source was observed: the last look less what its vendor holds back."""
-AFTER_CALL_WORK = "After Call Work"
-LEAVES_DESK = {"Break", "Lunch", "Personal"}
-RESTS = HuaweiDialect().rest_reasons
-Row = dict[str, Any]
-Told = tuple[str, str | None, str | None]
-Say = Callable[[Row], Told]
+UNREAD = tuple((micros(since), micros(until)) for since, until in (*FORGOTTEN, SPOILT))
+"""What began then CxEngage did not give, or so that nobody can read it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,10 @@ class Week:
         real: The simulator's truth.
         ids: By source, the vendor's id of each true id.
         starts: By true id, when the platform wrote the agent down anew.
+        agents: By true id, who that is.
+        changes: By true id, what the platform wrote down.
+        directions: Of each interaction by voice, who called whom.
+        looked: Between which instants of our clock the vendors were asked for the last time.
     """
 
     real: Truth
@@ -55,6 +57,10 @@ class Week:
     starts: Mapping[str, list[int]]
     call_ids: Mapping[str, str]
     numbers: Mapping[str, int]
+    agents: Mapping[str, Agent]
+    changes: Mapping[str, Sequence[Change]]
+    directions: Mapping[str, str | None]
+    looked: tuple[datetime, ...]
 
     def known(self, source: str) -> dict[str, list[Piece]]:
         """Of each agent, by the vendor's id, all time from the first record on, up to the source's observed-until."""
@@ -70,35 +76,43 @@ class Week:
                 found[name] = pieces
         return found
 
-    def _pieces(self, rows: list[dict[str, Any]], say: Say, grain: int) -> list[Piece]:
+    def told(self, rows: list[dict[str, Any]], say: Say, grain: int = 1) -> list[Piece]:
         """A vendor's view of the truth, all of it."""
         sign_ins = {row["session_id"]: micros(row["logged_in_at"]) // grain * grain for row in self.real.sessions}
         found = []
         for row in rows:
             start, end = (micros(row[edge]) // grain * grain for edge in ("started_at", "ended_at"))
-            state, says, word = say(row)
+            state, says, word, code = say(row)
             items, load, capacity = (row[name] for name in ("work_items", "load", "capacity"))
             if state == "offline":
-                found.append(Piece(start, end, state, word=word))
-            else:
-                found.append(Piece(start, end, state, says, items, load, capacity, sign_ins[row["session_id"]], word))
+                found.append(Piece(start, end, state, says, word=word, code=code))
+                continue
+            sign_in = sign_ins[row["session_id"]]
+            found.append(Piece(start, end, state, says, items, load, capacity, sign_in, word, code))
         return merged(found)
 
     # -- CxEngage: records with an end, by when they begin ----------------------------------
 
     def _cxengage(self, true_id: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = self._pieces(rows, by_cxengage, 1)
+        told = self.told(rows, by_cxengage, 1)
         begins = [one.start for one in told]
         starts = self.starts[true_id]
         ends = sorted(one.start for one in told if one.state == "offline")
+        calls = [
+            (micros(row["joined_at"]), micros(row["left_at"] or UNTIL), self.directions[row["interaction_id"]])
+            for row in self.interactions
+            if row["agent_id"] == true_id and row["channel"] == "voice"
+        ]
         found: list[Piece] = []
         for number, start in enumerate(starts):
-            if GAP[0] <= start < GAP[1] or start >= OBSERVED["cx"]:
+            if GAP[0] <= start < GAP[1] or start >= OBSERVED["cx"] or unread(start):
                 continue
             one = told[bisect_right(begins, start) - 1]
             end = starts[number + 1] if number + 1 < len(starts) else OBSERVED["cx"]
             signed_out = ends[bisect_right(ends, start)] if bisect_right(ends, start) < len(ends) else OBSERVED["cx"]
-            record = replace(one, start=start, end=min(end, signed_out))
+            # Of several calls the first counts.
+            direction = next((way for joined, left, way in calls if joined <= start < left), None)
+            record = replace(one, start=start, end=min(end, signed_out), direction=direction)
             if record.end >= OBSERVED["cx"]:
                 # Never seen to end: it lasts as long as somebody looked.
                 record = replace(record, end=watched(start, OBSERVED["cx"]))
@@ -110,7 +124,7 @@ class Week:
     # -- Kore.ai: updates, each of which lasts until the next --------------------------------
 
     def _kore(self, _: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, by_kore, SECOND)]
+        told = [replace(one, items=None, load=None, capacity=None) for one in self.told(rows, by_kore, SECOND)]
         # Signing in has a word of its own, which says that the agent is not ready.
         told = [
             replace(one, word="login")
@@ -128,7 +142,7 @@ class Week:
     # -- BeyondTrust: every half hour of the archive begins with a copy of all that is -------
 
     def _beyondtrust(self, _: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = [replace(one, capacity=None) for one in self._pieces(rows, by_beyondtrust, SECOND)]
+        told = [replace(one, capacity=None) for one in self.told(rows, by_beyondtrust, SECOND)]
         found = []
         for one in merged(told):
             # Who is signed out has no row: that a copy lacks somebody after a gap says nothing.
@@ -141,14 +155,14 @@ class Week:
     # -- Huawei: operations with begin and end, by when they end; nothing is written of idle time ----
 
     def _huawei(self, true_id: str, rows: list[dict[str, Any]]) -> list[Piece]:
-        told = [replace(one, items=None, load=None, capacity=None) for one in self._pieces(rows, by_huawei, SECOND)]
+        told = [replace(one, items=None, load=None, capacity=None) for one in self.told(rows, by_huawei, SECOND)]
         told = merged(told)
         if not told:
             return []
         edges = sorted(one for one in self._operations(true_id, told) if arrives(one[1]))
         found = []
         # Before the first sign-in nobody was there: that is looked for on the day before.
-        first = Piece(max(SINCE, (told[0].start // DAY - 1) * DAY), told[0].start, "offline", word="0")
+        first = inferred_offline(max(SINCE, (told[0].start // DAY - 1) * DAY), told[0].start)
         for one in [first, *told]:
             if one.state in {"available", "offline"}:
                 found += list(_inferred(one, edges))
@@ -177,49 +191,34 @@ class Week:
     def operations_ended(self, true_id: str) -> list[int]:
         """When each of an agent's operations at Huawei ended, up to the last look, that of the outage left out."""
         rows = [row for row in self.real.states if row["agent_id"] == true_id]
-        told = merged(self._pieces(rows, by_huawei, SECOND))
+        told = merged(self.told(rows, by_huawei, SECOND))
         ends = sorted(end for _, end in self._operations(true_id, told))
         return [end for end in ends if end < micros(UNTIL) and not GAP[0] <= end < GAP[1]]
 
     def truly(self, source: str, true_id: str) -> list[Piece]:
         """What an agent did, all of it, as the vendor would tell it."""
         rows = [row for row in self.real.states if row["agent_id"] == true_id]
-        return self._pieces(rows, {"support": by_beyondtrust}.get(source, by_cxengage), 1)
-
-
-def by_cxengage(row: Row) -> Told:
-    """State, reason and word: whether ready for more is a word of its own, whatever the agent handles."""
-    word = "ready" if row["is_ready"] else "not-ready"
-    return row["state"], row["reason"], None if row["state"] == "offline" else word
-
-
-def by_kore(row: Row) -> Told:
-    """Presence alone: who works is ready, unless they have said otherwise meanwhile."""
-    if row["state"] == "offline":
-        return "offline", None, "logout"
-    if row["is_ready"]:
-        return "available", None, "ready"
-    code = None if row["reason"] is None else REASON_CODES[row["reason"]]
-    return ("wrap_up" if row["reason"] == AFTER_CALL_WORK else "not_ready"), code, "notready"
-
-
-def by_beyondtrust(row: Row) -> Told:
-    """Flags: after-contact work is one of several ways of not wanting sessions."""
-    if row["state"] in {"not_ready", "wrap_up"}:
-        return "not_ready", "Idle" if row["reason"] in LEAVES_DESK else "Assignment off", None
-    return row["state"], None, None
-
-
-def by_huawei(row: Row) -> Told:
-    """Types of operations and causes; some causes make it a rest."""
-    if row["state"] == "not_ready":
-        return "not_ready", str(REASON_CAUSES.get(row["reason"], 0)), "26" if row["reason"] in RESTS else "3"
-    return row["state"], None, {"offline": "0", "available": "2", "handling": "4", "wrap_up": "27"}[row["state"]]
+        return self.told(rows, {"support": by_beyondtrust}.get(source, by_cxengage), 1)
 
 
 def outside(*instants: int | None, until: int) -> bool:
     """Whether all of these lie in time that was looked at and is over."""
     return all(at is not None and at < until and not GAP[0] <= at < GAP[1] for at in instants)
+
+
+def unread(at: int) -> bool:
+    """Whether CxEngage kept to itself, or garbled, what began then."""
+    return any(since <= at < until for since, until in UNREAD)
+
+
+def inferred_offline(start: int, end: int) -> Piece:
+    """Time before a sign-in at Huawei, of which no operation tells."""
+    return Piece(start, end, "offline", word="0")
+
+
+def is_inferred_offline(source: str, one: Piece) -> bool:
+    """Whether that is such time; each day finds it out for itself, from its own midnight on."""
+    return source == "aicc" and one.state == "offline" and one.says is None
 
 
 def arrives(end: int) -> bool:
@@ -235,17 +234,30 @@ def _inferred(one: Piece, edges: list[tuple[int, int]]) -> Iterator[Piece]:
     """
     begun = one.start % DAY == 0 or any(one.start in edge for edge in edges)
     ended = any(edge[0] == one.end for edge in edges)
+    is_cut = one.start < GAP[1] < one.end
+    again = _again(one) if ended and not is_cut else one.end
     if one.state == "available":
         if begun and ended and (one.end <= GAP[0] or one.start >= GAP[1]):
             yield one
         return
-    before = replace(one, end=watched(one.start, one.end))
+    before = replace(one, end=min(watched(one.start, one.end), again))
     # A sign-in is looked for as far as the next day.
-    after = replace(one, start=max(one.start, GAP[1], (one.end // DAY - 1) * DAY))
+    after = inferred_offline(max(one.start, GAP[1], (one.end // DAY - 1) * DAY), one.end)
     if begun and not GAP[0] <= one.start < GAP[1]:
         yield before
-    if ended and one.start < GAP[1] < one.end:
+    if ended and is_cut:
         yield after
+    elif again < one.end:
+        yield inferred_offline(again, one.end)
+
+
+def _again(one: Piece) -> int:
+    """From when on somebody is signed out because they sign in then, or on the day after; the sign-out is long past.
+
+    A day is told from its own operations and those of the days beside it.
+    """
+    day = one.end // DAY
+    return next((at * DAY for at in (day - 1, day) if one.start // DAY < at - 1), one.end)
 
 
 def watched(start: int, end: int) -> int:
@@ -273,7 +285,29 @@ def read(site: WeekSite, folder: Path) -> Week:
     agents = vendors.centre.agents
     starts = _starts(agents, vendors.centre.changes)
     numbers = {agent.agent_id: agent.number for agent in agents}
-    return Week(real, interactions(folder), ids, starts, vendors.huawei.call_ids, numbers)
+    changes = {agent.agent_id: told for agent, told in zip(agents, vendors.centre.changes, strict=True)}
+    return Week(
+        real,
+        interactions(folder),
+        ids,
+        starts,
+        vendors.huawei.call_ids,
+        numbers,
+        {agent.agent_id: agent for agent in agents},
+        changes,
+        _directions(vendors.centre),
+        site.looked,
+    )
+
+
+def _directions(centre: Centre) -> dict[str, str | None]:
+    sizes = Counter(agent.team for agent in centre.agents)
+    return {
+        contact.interaction_id: contact.direction
+        for team, size in sizes.items()
+        for day in DAYS
+        for contact in contacts(centre.seed, team, size, day)
+    }
 
 
 def interactions(folder: Path) -> list[dict[str, Any]]:

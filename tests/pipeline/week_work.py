@@ -11,6 +11,8 @@ from tests.pipeline.truth import micros
 from tests.pipeline.week_pieces import SECOND, Moved, whole
 from tests.pipeline.week_truth import Week
 
+RELEASED = HuaweiDialect().release_transfers
+
 
 def parts(week: Week, source: str) -> set[tuple[str, str, int, int | None]]:
     """Who took part in what: interaction, agent, from when to when; only of vendors that name interactions."""
@@ -65,11 +67,16 @@ def _moved(week: Week, source: str, row: dict[str, Any]) -> Moved:
         kind, receiver, end = "queue", "general", start
     elif receiver is None:
         kind = "external"  # to which number is not said
-    elif source == "aicc" and share(row["interaction_id"]) < HuaweiDialect().release_transfers:
+    elif source == "aicc" and row["kind"] != "consult" and share(row["interaction_id"]) < RELEASED:
         # Of a call that was released nobody says to whom.
         kind, receiver = "unknown", None
+    how = "unknown"
+    if source == "support":
+        how = row["kind"] if kind == "agent" else "blind"
+    elif source == "aicc" and kind == "unknown":
+        how = "blind"
     name = interaction(week, source, row["interaction_id"])
-    return Moved(name, week.ids[source][row["from_agent_id"]], kind, receiver, start, end)
+    return Moved(name, week.ids[source][row["from_agent_id"]], kind, receiver, start, end, how)
 
 
 def interaction(week: Week, source: str, name: str) -> str:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytz
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.models.macros import QUARTER, Row, ask, quarters, stretch
@@ -27,6 +27,10 @@ CHANGES = sorted(
     }
 )
 
+SPRING, AUTUMN = datetime(DAY.year, 3, 29, 1, tzinfo=UTC), datetime(DAY.year, 10, 25, 1, tzinfo=UTC)
+"""When the clocks of Berlin go forward, and back."""
+LONG = [(40 * 3600 * 10**6, "available", 1)]
+"""Waiting through the night before, and the day after."""
 lengths = st.integers(1, 9 * 3600 * 10**6) | st.sampled_from([1, 900 * 10**6, 3600 * 10**6])
 steps = st.lists(st.tuples(lengths, st.sampled_from(STATES), st.integers(1, 3)), min_size=1, max_size=9)
 moments = st.integers(-20 * 3600 * 10**6, 40 * 3600 * 10**6).map(lambda us: at("00:00") + us * MICROSECOND)
@@ -154,6 +158,10 @@ def test_interactions_at_once_are_counted_at_every_instant(
     grain=st.sampled_from([15, 30, 60, 1440]),
     cut=st.tuples(st.integers(-30, 30), st.integers(0, 40)),
 )
+@example(zone="Europe/Berlin", told=LONG, start=SPRING, grain=60, cut=(-8, 12))
+@example(zone="Europe/Berlin", told=LONG, start=SPRING, grain=1440, cut=(-30, 40))
+@example(zone="Europe/Berlin", told=LONG, start=AUTUMN, grain=15, cut=(-8, 12))
+@example(zone="Europe/Berlin", told=LONG, start=AUTUMN, grain=1440, cut=(-30, 40))
 def test_local_intervals_hold_what_the_clocks_of_the_zone_show(
     bench: Workbench, zone: str, told: Any, start: datetime, grain: int, cut: tuple[int, int]
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import UTC, date, datetime
+from typing import Literal
 
 import pytest
 
@@ -13,11 +15,13 @@ from simulator.beyondtrust_gate import Limits, Tokens
 from simulator.beyondtrust_model import Restarts
 from simulator.beyondtrust_people import representative_of
 from simulator.beyondtrust_reports import window_of
+from simulator.beyondtrust_session_xml import SessionWriter
 from simulator.beyondtrust_sessions import lsid_of
-from simulator.beyondtrust_site import Site
+from simulator.beyondtrust_site import Site, entries_of
 from simulator.beyondtrust_xml import error, length_text, nothing, tag, time_text
 from simulator.centre import Centre
 from simulator.facts import DAY, HOUR, MINUTE, SECOND, millis
+from simulator.floor import Habits
 from simulator.people import hire
 from simulator.wire import Request
 
@@ -174,6 +178,32 @@ def test_people_have_names_of_their_own_and_addresses_of_both_kinds() -> None:
     assert len({person.username for person in people}) == len({person.user_id for person in people}) == 40
     assert all(person.username.isascii() for person in people)
     assert {person.public_ip.startswith("[") for person in people} == {True, False}
+
+
+@pytest.mark.parametrize("held", ["representative", "kept"])
+def test_a_session_stays_with_who_asked_a_colleague_in_until_they_leave(
+    held: Literal["representative", "kept"],
+) -> None:
+    """If this failed, a warm hand-over would be told as one to a stranger, or before it was one."""
+    site = Site.of(Centre.simulate(31, 14, date(2026, 3, 2), 2, Habits(consults=0.5)), None)
+    dialect = Dialect(held_queue=held)
+    entries, writer = entries_of(site, dialect), SessionWriter(site, dialect)
+    consults = [
+        (one, hand) for one in site.sessions for hand in one.transfers if one.is_consult(hand) and hand.completed
+    ]
+    assert len(consults) > 10
+    for session, hand in consults:
+        assert hand.completed is not None
+        place = "support_session", session.interaction_id
+        moved = [entry.at for entry in entries if "queue_id" in entry.updates.get(place, {})]
+        assert (hand.completed in moved) == (held == "representative")
+        assert hand.started not in moved
+        owners = [
+            re.search(r'<primary_rep gsnumber="\d+" id="(\d+)">', str(writer.write(session, at)))
+            for at in (hand.completed - 1, hand.completed)
+        ]
+        people = [str(site.people[name].user_id) for name in (hand.sender.agent_id, hand.receiver_id)]
+        assert [found and found[1] for found in owners] == people
 
 
 def test_an_agent_who_is_not_on_the_payroll_is_refused() -> None:

@@ -295,6 +295,25 @@ def test_a_transfer_moves_the_work_at_its_completion(centre: Centre) -> None:
             assert any(part.joined == transfer.completed for part in got)
 
 
+def test_a_consult_has_both_talk_before_the_sender_leaves(centre: Centre) -> None:
+    """If this failed, warm hand-overs would go untested, or the centre would hold consults that nobody asked for."""
+    assert not any(transfer.consult for transfer in centre.transfers)
+    asking = Centre.simulate(11, 40, FIRST, 1, Habits(consults=0.5))
+    known = {agent.agent_id for agent in asking.agents}
+    parts = {(part.interaction_id, part.agent.agent_id, part.joined): part for part in asking.participations}
+    done = [move for move in asking.transfers if move.completed is not None and move.receiver_id in known]
+    for transfer in done:
+        joined = transfer.started if transfer.consult else transfer.completed
+        assert joined is not None
+        taken = parts[transfer.interaction_id, transfer.receiver_id, joined]
+        assert taken.left is None or transfer.completed is None or taken.left > transfer.completed
+        sent = [part for key, part in parts.items() if key[:2] == (transfer.interaction_id, transfer.sender.agent_id)]
+        assert any(part.left == transfer.completed for part in sent)
+    share = sum(transfer.consult for transfer in done) / len(done)
+    assert 0.3 < share < 0.7
+    assert not any(transfer.consult for transfer in asking.transfers if transfer.receiver_id not in known)
+
+
 def test_nobody_transfers_to_themselves(centre: Centre) -> None:
     """If this failed, a transfer would move nothing."""
     assert all(transfer.sender.agent_id != transfer.receiver_id for transfer in centre.transfers)
