@@ -161,7 +161,7 @@ def _greet(settings: Settings, port: int, logs: Path) -> None:
         "Dagster": f"http://{HOST}:{port}",
         "warehouse": settings.warehouse_path,
         "logs": logs,
-        "how feeds stand": "shiftbook sources",
+        "how feeds stand": f"shiftbook --home {settings.home} --sources {settings.sources_file} sources",
     }.items():
         console.print(f"{what:>15}: {where}", markup=False)
     console.print("Ctrl-C ends all of it.", markup=False)
