@@ -97,11 +97,14 @@ def test_what_was_observed_is_known_before_anything_is_made_of_it(engine: Engine
     [first, *_] = sorted(raw(engine).glob("*.parquet"))
     first.write_bytes(GARBAGE)
     shutil.rmtree(engine.builder.builds.folder(STAGED, day(1)))
-    for table in ("ops.capture_log", "intermediate.int_feed_windows"):
-        assert engine.builder.build(engine.models[table], day(1)).result == "current"
+    assert engine.builder.build(engine.models["ops.capture_log"], day(1)).result == "current"
     engine.builder.stage(engine.models[STAGED], day(1))
-    for table in ("ops.capture_log", "intermediate.int_feed_windows"):
-        assert engine.builder.is_current(engine.models[table], day(1))
+    assert engine.builder.is_current(engine.models["ops.capture_log"], day(1))
+    # What was fetched also hangs from what could be parsed, and so comes after it.
+    order = list(engine.models)
+    assert order.index(STAGED) < order.index("ops.rejects") < order.index("intermediate.int_feed_windows")
+    for table in order[order.index("ops.rejects") : order.index("intermediate.int_feed_windows") + 1]:
+        engine.build(table, [day(1)])
     [path] = engine.builder.builds.paths("intermediate.int_feed_windows", day(1))
     assert "missing" in pq.read_table(path, partitioning=None)["status"].to_pylist()
 
