@@ -134,8 +134,9 @@ def test_a_record_told_as_two_that_adjoin_changes_nothing(
     assert len(whole) <= len(split)
 
 
+# One after the other: of two that overlap the later one ends the earlier, and the second half of one may be the later.
 operations = st.lists(
-    st.tuples(st.integers(0, 50), st.integers(2, 15), st.sampled_from([3, 26, 27, 38])), min_size=1, max_size=6
+    st.tuples(st.integers(0, 40), st.integers(2, 15), st.sampled_from([3, 26, 27, 38])), min_size=1, max_size=6
 )
 
 
@@ -147,9 +148,10 @@ def test_an_operation_told_as_two_that_adjoin_changes_nothing(
     """If this fails, a rest that Huawei writes down in two parts is another rest."""
     told = []
     for split in (False, True):
-        rows = [asked("08:00", "09:00")]
-        for number, (begin, length, kind) in enumerate(done):
-            start, end = (at("08:00") + timedelta(seconds=10 * n) for n in (begin, begin + length))
+        rows, end = [asked("08:00", "09:00")], at("08:00")
+        for number, (pause, length, kind) in enumerate(done):
+            start = end + timedelta(seconds=10 * pause)
+            end = start + timedelta(seconds=10 * length)
             middle = start + timedelta(seconds=int(10 * length * cut[1]))
             is_split = split and number == cut[0] % len(done) and start < middle < end
             edges = [start, middle, end] if is_split else [start, end]
