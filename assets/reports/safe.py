@@ -58,7 +58,7 @@ def _is_hidden(text: str, place: int) -> bool:
     if character in _VARIANTS:
         return not (_is_letter(before) or after == _KEYCAP)
     if character in _TAGS:
-        return before != _BLACK_FLAG and before not in _TAGS
+        return not text[:place].rstrip("".join(_TAGS)).endswith(_BLACK_FLAG)
     code = ord(character)
     unseen = unicodedata.category(character) in {"Cc", "Cf", "Cs"} and code not in _SEEN
     return unseen or code in _HIDDEN or code & _NO_CHARACTER == _NO_CHARACTER
