@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,46 +50,37 @@ def gather_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) 
 
 
 def void_attempts(lake: Lake, folder: Path, is_gone: Callable[[str], bool], why: str) -> None:
-    """Let attempts of a day whose segments are gone count as ``unreadable``, so that their windows are fetched again.
+    """Let attempts of a day whose segments are gone count as ``unreadable``: their windows are fetched again."""
 
-    As a merged file that takes the place of the one that says otherwise.
+    def void(row: dict[str, Any]) -> dict[str, Any]:
+        gone = row["status"] == "ok" and row["segment"] and is_gone(row["segment"])
+        return {**row, "status": "unreadable", "error": why} if gone else row
+
+    _change(lake, folder, void)
+
+
+def rename_segments(lake: Lake, folder: Path, names: Mapping[str, str]) -> None:
+    """Let a day's attempts name segments by what they are called now.
+
+    By the name of its segment is known until when an open record was seen open.
     """
+    _change(lake, folder, lambda row: {**row, "segment": names.get(row["segment"], row["segment"])})
+
+
+def _change(lake: Lake, folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Let a merged file take the place of each that says otherwise; its further name outdates what was made of it."""
     with lake.lock(f"attempts-{folder.parent.name.removeprefix('source=')}-{folder.parts[-3]}-{folder.name[5:]}"):
         held = lake.logs(folder)
         for path in sorted(set(held.values())):
             if not is_readable(path):
                 continue
             rows = pq.read_table(path, schema=ATTEMPT_SCHEMA).to_pylist()
-            void = [row for row in rows if row["status"] == "ok" and row["segment"] and is_gone(row["segment"])]
-            for row in void:
-                row |= {"status": "unreadable", "error": why}
-            if void:
-                names = [*(name for name, holder in held.items() if holder == path), f"void-{uuid.uuid4().hex[:12]}"]
-                table = pa.Table.from_pylist(rows, ATTEMPT_SCHEMA.with_metadata({"logs": json.dumps(sorted(names))}))
+            changed = [change(row) for row in rows]
+            if changed != rows:
+                names = [*(name for name, holder in held.items() if holder == path), f"changed-{uuid.uuid4().hex[:12]}"]
+                schema = ATTEMPT_SCHEMA.with_metadata({"logs": json.dumps(sorted(names))})
+                table = pa.Table.from_pylist(changed, schema)
                 lake.place(folder / f"{uuid.uuid4().hex[:12]}-merged.parquet", partial(pq.write_table, table))
-
-
-def rename_segments(lake: Lake, vendor: str, feed: str, source: str, day: date, names: Mapping[str, str]) -> None:
-    """Let a day's attempts name segments by what they are called now; who is killed amid it does it again.
-
-    By the name of its segment is known until when an open record was seen open.
-    """
-    folder = lake.capture_dir(vendor, feed, source) / f"date={day}"
-    with lake.lock(f"attempts-{source}-{feed}-{day}"):
-        _remove_passed_over(folder)
-        for path in sorted(folder.glob("*.parquet")):
-            with pq.ParquetFile(path) as file:
-                table = file.read().replace_schema_metadata()
-            said = table["segment"].to_pylist()
-            if names.keys().isdisjoint(said):
-                continue
-            place = table.schema.get_field_index("segment")
-            now = pa.array([names.get(name, name) for name in said], table.schema.types[place])
-            renamed = table.set_column(place, table.schema.field(place), now)
-            # By another name, so that what was made of the old one is out of date.
-            target = path.with_name(f"{path.stem.removesuffix('-merged')}-r.parquet")
-            lake.place(target, partial(pq.write_table, renamed))
-            path.unlink()
 
 
 def _merge(lake: Lake, folder: Path) -> bool:

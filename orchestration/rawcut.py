@@ -67,7 +67,7 @@ class RawPartition:
                     old.append(path)
                 names |= {name: now.name for (name, _), now in zip(parted, segments, strict=True)}
                 written += 1
-            rename_segments(lake, self.vendor, self.feed, self.source, self.day, names)
+            rename_segments(lake, lake.capture_dir(self.vendor, self.feed, self.source) / f"date={self.day}", names)
             for path in old:
                 path.unlink()
             sync(self.folder)
