@@ -25,9 +25,9 @@ four days (seen [1]). Assumed: windows of an hour, kept for four days (``retenti
 updates from beyond the true retention would pass for silence). A reply whose count of updates looks like a cap is asked
 for again in halves. Whether the ends are inclusive is not said: each request reaches a second beyond both.
 
-**Clock.** "Real-time or changes stacked every 30 seconds" (seen [1]): nothing younger than a minute, twice that, is
-asked for (assumed). The ``Date`` of the answers is the clock of all windows. Late updates are not mentioned; one more
-look after an hour finds them.
+**Clock.** "Real-time or changes stacked every 30 seconds" (seen [1]): nothing younger than 45 seconds, half as much
+again, is asked for (assumed). The ``Date`` of the answers is the clock of all windows. Late updates are not mentioned;
+one more look after an hour finds them.
 
 **Updates.** ``AgentId``, ``EventTime``, ``Activity``, ``ReasonCode``: PascalCase in the sample, camelCase in the newer
 page's table (seen [1], [2]); both are read. ``EventTime`` is ``10/20/2020 2:13:12``: hour unpadded, no zone, whole
@@ -50,7 +50,7 @@ from assets.feeds import Feed
 AGENT_ACTIVITY = Feed(
     name="agent_activity",
     client="assets.kore.client:KoreClient",
-    delay=timedelta(minutes=1),
+    delay=timedelta(seconds=45),
     retention=timedelta(days=4),
     window=timedelta(hours=1),
     recheck_after=timedelta(hours=1),

@@ -3,11 +3,14 @@
 import dataclasses
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from orchestration.backfill import Runner
+from orchestration.backfill import Runner, recorded
+from orchestration.freshness import asset_key
 from orchestration.resources import Engine
 from tests.pipeline.running import Up, until
 from tests.pipeline.site import STATE_MAP, day
@@ -38,7 +41,19 @@ def built(tmp_path_factory: pytest.TempPathFactory, cache_dir: object) -> Engine
         manifest = engine.builder.builds.manifest(MART, on)
         assert manifest is not None
         engine.builder.builds.put(MART, on, dataclasses.replace(manifest, inputs="by the model as it was"))
+    told_fresh(engine, datetime.now(UTC) - timedelta(hours=1))
     return engine
+
+
+def told_fresh(engine: Engine, at: datetime) -> None:
+    """Dagster heard at that moment, for the last time, that the feed is fresh."""
+    key = asset_key("cx", "agent_states")
+    with dg.DagsterInstance.ephemeral() as now:
+        now.report_runless_asset_event(dg.AssetMaterialization(key))
+        entry = now.get_latest_materialization_event(key)
+    assert entry is not None
+    with recorded(engine) as instance:
+        instance.store_event(entry._replace(timestamp=at.timestamp()))
 
 
 @pytest.fixture(scope="module")
