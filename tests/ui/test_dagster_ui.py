@@ -41,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, cache_dir: object) -> Engine
         manifest = engine.builder.builds.manifest(MART, on)
         assert manifest is not None
         engine.builder.builds.put(MART, on, dataclasses.replace(manifest, inputs="by the model as it was"))
-    told_fresh(engine, datetime.now(UTC) - timedelta(hours=1))
+    told_fresh(engine, datetime.now(UTC) - timedelta(hours=2))
     return engine
 
 
@@ -130,6 +130,15 @@ def test_a_feed_that_stands_still_and_rows_that_break_a_rule_are_shown_as_failin
     expect(told).to_contain_text("To do: do not pass on these figures")
     expect(told).not_to_contain_text("None")
     expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
+
+
+def test_dagsters_own_freshness_fails_with_the_data(page: Page) -> None:
+    """If this fails, whoever looks at Dagster's freshness sees a feed as healthy hours after its data stood still."""
+    page.goto("/assets/ops/freshness/cx/agent_states")
+    expect(page.get_by_text("Freshness policy", exact=True).first).to_be_visible()
+    # The daemon judges it every half minute; no materialisation followed the one of two hours ago.
+    expect(page.get_by_text("Failed", exact=True).first).to_be_visible(timeout=AT_LAST)
+    expect(page.get_by_text("Last materialized 2 hours ago")).to_be_visible()
 
 
 def test_a_backfill_from_the_pages_runs_to_its_end(page: Page, built: Engine) -> None:
