@@ -134,8 +134,8 @@ def test_what_still_exists_is_recovered_beside_the_present(account: Account) -> 
 
         def is_built():
             with opened(account.settings.home) as connection:
-                return connection.execute("select source, status, min(from_time), max(until_time) from ops.feed_coverage group by all").fetchall()
-        import time
+                return connection.execute("select source, status, min(window_start), max(window_end) from ops.feed_coverage group by all").fetchall()
+        import time as time
         time.sleep(60)
         try:
             print(is_built())
