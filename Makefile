@@ -9,12 +9,15 @@
 #   make bench   Shiftbook beside other ways of doing the same work
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ui test-duckdb-1 lint docs bench install install-dev install-bench
+.PHONY: help demo test test-ui no-ui test-duckdb-1 lint docs bench install install-dev install-ui install-bench
 
 PYTHON ?= python3
 UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 CHROMIUM := /usr/bin/chromium
+PAGES := $(if $(wildcard $(CHROMIUM)),tests/ui)
+# Three share two cores, since those that start servers and recorders wait for much of their time.
+SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 # --inexact: `make demo` after `make test` must not take the test tools away again.
 SYNC := $(UV) sync --locked --inexact --quiet
 
@@ -29,13 +32,12 @@ help:
 demo: install
 	$(BIN)/shiftbook demo $(ARGS)
 
-test: lint
-	@if [ -x $(CHROMIUM) ]; then $(MAKE) --no-print-directory test-ui ARGS=; else \
-		echo "the tests of pages, tests/ui, need Chromium at $(CHROMIUM) and are NOT run"; fi
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov $(ARGS)
+# Coverage is measured where tests look at parts: following each line costs those of whole processes half their time.
+test: lint $(if $(PAGES),install-ui,no-ui)
+	$(BIN)/pytest tests/unit tests/contract tests/models $(SHARED) --cov $(ARGS)
+	$(BIN)/pytest tests/pipeline tests/property $(PAGES) $(SHARED) $(ARGS)
 
-test-ui: $(filter .uv/bin/uv,$(UV))
-	$(SYNC) --group dev --group ui
+test-ui: install-ui
 	$(BIN)/pytest tests/ui $(ARGS)
 
 test-duckdb-1: $(filter .uv/bin/uv,$(UV))
@@ -59,6 +61,12 @@ install: $(filter .uv/bin/uv,$(UV))
 
 install-dev: $(filter .uv/bin/uv,$(UV))
 	$(SYNC) --group dev
+
+install-ui: $(filter .uv/bin/uv,$(UV))
+	$(SYNC) --group dev --group ui
+
+no-ui:
+	@echo "the tests of pages, tests/ui, need Chromium at $(CHROMIUM) and are NOT run"
 
 install-bench: $(filter .uv/bin/uv,$(UV))
 	$(SYNC) --group dev --group bench

@@ -18,6 +18,17 @@ from tests.models.workbench import Workbench
 TIERS = ("unit", "property", "models", "contract", "pipeline", "ui")
 SMALL = ("unit", "property", "models")
 HERE = Path(__file__).parent
+LONGEST = {
+    "test_demo_twice",
+    "test_started_again",
+    "test_backfills_beside",
+    "test_dagster_ui",
+    "test_week",
+    "test_dagster",
+    "test_killed",
+    "test_parallel",
+    "test_forget",
+}
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("house"), derandomize=True, print_blob=True)
@@ -75,8 +86,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(getattr(pytest.mark, tier_of(item.path)))
-    # Two workers share the files in this order: a long one that comes last leaves one of them idle for minutes.
-    items.sort(key=lambda item: not item.path.is_relative_to(HERE / "pipeline"))
+    # Workers share the files in this order: a long one that comes last leaves the others idle for minutes.
+    items.sort(key=lambda item: (item.path.stem not in LONGEST, tier_of(item.path) not in {"pipeline", "ui"}))
 
 
 def pytest_configure(config: pytest.Config) -> None:

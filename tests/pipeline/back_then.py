@@ -1,6 +1,6 @@
 """Shiftbook's command line with its clock set back: what somebody ran so many hours ago. No expectations here.
 
-    python -m tests.pipeline.back_then 60 --home folder record --for 3
+python -m tests.pipeline.back_then 60 --home folder record --for 3
 """
 
 import sys
