@@ -14,7 +14,8 @@ import pytest
 from orchestration import children
 from orchestration.children import Log, Service, start, stop
 
-SLEEP = "import time; time.sleep(60)"
+# In slices: a signal that comes just before Python sleeps is heard after the sleep.
+SLEEP = "import time; [time.sleep(0.1) for _ in range(600)]"
 
 
 class Child:
