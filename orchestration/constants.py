@@ -5,7 +5,7 @@ Each is given as it matters to one day, so that a capture today changes nothing 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from orchestration.csv_tables import (
     read_state_map,
     valid_on,
 )
-from orchestration.feed_clock import FeedClock
+from orchestration.forgotten import Forgotten
 from orchestration.inputs import Input, midnight, rows_input
 from orchestration.lake import Lake
 from orchestration.settings import Settings, sql_dir
@@ -133,6 +133,7 @@ class LakeConstants:
         self.feeds = feeds
         self.state_map = read_state_map(state_maps)
         self.people = people or People()
+        self.forgotten = Forgotten(lake)
 
     @property
     def types(self) -> Mapping[str, Mapping[str, str]]:
@@ -190,26 +191,14 @@ class LakeConstants:
 
     def _clock(self, feed: Mapping[str, Any], day: date | None) -> dict[str, Any]:
         clock = self.lake.clock(feed["vendor"], feed["feed"], feed["source"])
-        retention = clock.retention(timedelta(seconds=feed["retention_seconds"]))
         times = {
             "first_requested_at": _within(clock.first_requested_at, day),
             "requested_until": _within(clock.requested_until, day),
             "observed_until": _within(clock.observed_until, day),
-            "lost_before": _within(_lost_before(clock, retention), day),
+            "lost_before": self.forgotten.before(feed, clock, day),
             "drift_seconds": None if day else clock.drift_seconds,
         }
         return {name: {"sample_seconds": None, "hold_seconds": None, **feed, **times}[name] for name in _CLOCK_TYPES}
-
-
-def _lost_before(clock: FeedClock, retention: timedelta) -> datetime | None:
-    """What lies before this the vendor has forgotten; None of a feed that was never asked for.
-
-    Of a vendor that never told its time by ours, in whole hours, so that not every look builds that day anew.
-    """
-    if clock.vendor_now or not clock.first_requested_at:
-        return clock.vendor_now - retention if clock.vendor_now else None
-    ours = datetime.now(UTC) + timedelta(seconds=clock.drift_seconds or 0.0)
-    return ours.replace(minute=0, second=0, microsecond=0) - retention
 
 
 def _within(moment: datetime | None, day: date | None) -> datetime | None:

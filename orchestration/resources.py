@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from orchestration.builder import Builder, Outcome, Verdict
 from orchestration.cache import Cache
 from orchestration.constants import LakeConstants, read_people
+from orchestration.forgotten import Forgotten
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import Lake
 from orchestration.models import Check, Model, called_for, read_checks, read_models
@@ -76,6 +77,11 @@ class Engine:
     def warehouse(self) -> Warehouse:
         """What publishes them."""
         return Warehouse(self.settings.warehouse_path, self.builder, sql_dir() / "macros")
+
+    @cached_property
+    def forgotten(self) -> Forgotten:
+        """What says of which days vendors forgot something that is missing."""
+        return Forgotten(self.lake)
 
     @cached_property
     def watch(self) -> Watch:

@@ -15,6 +15,7 @@ import msgspec
 from orchestration.builds import fingerprint
 from orchestration.coming import TELL_EVERY, build_what_came
 from orchestration.files import UnreadableFileError
+from orchestration.forgotten import HOUR
 from orchestration.inputs import DELIVERED_AFTER, DELIVERED_BEFORE
 from orchestration.lake import logs_in, segments_of
 from orchestration.resources import Engine
@@ -63,6 +64,7 @@ class Seen(msgspec.Struct):
         models: What the models were.
         landed: New segments that Dagster was not told of yet, by partition.
         told_at: When it was told of some.
+        lost_at: When it last looked for what vendors forgot.
     """
 
     look: str = ""
@@ -73,6 +75,7 @@ class Seen(msgspec.Struct):
     models: str = ""
     landed: dict[str, int] = {}
     told_at: datetime = _NEVER
+    lost_at: datetime = _NEVER
 
 
 @dg.sensor(
@@ -84,7 +87,7 @@ class Seen(msgspec.Struct):
 def new_segments(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]) -> dg.SensorResult:
     """Request a build every 45 seconds at most, and none while one is under way; report new segments now and then."""
     now = datetime.now(UTC)
-    seen = msgspec.json.decode(context.cursor, type=Seen) if context.cursor else Seen(requested_at=now)
+    seen = msgspec.json.decode(context.cursor, type=Seen) if context.cursor else Seen(requested_at=now, lost_at=now)
     looks = _looks(engine)
     before = looks.get(seen.look) if seen.look or not context.cursor else {}
     folders = look(engine, now.date(), before or {})
@@ -100,6 +103,11 @@ def new_segments(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[E
         # What was there before was built by whoever captured it, by models that may have been others.
         seen.waiting |= {day for day in map(_day, folders) if day >= now.date() - LAST_DAYS}
         seen.models = models
+    if now - seen.lost_at >= HOUR:
+        # Nothing comes when a vendor forgets, and what was missing is lost from then on.
+        since = min(now - seen.lost_at, LAST_DAYS)
+        seen.waiting |= set(engine.forgotten.days(engine.feeds, since))
+        seen.lost_at = now
     if folders != (before or {}):
         seen.look = _keep(engine, looks, seen.look, folders)
     requests = _requests(context.instance, seen, now)

@@ -132,7 +132,9 @@ def test_many_backfills_keep_the_limit_and_disturb_nobody(running: Up, vendor: C
 
 def tables(running: Up) -> list[str]:
     """All assets that have days."""
-    nodes = running.ask("{assetNodes {assetKey {path} isExecutable partitionDefinition {description}}}")["assetNodes"]
+    query = "{assetNodes {assetKey {path} isExecutable partitionDefinition {description}}}"
+    until(lambda: (running.ask(query) or {}).get("assetNodes"))
+    nodes = running.ask(query)["assetNodes"]
     return [
         "/".join(node["assetKey"]["path"]) for node in nodes if node["isExecutable"] and node["partitionDefinition"]
     ]

@@ -30,7 +30,7 @@ SINCE = micros(datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC))
 GAP = (micros(OUTAGE[0]), micros(OUTAGE[1]))
 OBSERVED = {
     source: micros(UNTIL) - seconds * SECOND
-    for source, seconds in {"cx": 15, "kore": 60, "aicc": 300, "support": 1200}.items()
+    for source, seconds in {"cx": 15, "kore": 45, "aicc": 300, "support": 1200}.items()
 }
 """Until when each source was observed: the last look less what its vendor holds back."""
 UNREAD = tuple((micros(since), micros(until)) for since, until in (*FORGOTTEN, SPOILT))

@@ -194,3 +194,19 @@ def test_lake_is_only_looked_at(engine: Engine) -> None:
     """If this fails, looking creates folders on a home that was never captured."""
     tick(engine, None)
     assert not Lake(engine.settings.lake_dir).root.exists()
+
+
+def test_what_a_vendor_forgot_is_built_within_the_hour(engine: Engine) -> None:
+    """If this fails, what can no longer be fetched goes on being called missing, and people go on trying."""
+    old = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC) - timedelta(days=3)
+    now = datetime.now(UTC)
+    attempts = [Attempt("cx", "agent_states", old, old + timedelta(minutes=10), now, "failed")]
+    attempts += [Attempt("cx", "agent_states", now - timedelta(minutes=1), now, now, "ok", vendor_time=now)]
+    engine.lake.log("cxengage", attempts)
+    cursor = settled(engine, tick(engine, None).cursor)
+    assert tick(engine, overdue(cursor)).run_requests == []
+    seen = msgspec.json.decode(cursor, type=Seen)
+    an_hour_on = msgspec.structs.replace(seen, lost_at=seen.lost_at - timedelta(hours=1))
+    [request] = tick(engine, overdue(msgspec.json.encode(an_hour_on).decode())).run_requests or []
+    edge = (now - timedelta(days=3, hours=1)).date()
+    assert request.tags["dagster/asset_partition_range_start"] == str(edge - timedelta(days=1))
