@@ -53,6 +53,9 @@ def test_what_was_fetched_and_proves_nothing_is_lost_likewise(tmp_path: Path, ta
     end = MIDNIGHT + 84.5 * HOUR
     watched(engine, end - MINUTE, end)
     assert before(engine) == MIDNIGHT
+    folder = engine.builder.builds.folder(table, NOW.date())
+    folder.mkdir(parents=True)
+    (folder / "a").write_bytes(b"a row")
     engine.builder.builds.put(table, NOW.date(), Manifest((Entry("a", "a", 1, 1, "a"),), "", NOW, 0.0))
     assert before(engine) == NOW
 
