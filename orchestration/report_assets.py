@@ -63,10 +63,13 @@ def _asset(engine: Engine, config: ReportConfig, first_day: date) -> dg.AssetsDe
             "folder": dg.MetadataValue.path(str(engine.settings.exports_dir / config.name)),
         },
         retry_policy=_AGAIN,
+        backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def report(context: dg.AssetExecutionContext, engine: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
-        issued = issue(engine.settings, config, date.fromisoformat(context.partition_key), patient=True)
-        return dg.MaterializeResult(metadata=_metadata(issued))
+        for day in context.partition_keys:
+            issued = issue(engine.settings, config, date.fromisoformat(day), patient=True)
+            context.add_asset_metadata(_metadata(issued), partition_key=day)
+        return dg.MaterializeResult()
 
     return report
 
