@@ -1,7 +1,7 @@
 """Backfills from the command line and from Dagster's pages while the day is recorded and read, within one limit.
 
-With ``SHIFTBOOK_TEST_DAYS=30`` it is a month, of which the pages build every table as well; that takes a quarter of
-an hour.
+With ``SHIFTBOOK_TEST_DAYS=30`` it is a month, of which the pages build every table as well; that takes five
+minutes.
 """
 
 import json
