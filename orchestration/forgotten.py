@@ -40,14 +40,17 @@ class Forgotten:
         self._known: dict[tuple[Any, ...], bool] = {}
 
     def before(self, feed: Mapping[str, Any], clock: FeedClock, day: date | None) -> datetime | None:
-        """The same as it matters to a day: in whole hours, and its midnight where nothing of it is missing."""
+        """The same as it matters to a day: its midnight where nothing of it is missing, and else in whole hours.
+
+        What is lost as soon as it is missed is so at once: its day is built all the time.
+        """
         lost = lost_before(feed, clock)
         if lost is None or day is None:
             return lost
         start, end = midnight(day), midnight(day + timedelta(days=1))
         if lost <= start or not self._is_incomplete(feed, clock, day):
             return start
-        return min(_hour(lost), end)
+        return min(_hour(lost) if feed["retention_seconds"] else lost, end)
 
     def days(self, feeds: Sequence[Mapping[str, Any]], since: timedelta) -> Iterator[date]:
         """Days of which something became lost in the last so much time; not of feeds whose present alone can be had."""

@@ -10,7 +10,7 @@ from orchestration.resources import Engine
 from orchestration.settings import feed_rows
 from tests.pipeline.site import day
 from tests.pipeline.toy import filled, later
-from tests.watching import HOUR, MINUTE, NOW, home_with, watched
+from tests.watching import BT, HOUR, MINUTE, NOW, home_with, watched
 
 MIDNIGHT = NOW - 12 * HOUR
 
@@ -43,6 +43,17 @@ def test_of_a_day_with_a_gap_it_is_told_in_whole_hours(tmp_path: Path) -> None:
         watched(engine, end - MINUTE, end)
         told.append(before(engine))
     assert told == [MIDNIGHT, NOW, NOW, NOW + HOUR, MIDNIGHT + 24 * HOUR]
+
+
+def test_what_only_exists_now_is_lost_at_once(tmp_path: Path) -> None:
+    """If this fails, a gap in what was heard is said to be still there to be fetched."""
+    engine = home_with(tmp_path / "home", BT, environ={"BT_ID": "x", "BT_SECRET": "y"})
+    watched(engine, MIDNIGHT, NOW - 40 * MINUTE, name="bt/state")
+    watched(engine, NOW - 10 * MINUTE, NOW - 5 * MINUTE, name="bt/state")
+    [feed] = [row for row in feed_rows(engine.settings) if row["feed"] == "state"]
+    clock = engine.lake.clock("beyondtrust", "state", "bt")
+    assert engine.forgotten.before(feed, clock, NOW.date()) == NOW - 4 * MINUTE
+    assert list(engine.forgotten.days([feed], 300 * HOUR)) == []
 
 
 @pytest.mark.parametrize("table", ["ops.broken_chains", "ops.rejects"])
