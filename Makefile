@@ -34,8 +34,8 @@ demo: install
 
 # Coverage is measured where tests look at parts: following each line costs those of whole processes half their time.
 test: lint $(if $(PAGES),install-ui,no-ui)
-	$(BIN)/pytest tests/unit tests/contract tests/models $(SHARED) --cov $(ARGS)
-	$(BIN)/pytest tests/pipeline tests/property $(PAGES) $(SHARED) $(ARGS)
+	$(BIN)/pytest tests/unit tests/contract $(SHARED) --cov $(ARGS)
+	$(BIN)/pytest tests/pipeline tests/models tests/property $(PAGES) $(SHARED) $(ARGS)
 
 test-ui: install-ui
 	$(BIN)/pytest tests/ui $(ARGS)
