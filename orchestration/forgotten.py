@@ -48,9 +48,9 @@ class Forgotten:
         if lost is None or day is None:
             return lost
         start, end = midnight(day), midnight(day + timedelta(days=1))
-        if lost <= start or not self._is_incomplete(feed, clock, day):
-            return start
-        return min(_hour(lost) if feed["retention_seconds"] else lost, end)
+        if lost > start and feed["retention_seconds"]:
+            lost = _hour(lost) if self._is_incomplete(feed, clock, day) else start
+        return min(max(lost, start), end)
 
     def days(self, feeds: Sequence[Mapping[str, Any]], since: timedelta) -> Iterator[date]:
         """Days of which something became lost in the last so much time; not of feeds whose present alone can be had."""
