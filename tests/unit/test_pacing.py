@@ -161,7 +161,7 @@ def source(tmp_path: Path, **changes: Any) -> CxEngageConfig:
 ENVIRON = {"USER": "somebody"}
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 50, 599, 600, 601, 659, 1000, 5000])
+@pytest.mark.parametrize("limit", [1, 2, 5, 50, 599, 600, 601, 659, 2000])
 def test_the_present_and_the_past_together_stay_below_the_limit(tmp_path: Path, limit: int) -> None:
     """If this fails, a backfill beside the recorder asks too often, or leaves it nothing."""
     config = source(tmp_path, max_requests_per_minute=limit)
@@ -169,7 +169,7 @@ def test_the_present_and_the_past_together_stay_below_the_limit(tmp_path: Path, 
     assert all(made)
     sent = []
     for one in {pacer._path: pacer for pacer in made if pacer}.values():
-        sent += [one.place() for _ in range(2 * limit)]
+        sent += [one.place() for _ in range(limit + 1)]
     assert len([place for place in sent if place < 60]) <= limit
     assert limit == 1 or all(pacer and pacer.place() for pacer in made)
 
