@@ -136,7 +136,7 @@ def test_those_who_share_the_file_lose_no_place_to_each_other(tmp_path: Path) ->
     path = tmp_path / "kore"
 
     def wait_often(_: int) -> None:
-        pacer = SharedPacer(path, 1000)
+        pacer = SharedPacer(path, 6000)
         for _ in range(50):
             pacer.wait()
 
