@@ -54,6 +54,6 @@ AGENT_ACTIVITY = Feed(
     retention=timedelta(days=4),
     window=timedelta(hours=1),
     recheck_after=timedelta(hours=1),
-    cadence=timedelta(seconds=30),
+    cadence=timedelta(seconds=15),
     uncertainty=timedelta(seconds=1),
 )
