@@ -165,12 +165,17 @@ def _has_members(group: int) -> bool:
     return any(state != "Z" for state in states)
 
 
-def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
-    """If this fails, a killed ``up`` leaves a daemon and a recorder that nobody ends, beside those of the next one."""
+@pytest.mark.parametrize("interrupts", ["default_int_handler", "SIG_IGN"])
+def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path, interrupts: str) -> None:
+    """If this fails, a killed ``up`` leaves a daemon and a recorder that nobody ends, beside those of the next one.
+
+    Scripts start what runs in the background with interrupts ignored.
+    """
     told = tmp_path / "child"
     child = f"import os, pathlib; pathlib.Path({str(told)!r}).write_text(str(os.getpid())); {SLEEP}"
     words = f"[sys.executable, '-m', 'orchestration.tied', str(os.getpid()), sys.executable, '-c', {child!r}]"
-    parent = subprocess.Popen([sys.executable, "-c", f"import os, subprocess, sys; subprocess.Popen({words}); {SLEEP}"])
+    begin = f"import os, signal, subprocess, sys; signal.signal(signal.SIGINT, signal.{interrupts})"
+    parent = subprocess.Popen([sys.executable, "-c", f"{begin}; subprocess.Popen({words}); {SLEEP}"])
     until(lambda: told.exists() and told.read_text() != "")
     parent.kill()
     parent.wait()
