@@ -1,4 +1,4 @@
-"""The run every minute or so: builds and publishes the days that new segments touch, in one step.
+"""The run every half minute or so: builds and publishes the days that new segments touch, in one step.
 
 One step, and not one per table: Dagster writes a dozen rows per step, partition and check, each of them to disk by
 itself, which took three quarters of such a run. So its pages are told every few minutes what was built since. When it

@@ -135,7 +135,8 @@ def test_what_still_exists_is_recovered_beside_the_present(account: Account) -> 
             # A loss is published in whole hours: what it is within the last one is still called missing.
             end = account.feeds()["kore"].lost[-1].end
             missing = held.get(("kore", "missing"), Stretch(end, end))
-            return ("cx", "missing") not in held and ("kore", "lost") in held and missing.end <= end
+            lost = held.get(("kore", "lost"), missing)
+            return ("cx", "missing") not in held and lost.end > end - timedelta(hours=1) and missing.end <= end
 
         until(all_is_there)
         until(account.receiver.events)
