@@ -119,8 +119,6 @@ class Builder:
                 done(outcome)
             return outcome
 
-        if len(days) == 1:
-            return [one(days[0])]
         building = [self._pool.submit(one, day) for day in days]
         try:
             wait(building, return_when=FIRST_EXCEPTION)
@@ -132,7 +130,10 @@ class Builder:
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        """The threads that build. They stay, since a DuckDB of their own takes 20 ms to open."""
+        """The threads that build. They stay, since a DuckDB of their own takes 20 ms to open.
+
+        Never the calling one: of an interrupt DuckDB makes a RuntimeError there, and a cancelled run would have failed.
+        """
         return ThreadPoolExecutor(_WORKERS, thread_name_prefix="build")
 
     def stage(self, model: Model, day: date, threads: int = _WORKERS) -> Outcome:
