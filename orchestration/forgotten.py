@@ -12,7 +12,7 @@ from orchestration.builds import Builds
 from orchestration.feed_clock import FeedClock
 from orchestration.inputs import midnight
 from orchestration.lake import Lake
-from orchestration.watch import Stretch, gaps, joined
+from orchestration.watch import gaps, log_of, merged
 
 HOUR = timedelta(hours=1)
 # Time that was fetched and proves nothing all the same: the rows of a day say of what.
@@ -76,18 +76,13 @@ class Forgotten:
         start = max(clock.first_requested_at, midnight(day))
         end = min(max(asked), midnight(day + timedelta(days=1)))
         folder = self._lake.capture_dir(feed["vendor"], feed["feed"], feed["source"]) / f"date={day}"
-        key = (folder, start, end, *self._lake.logs(folder))
+        logs = self._lake.logs(folder)
+        key = (folder, start, end, *logs)
         if key not in self._known:
-            self._known[key] = any(gaps(self._covered(feed, day), start, end))
+            delay = timedelta(seconds=feed["delay_seconds"])
+            log = merged(log_of(self._lake, path, delay) for path in set(logs.values()))
+            self._known[key] = any(gaps(log.covered, start, end))
         return self._known[key]
-
-    def _covered(self, feed: Mapping[str, Any], day: date) -> list[Stretch]:
-        delay = timedelta(seconds=feed["delay_seconds"])
-        return joined(
-            Stretch(attempt.window_start, min(attempt.window_end, attempt.vendor_time - delay))
-            for attempt in self._lake.attempts(feed["vendor"], feed["source"], feed["feed"], day)
-            if attempt.status == "ok" and attempt.vendor_time is not None
-        )
 
 
 def _hour(moment: datetime) -> datetime:

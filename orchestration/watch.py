@@ -205,19 +205,10 @@ class Watch:
         known = self._folded.get(folder)
         if known is None or known[0] != changed:
             paths = set(self.lake.logs(folder).values())
-            held = {path: self._read.get(path) or self._log_of(path, delay) for path in paths}
+            held = {path: self._read.get(path) or log_of(self.lake, path, delay) for path in paths}
             self._read = {path: log for path, log in self._read.items() if path.parent != folder} | held
             known = self._folded[folder] = changed, merged(held.values())
         return known[1]
-
-    def _log_of(self, path: Path, delay: timedelta) -> Log:
-        try:
-            with naming(path):
-                return _read_log(path, delay)
-        except UnreadableFileError:
-            LOGGER.warning("%s cannot be read and is set aside: what it told counts as not fetched", path)
-            set_aside(self.lake.root, path)
-            return Log()
 
 
 def _unfetched(source: SourceConfig, feed: Feed, log: Log, at: datetime) -> Iterator[Stretch]:
@@ -231,6 +222,17 @@ def _recorder(standing: Standing | None) -> Recorder:
     if standing is None:
         return "absent"
     return "in trouble" if standing.trouble else "recording"
+
+
+def log_of(lake: Lake, path: Path, delay: timedelta) -> Log:
+    """What the attempts in one file come to; of one that cannot be read, which is set aside, nothing."""
+    try:
+        with naming(path):
+            return _read_log(path, delay)
+    except UnreadableFileError:
+        LOGGER.warning("%s cannot be read and is set aside: what it told counts as not fetched", path)
+        set_aside(lake.root, path)
+        return Log()
 
 
 def _read_log(path: Path, delay: timedelta) -> Log:
