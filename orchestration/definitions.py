@@ -52,7 +52,6 @@ def build_defs(
     engine = engine or Engine(settings or load_settings())
     first = min(first_day or engine.first_day(), engine.first_day())
     days = utc_days(first, last_day)
-    raw = [asset for source in engine.settings.sources if source.enabled for asset in _raw(source, days)]
     # What a source captured before it was switched off is still read.
     kept = [
         dg.AssetSpec(
@@ -68,9 +67,11 @@ def build_defs(
         for feed in feeds_of(source)
     ]
     with warnings.catch_warnings():
-        # Links to the SQL and windows that reach before the first day are marked beta; dagster is pinned to 1.13.
+        # Links to the SQL, many days in one run, windows that reach before the first day: beta; dagster is pinned.
         warnings.simplefilter("ignore", dg.BetaWarning)
+        raw = [asset for source in engine.settings.sources if source.enabled for asset in _raw(source, days)]
         models = model_assets(engine, days, lineage=lineage)
+        reports = report_definitions(engine, first)
     enabled = [source for source in engine.settings.sources if source.enabled and watched]
     jobs: list[Any] = [capture, build_what_came, capture_before_loss, housekeeping]
     feeds = [(source, feed) for source in enabled for feed in feeds_of(source)]
@@ -83,7 +84,7 @@ def build_defs(
         resources={"engine": engine},
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(built, report_definitions(engine, first))
+    return dg.Definitions.merge(built, reports)
 
 
 def _raw(source: SourceConfig, days: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition | dg.AssetSpec]:

@@ -1,6 +1,7 @@
 """What Dagster is told: loaded without network or secrets, with keys, descriptions, columns, lineage and checks."""
 
 import dataclasses
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -69,6 +70,13 @@ def test_each_report_is_issued_by_a_schedule_of_its_own_zone(engine: Engine, def
         found = definitions.resolve_sensor_def("changed_reports")(context)
     assert isinstance(found, dg.SensorResult)
     assert found.run_requests == []
+
+
+def test_loading_warns_of_nothing(engine: Engine) -> None:
+    """If this fails, each process of `shiftbook up` prints warnings that no operator can heed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_defs(engine=engine, lineage=False).resolve_all_asset_specs()
 
 
 def test_builds_do_not_wait_for_reports(definitions: dg.Definitions) -> None:
