@@ -38,7 +38,7 @@ def merge_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) -
 def gather_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) -> bool:
     """Merge a running day's logged attempts, at most once an hour and when they are many; False when they are not.
 
-    A recorder logs every minute. Late in a day each build and each capture would read 1,440 files of each feed.
+    A recorder logs up to four times a minute: late in a day each build and each capture would read 5,000 files a feed.
     """
     folder = lake.capture_dir(vendor, feed, source) / f"date={day}"
     with lake.lock(f"attempts-{source}-{feed}-{day}"):

@@ -23,7 +23,8 @@ class Pace:
         steady: A connection that lasted so long was a success, and the next wait is a first one.
         look: How often a recorder looks whether another one asks for its feeds.
         patience: How long something that was told to end may take.
-        log: How long attempts at a pull feed may wait to be logged; what is lost of them is asked for again.
+        log: How long attempts at a pull feed may wait to be logged; until then what they brought is not yet observed.
+            Less than the cadence of any feed, so that only what is caught up with is logged together.
         jump: By how much our clock may leave the monotonic one; beyond, the machine slept, or somebody set the clock.
         silent: How long a vendor may take for a first answer before that is called a trouble.
         tidy: How often what others left behind is looked for, and a trouble that lasts is logged.
@@ -43,7 +44,7 @@ class Pace:
     steady: float = 60.0
     look: float = 1.0
     patience: float = 2.0
-    log: float = 60.0
+    log: float = 10.0
     jump: float = 5.0
     quiet: float = 60.0
     silent: float = 5.0

@@ -12,8 +12,10 @@ from unittest.mock import patch
 import pytest
 
 from assets.http import PermanentError, TransientError
+from assets.registry import VENDORS
 from assets.windows import day_start, plan
 from orchestration.lake import Lake
+from orchestration.pace import Pace
 from orchestration.pull_feed import PullFeed
 from tests.recording import EVENTS, FAST, Vendor, attempts, ended, now, payloads, pull_feed, until
 
@@ -49,6 +51,14 @@ def test_windows_join_and_are_logged_as_capture_does(tmp_path: Path) -> None:
     assert clock.drift_seconds == pytest.approx(-5 * 3600, abs=1)
     # On the vendor's clock, as far as it shows anything.
     assert abs(found[-1].window_end - (now() - timedelta(hours=5) - EVENTS.delay)) < timedelta(seconds=3)
+
+
+def test_what_is_landed_counts_as_observed_at_once() -> None:
+    """If this fails, what a vendor told lies on disk and is in no figure until the attempt is logged."""
+    offers = [feed for offer in VENDORS.values() for feed in offer.feeds]
+    cadences = [feed.cadence.total_seconds() for feed in offers if feed.cadence]
+    assert len(cadences) >= 2
+    assert Pace().log < min(cadences)
 
 
 def test_what_was_recorded_is_not_planned_again(tmp_path: Path) -> None:
