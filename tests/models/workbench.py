@@ -100,6 +100,8 @@ class Workbench:
         add_functions(self.connection)
         self.types = infer_types(self.connection, self.models, constants)
         self.connection.execute("create schema given")
+        self._shown: dict[str, str] = {}
+        self._parsed: dict[str, duckdb.Statement] = {}
         for table in self.types:
             self.give(table, [])
 
@@ -119,43 +121,64 @@ class Workbench:
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         """What any select returns."""
-        result = self.connection.execute(sql, dict(parameters) if parameters else None)
+        result = self.execute(sql, parameters)
         names = [column[0] for column in result.description or []]
         return Rows(dict(zip(names, row, strict=True)) for row in result.fetchall())
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+        """Run one statement. Each text is parsed once: of a model that takes as long as all the rest of running it."""
+        if sql not in self._parsed:
+            [self._parsed[sql]] = self.connection.extract_statements(sql)
+        return self.connection.execute(self._parsed[sql], dict(parameters) if parameters else None)
+
+    def close(self) -> None:
+        """Let go of DuckDB."""
+        self._parsed.clear()
+        self.connection.close()
 
     def give(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Let a table hold exactly these rows; columns that a row leaves out are NULL."""
         self.fill(table, rows)
-        self.connection.execute(f'create or replace view {table} as select * from given."{table}"')
+        self.show(table)
+
+    def show(self, table: str, where: str = "true") -> None:
+        """Let a table's name stand for its rows that meet a condition."""
+        if self._shown.get(table) != where:
+            self.connection.execute(f'create or replace view {table} as select * from given."{table}" where {where}')
+            self._shown[table] = where
 
     def fill(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write the rows behind a table's name."""
         types = self.types[table]
         columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
-        self.connection.execute(f'create or replace table given."{table}" ({columns})')
+        self.execute(f'create or replace table given."{table}" ({columns})')
         encoded = [_encoded(row, types, table) for row in rows]
         if encoded:
             fields = ", ".join(f'"{name}" {"VARCHAR" if kind == "BLOB" else kind}' for name, kind in types.items())
             values = ", ".join(f'r."{name}"::{kind}' for name, kind in types.items())
-            self.connection.execute(
+            self.execute(
                 f'insert into given."{table}" select {values} from '
                 f"(select unnest($rows::json::struct({fields})[]) as r)",
                 {"rows": json.dumps(encoded, default=_text)},
             )
 
     def chain(
-        self, days: Sequence[date], last: str = "", clocks: Sequence[Mapping[str, Any]] = (), **inputs: Iterable[Any]
+        self,
+        days: Sequence[date],
+        last: str | Sequence[str] = "",
+        clocks: Sequence[Mapping[str, Any]] = (),
+        **inputs: Iterable[Any],
     ) -> "Chain":
         """Build all day models for all days from staged rows and attempts, as the Builder does, but in memory.
 
         Args:
             days: Days to build, oldest first.
-            last: Build no more than this table needs; everything when empty.
+            last: Build no more than this table needs, or these; everything when empty.
             clocks: Rows of ``ops.feed_clock``, not yet cut to a day.
             inputs: ``staged`` and ``attempts``; ``state_map``; by their names without schema the rows, each with its
                 ``date``, of models that are then not built.
         """
-        return Chain(self, days, last, clocks or [clock()], inputs)
+        return Chain(self, days, [last] if last and isinstance(last, str) else last, clocks or [clock()], inputs)
 
 
 class Chain:
@@ -165,13 +188,13 @@ class Chain:
         self,
         bench: Workbench,
         days: Sequence[date],
-        last: str,
+        last: Sequence[str],
         clocks: Sequence[Mapping[str, Any]],
         inputs: Mapping[str, Iterable[Any]],
     ) -> None:
         self.bench = bench
         given = {m.table: inputs[m.name] for m in bench.models.values() if m.name in inputs}
-        wanted = _ancestors(bench.models, last, given) if last else set(bench.types)
+        wanted = {t for table in last for t in _ancestors(bench.models, table, given)} if last else set(bench.types)
         # Of vendors without a clock or rows nothing is built: to plan their models is most of the work.
         called = called_for(bench.models, {f"raw.{row['vendor']}_{row['feed']}" for row in clocks})
         called |= {table for table in wanted if given.keys() & _ancestors(bench.models, table, given)}
@@ -195,27 +218,24 @@ class Chain:
         return self.bench.query(f'select * from given."{table}" where {where} order by {grain}')
 
     def _build(self, model: Model, day: date | None, clocks: Sequence[Mapping[str, Any]]) -> None:
-        connection = self.bench.connection
         for parent in model.parents:
             if parent == "ops.feed_clock":
                 self.bench.give(parent, [_on(row, day) for row in clocks])
             elif day and "date" in self.bench.types[parent] and parent != STAGED:
                 first, last = model.window(parent)
-                span = f"date between '{day + timedelta(days=first)}' and '{day + timedelta(days=last)}'"
-                connection.execute(f'create or replace view {parent} as select * from given."{parent}" where {span}')
-            elif parent == STAGED and model.by_delivery:
-                connection.execute(
-                    f"create or replace view {parent} as select * from given.\"{parent}\" where date = '{day}'"
+                self.bench.show(
+                    parent, f"date between '{day + timedelta(days=first)}' and '{day + timedelta(days=last)}'"
                 )
+            elif parent == STAGED and model.by_delivery:
+                self.bench.show(parent, f"date = '{day}'")
             else:
-                connection.execute(f'create or replace view {parent} as select * from given."{parent}"')
+                self.bench.show(parent)
         types = self.bench.types[model.table]
         names = ", ".join(f'"{name}"' for name in types if name != "date" or day is None)
-        extra = f", '{day}'::date" if day else ""
-        connection.execute(
+        self.bench.execute(
             f'insert into given."{model.table}" ({names}{", date" if day else ""}) '
-            f"select {names}{extra} from ({model.sql}\n)",
-            dict(parameters(model, day)) or None,
+            f"select {names}{', $built_day::date' if day else ''} from ({model.sql}\n)",
+            {**parameters(model, day), **({"built_day": day} if day else {})},
         )
 
 

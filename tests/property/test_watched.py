@@ -94,8 +94,8 @@ def heard(draw: st.DrawFn) -> Heard:
 several = st.lists(heard(), min_size=1, max_size=6)
 
 
-def built(bench: Workbench, found: Sequence[Heard], last: str) -> Chain:
-    """All days of these, each a source of its own."""
+def built(bench: Workbench, found: Sequence[Heard], *last: str) -> Chain:
+    """All days of these, each a source of its own, up to these tables."""
     clocks, attempts, rows = [], [], []
     asked = {"first_requested_at": BEGIN, "requested_until": END}
     for n, one in enumerate(found):
@@ -161,8 +161,9 @@ def test_sums_agree_and_stay_within_their_bounds(bench: Workbench, found: list[H
 @given(found=several)
 def test_what_is_done_in_a_session_lies_within_it(bench: Workbench, found: list[Heard]) -> None:
     """If this fails, the list of sign-ins and the timeline tell different stories of who was there."""
-    rows = [r for r in built(bench, found, TIMELINE).rows(TIMELINE) if r["session_id"]]
-    sessions = {(r["source"], r["session_id"]): r for r in built(bench, found, SESSIONS).rows(SESSIONS)}
+    chain = built(bench, found, TIMELINE, SESSIONS)
+    rows = [r for r in chain.rows(TIMELINE) if r["session_id"]]
+    sessions = {(r["source"], r["session_id"]): r for r in chain.rows(SESSIONS)}
     for row in rows:
         session = sessions[row["source"], row["session_id"]]
         assert session["agent_id"] == row["agent_id"]

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -283,11 +285,15 @@ def test_a_lease_is_one_processs_and_goes_with_it(tmp_path: Path) -> None:
     assert not second.is_wanted()
     third.ask()
     assert second.is_wanted()
-    pid = os.fork()
-    if pid == 0:
-        Lease(tmp_path, "y").acquire()
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(pid, 0)
+    holding = (
+        "import sys, time; from pathlib import Path; from orchestration.lease import Lease; "
+        "print(Lease(Path(sys.argv[1]), 'y').acquire(), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", holding, str(tmp_path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"True\n"
+        assert not Lease(tmp_path, "y").acquire()
+        other.kill()
     assert Lease(tmp_path, "y").acquire()
 
 
