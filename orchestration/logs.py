@@ -5,6 +5,7 @@ What attempts are, and how they are read, belongs in ``lake.py``.
 """
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -22,6 +23,9 @@ from orchestration.lake import ATTEMPT_SCHEMA, Lake, logs_in
 MANY = 30
 """Fewer files of a running day are left apart: each takes a millisecond to read, and merging writes all of the day."""
 
+EVERY_SECONDS = 1200.0
+"""How often files of a running day are merged: until then a busy feed logs 80 more."""
+
 GRACE_SECONDS = 3600.0
 """How long files of a running day stay after they were merged, for those who listed them just before."""
 
@@ -31,21 +35,21 @@ def merge_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) -
     folder = lake.capture_dir(vendor, feed, source) / f"date={day}"
     with lake.lock(f"attempts-{source}-{feed}-{day}"):
         merged = _merge(lake, folder)
-        _remove_passed_over(folder)
+        _remove_passed_over(folder, float("inf"))
     return merged
 
 
 def gather_attempts(lake: Lake, vendor: str, feed: str, source: str, day: date) -> bool:
-    """Merge a running day's logged attempts, at most once an hour and when they are many; False when they are not.
+    """Merge a running day's logged attempts, now and then and when they are many; False when they are not.
 
     A recorder logs up to four times a minute: late in a day each build and each capture would read 5,000 files a feed.
     """
     folder = lake.capture_dir(vendor, feed, source) / f"date={day}"
     with lake.lock(f"attempts-{source}-{feed}-{day}"):
         newest = max((path.stat().st_mtime for path in folder.glob("*-merged.parquet")), default=0.0)
-        if len(set(lake.logs(folder).values())) < MANY or time.time() - newest < GRACE_SECONDS:
+        if len(set(lake.logs(folder).values())) < MANY or time.time() - newest < EVERY_SECONDS:
             return False
-        _remove_passed_over(folder)
+        _remove_passed_over(folder, time.time() - GRACE_SECONDS)
         return _merge(lake, folder)
 
 
@@ -88,6 +92,8 @@ def _merge(lake: Lake, folder: Path) -> bool:
     paths = sorted(set(held.values()))
     if len(paths) < 2:  # noqa: PLR2004 -- two files are the fewest that can become one
         return False
+    for path in paths:
+        os.utime(path)  # from now on it is passed over
     # A name of its own: who listed an earlier merged file must not find more in it than it held.
     target = folder / f"{uuid.uuid4().hex[:12]}-merged.parquet"
     metadata = {"logs": json.dumps(sorted(held))}
@@ -95,9 +101,10 @@ def _merge(lake: Lake, folder: Path) -> bool:
     return True
 
 
-def _remove_passed_over(folder: Path) -> None:
+def _remove_passed_over(folder: Path, before: float) -> None:
     # Listed first, so that none that is logged meanwhile is among them.
     for path in set(folder.glob("*.parquet")) - set(logs_in(folder).values()):
-        path.unlink()
+        if path.stat().st_mtime < before:
+            path.unlink()
     if folder.is_dir():
         sync(folder)

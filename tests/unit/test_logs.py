@@ -37,10 +37,10 @@ def files(lake: Lake) -> set[Path]:
     return set((lake.capture_dir(*FEED) / f"date={DAY}").glob("*.parquet"))
 
 
-def an_hour_passes(lake: Lake) -> None:
+def passes(lake: Lake, seconds: float) -> None:
     """Make all files older."""
     for path in files(lake):
-        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 2 * logs.GRACE_SECONDS))
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - seconds))
 
 
 def test_a_running_day_is_merged_and_nothing_changes(lake: Lake) -> None:
@@ -56,8 +56,8 @@ def test_a_running_day_is_merged_and_nothing_changes(lake: Lake) -> None:
     assert sum(pq.read_metadata(path).num_rows for path in before.paths) == 5
 
 
-def test_it_is_merged_once_an_hour_and_what_was_merged_before_is_then_removed(lake: Lake) -> None:
-    """If this fails, the whole day's log is written every few minutes, or files pile up all the same."""
+def test_it_is_merged_now_and_then_and_what_was_merged_an_hour_ago_is_removed(lake: Lake) -> None:
+    """If this fails, the whole day's log is written every few minutes, or files pile up or vanish under readers."""
     logged(lake, 2)
     assert not gather_attempts(lake, *FEED, DAY)
     logged(lake, 2, first=2)
@@ -65,14 +65,20 @@ def test_it_is_merged_once_an_hour_and_what_was_merged_before_is_then_removed(la
     logged(lake, 4, first=4)
     assert not gather_attempts(lake, *FEED, DAY)
     listed = set(LakeConstants(lake, [], []).input("raw.capture_attempts", DAY).paths)
-    an_hour_passes(lake)
+    passes(lake, logs.EVERY_SECONDS)
     assert gather_attempts(lake, *FEED, DAY)
     assert listed < files(lake)
-    assert len(files(lake)) == 6
-    assert len(lake.attempts("cxengage", "cx", "agent_states", DAY)) == 8
+    assert len(files(lake)) == 10
+    logged(lake, 3, first=8)
+    passes(lake, logs.GRACE_SECONDS)
+    listed = set(LakeConstants(lake, [], []).input("raw.capture_attempts", DAY).paths)
+    assert gather_attempts(lake, *FEED, DAY)
+    assert listed < files(lake)
+    assert len(files(lake)) == 5
+    assert len(lake.attempts("cxengage", "cx", "agent_states", DAY)) == 11
     assert merge_attempts(lake, *FEED, DAY) is False
     assert len(files(lake)) == 1
-    assert len(lake.attempts("cxengage", "cx", "agent_states", DAY)) == 8
+    assert len(lake.attempts("cxengage", "cx", "agent_states", DAY)) == 11
 
 
 def test_a_day_without_a_log_is_left_alone(lake: Lake) -> None:
