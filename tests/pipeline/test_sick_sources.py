@@ -96,14 +96,15 @@ def test_a_sick_source_says_so_within_seconds_and_harms_no_other(make_site: Make
                 found, code = health(site)
                 sick = {name: row["last_error"] for name, row in found.items() if row["is_recorded"] is not None}
                 sick.pop("cx/agent_states")
-                if (all(sick.values()) and found["cx/agent_states"]["is_recorded"]) or time.monotonic() > deadline:
+                well = found["cx/agent_states"]
+                is_well = well["is_recorded"] and well["lag_seconds"] is not None
+                if (all(sick.values()) and is_well) or time.monotonic() > deadline:
                     break
         finally:
             recorder.send_signal(signal.SIGTERM)
             said, _ = recorder.communicate(timeout=30)
     assert not (site.home / "warehouse.duckdb").exists()
     assert code == 1
-    well = found["cx/agent_states"]
     assert (well["last_error"], well["is_recorded"]) == (None, True), said
     assert well["lag_seconds"] < 60
     assert all(error and "never captured" not in error for error in sick.values()), sick

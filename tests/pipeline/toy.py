@@ -3,11 +3,14 @@
 For tests of what happens to files; no expectations here.
 """
 
+import functools
 import json
+import subprocess
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -107,11 +110,23 @@ def land(
 
 def filled(home: Path, days: int = 2) -> Engine:
     """A home with the first days captured, built and published."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # With its hard links: the files of the plain tree are those of the builds.
+    subprocess.run(["cp", "-a", f"{_first_filled(days).name}/home", str(home)], check=True)  # noqa: S607
     engine = engine_at(home)
+    engine.warehouse.publish()
+    return engine
+
+
+@functools.cache
+def _first_filled(days: int) -> TemporaryDirectory[str]:
+    """The one that is made by building: once a process."""
+    folder = TemporaryDirectory(prefix="filled-")
+    engine = engine_at(Path(folder.name) / "home")
     for number in range(days):
         land(engine, day(number), shift("ann", day(number)) + shift("bob", day(number), (9, 11, 12, 20)))
     built(engine, days)
-    return engine
+    return folder
 
 
 def built(engine: Engine, days: int = 2) -> list[str]:
