@@ -16,12 +16,12 @@ steps = st.lists(
 )
 
 
-def sampled(taken: list[tuple[int, int | None]]) -> list[dict[str, Any]]:
+def sampled(taken: list[tuple[int, int | None]], agent: str = "101") -> list[dict[str, Any]]:
     """Polls at these distances with these states, from eight o'clock on."""
     moment, rows = at("08:00"), []
     for seconds, state in taken:
         moment += timedelta(seconds=seconds)
-        rows.append({**poll("08:00", state), "requested_at": moment, "received_at": moment})
+        rows.append({**poll("08:00", state, agent), "requested_at": moment, "received_at": moment})
     return rows
 
 
@@ -63,32 +63,40 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=30)
-@given(taken=steps, done=operations, seed=st.integers(0, 9))
+# Several agents in one build, which is mostly planning.
+agents = st.lists(st.tuples(steps, operations), min_size=1, max_size=6)
+
+
+@settings(max_examples=12)
+@given(several=agents, seed=st.integers(0, 9))
 def test_an_agent_is_in_one_state_at_a_time_whatever_the_feeds_say(
-    bench: Workbench, taken: list[tuple[int, int | None]], done: list[tuple[int, int, int]], seed: int
+    bench: Workbench, several: list[tuple[list[tuple[int, int | None]], list[tuple[int, int, int]]]], seed: int
 ) -> None:
     """If this fails, history and polls overlap, and time counts twice, or the order of delivery decides."""
-    rows = [asked("08:00", "09:00")]
-    for begin, length, kind in done:
-        start = at("08:00") + timedelta(seconds=begin * 10)
-        end = start + timedelta(seconds=0 if kind < 2 else length * 10)
-        rows.append(operation(short(start), short(end), kind, call_id="c"))
-    found = records(bench, sampled(taken), past=rows)
+    rows, samples = [], []
+    for agent, (taken, done) in zip(map(str, itertools.count(101)), several, strict=False):
+        samples += sampled(taken, agent)
+        rows.append(asked("08:00", "09:00", agent))
+        for begin, length, kind in done:
+            start = at("08:00") + timedelta(seconds=begin * 10)
+            end = start + timedelta(seconds=0 if kind < 2 else length * 10)
+            rows.append(operation(short(start), short(end), kind, call_id="c", agent_id=agent))
+    found = records(bench, samples, past=rows)
     for one, following in itertools.pairwise(found):
-        assert one["started_at"] < following["started_at"]
-        assert one["ended_at"] is None or one["started_at"] < one["ended_at"] <= following["started_at"]
+        if one["agent_id"] == following["agent_id"]:
+            assert one["started_at"] < following["started_at"]
+            assert one["ended_at"] is None or one["started_at"] < one["ended_at"] <= following["started_at"]
     mixed = [*rows, *rows]
     random.Random(seed).shuffle(mixed)
-    assert records(bench, sampled(taken), past=mixed) == found
+    assert records(bench, samples, past=mixed) == found
     told_alone = [row for row in history(bench, rows) if not row["is_derived"]]
     assert told_by_history(Rows(told_alone)) <= told_by_history(found)
 
 
-def told_by_history(found: Rows) -> set[tuple[str, str]]:
+def told_by_history(found: Rows) -> set[tuple[str, str, str]]:
     """What history tells, in whole or cut by nothing."""
     return {
-        (short(row["started_at"]), row["vendor_state"])
+        (row["agent_id"], short(row["started_at"]), row["vendor_state"])
         for row in found
         if row.get("feed", "cms_history") == "cms_history"
     }

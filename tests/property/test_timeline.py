@@ -147,8 +147,8 @@ def nonsense(draw: st.DrawFn) -> Feed:
 
 
 # One build serves several sources at once: what a build costs is mostly planning.
-several = st.lists(feeds(), min_size=1, max_size=6)
-several_nonsense = st.lists(nonsense(), min_size=1, max_size=6)
+several = st.lists(feeds(), min_size=1, max_size=10)
+several_nonsense = st.lists(nonsense(), min_size=1, max_size=10)
 
 
 def build(bench: Workbench, found: Sequence[Feed], last: str = TABLE) -> Chain:
@@ -173,7 +173,7 @@ def told(chain: Chain) -> dict[tuple[str, date, str], list[Span]]:
     return {key: merged(spans) for key, spans in found.items()}
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(found=several)
 def test_the_timeline_is_what_brute_force_makes_of_the_rules(bench: Workbench, found: list[Feed]) -> None:
     """If this fails, the SQL and docs/metrics.md say different things about some delivery."""
@@ -185,7 +185,7 @@ def test_the_timeline_is_what_brute_force_makes_of_the_rules(bench: Workbench, f
     assert told(build(bench, found)) == expected
 
 
-@settings(max_examples=10)
+@settings(max_examples=7)
 @given(found=several_nonsense)
 def test_each_seen_day_is_tiled_and_all_sums_agree_whatever_was_delivered(bench: Workbench, found: list[Feed]) -> None:
     """If this fails, some instant has no state or two, or buckets, days and the timeline disagree."""
@@ -223,7 +223,7 @@ def test_each_seen_day_is_tiled_and_all_sums_agree_whatever_was_delivered(bench:
     assert intervals == days
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(found=several_nonsense, data=st.data())
 def test_delivering_everything_twice_and_shuffled_changes_nothing(
     bench: Workbench, found: list[Feed], data: st.DataObject

@@ -91,7 +91,7 @@ def heard(draw: st.DrawFn) -> Heard:
     return Heard([*draw(agent_records("ann")), *draw(agent_records("bob"))], watched)
 
 
-several = st.lists(heard(), min_size=1, max_size=6)
+several = st.lists(heard(), min_size=1, max_size=10)
 
 
 def built(bench: Workbench, found: Sequence[Heard], *last: str) -> Chain:
@@ -119,7 +119,7 @@ def told(chain: Chain) -> dict[tuple[str, date, str], list[Told]]:
     return found
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(found=several)
 def test_the_timeline_is_what_brute_force_makes_of_the_rules(bench: Workbench, found: list[Heard]) -> None:
     """If this fails, the SQL and docs/metrics.md say different things about what was heard."""
@@ -134,7 +134,7 @@ def test_the_timeline_is_what_brute_force_makes_of_the_rules(bench: Workbench, f
         assert tiles(rows, midnight(day), min(midnight(day) + ONE_DAY, found[int(source[2:])].until))
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(found=several)
 def test_sums_agree_and_stay_within_their_bounds(bench: Workbench, found: list[Heard]) -> None:
     """If this fails, time is lost or made between the timeline, the quarter-hours and the days."""
@@ -157,7 +157,7 @@ def test_sums_agree_and_stay_within_their_bounds(bench: Workbench, found: list[H
         assert row["ended_at"] <= found[int(row["source"][2:])].until
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(found=several)
 def test_what_is_done_in_a_session_lies_within_it(bench: Workbench, found: list[Heard]) -> None:
     """If this fails, the list of sign-ins and the timeline tell different stories of who was there."""
@@ -176,7 +176,7 @@ def test_what_is_done_in_a_session_lies_within_it(bench: Workbench, found: list[
             assert {s for source, s in sessions if source == f"bt{n}" and s.startswith(agent)} == expected
 
 
-@settings(max_examples=5)
+@settings(max_examples=4)
 @given(found=several, data=st.data())
 def test_any_order_gives_the_same(bench: Workbench, found: list[Heard], data: st.DataObject) -> None:
     """If this fails, results depend on the order of files."""
