@@ -308,9 +308,8 @@ CLOCK_COLUMNS = {
 
 def describe(connection: duckdb.DuckDBPyConnection, table: str, description: str, columns: Mapping[str, str]) -> None:
     """Put comments on a view and its columns."""
-    connection.execute(f"comment on view {table} is {quote(description)}")
-    for name, comment in columns.items():
-        connection.execute(f'comment on column {table}."{name}" is {quote(comment)}')
+    texts = [f'comment on column {table}."{name}" is {quote(comment)}' for name, comment in columns.items()]
+    connection.execute("; ".join([f"comment on view {table} is {quote(description)}", *texts]))
 
 
 def _last_used(path: Path) -> float:
