@@ -16,8 +16,8 @@ UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 CHROMIUM := /usr/bin/chromium
 PAGES := $(if $(wildcard $(CHROMIUM)),tests/ui)
-# Four share two cores, since those that start servers and recorders wait for much of their time.
-SHARED := -n 4 --dist loadfile --no-loadscope-reorder
+# Three share two cores, since those that start servers and recorders wait for much of their time.
+SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 # --inexact: `make demo` after `make test` must not take the test tools away again.
 SYNC := $(UV) sync --locked --inexact --quiet
 

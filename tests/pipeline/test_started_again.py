@@ -33,6 +33,7 @@ class Account:
 
     def __init__(self, home: Path, cx: CxEngageServer, kore: KoreServer, receiver: Receiver, stopped: datetime) -> None:
         self.cx, self.kore, self.receiver, self.stopped = cx, kore, receiver, stopped
+        self.first_day = stopped.date()
         home.mkdir(parents=True, exist_ok=True)
         self.sources = home.parent / "sources.yaml"
         self.environ = {
@@ -47,7 +48,7 @@ class Account:
         self.engine = Engine(self.settings)
 
     def _configuration(self) -> dict[str, object]:
-        since = str(self.stopped.date())
+        since = str(self.first_day)
         cx = {
             "name": "cx",
             "vendor": "cxengage",
@@ -99,6 +100,8 @@ def account(tmp_path: Path, cache_dir: Path) -> Iterator[Account]:
         made = Account(lake.parent, cx, kore, receiver, stopped)
         made.then("backfill", "--from", str(stopped.date()), "--to", str(stopped.date()))
         made.then("record", "--for", "3")
+        # However long those two took.
+        made.stopped = clocks[1].now()
         for clock in clocks:
             clock.set(datetime.now(UTC))
         yield made
@@ -156,7 +159,7 @@ def test_what_still_exists_is_recovered_beside_the_present(account: Account) -> 
     held = coverage(home)
     assert held["kore", "lost"].start == lost.start
     assert lost.end - timedelta(hours=1) < held["kore", "lost"].end <= lost.end
-    assert held["cx", "observed"].start == datetime.combine(stopped.date(), datetime.min.time(), UTC)
+    assert held["cx", "observed"].start == datetime.combine(account.first_day, datetime.min.time(), UTC)
     assert {name for name, _ in held} == {"cx", "kore"}
     incident = f"lost:kore/agent_activity:{lost.start:%Y-%m-%dT%H:%M}+00:00"
     told = account.receiver.events()
