@@ -126,7 +126,7 @@ class Workbench:
         return Rows(dict(zip(names, row, strict=True)) for row in result.fetchall())
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
-        """Run one statement. Each text is parsed once: of a model that takes as long as all the rest of running it."""
+        """Run one statement. Each text is parsed once: that takes a quarter of the time of running a model."""
         if sql not in self._parsed:
             [self._parsed[sql]] = self.connection.extract_statements(sql)
         return self.connection.execute(self._parsed[sql], dict(parameters) if parameters else None)
