@@ -32,10 +32,12 @@ TIMELINE = "marts.fct_agent_timeline"
 BUCKETS = "intermediate.int_agent_buckets"
 INTERVALS = "marts.fct_agent_intervals"
 FEED_TABLES = (
+    "ops.rejects",
     "ops.capture_log",
     "intermediate.int_feed_windows",
     "intermediate.int_feed_gaps",
     "intermediate.int_open_segments",
+    "intermediate.int_observed_until",
 )
 TENANT = "00000000-0000-0000-0000-000000000001"
 RECORDS_A_PAGE = 1_000

@@ -21,8 +21,8 @@ from orchestration.builder import Builder
 from orchestration.builds import Builds
 from orchestration.lake import Lake
 
-_DAY_TABLES = (made.RECORDS, made.DAY_OPEN, made.TIMELINE)
-_CELL_TABLES = (made.BUCKETS, made.INTERVALS)
+DAY_TABLES = (made.RECORDS, made.DAY_OPEN, made.TIMELINE)
+CELL_TABLES = (made.BUCKETS, made.INTERVALS)
 
 
 class Replay:
@@ -125,13 +125,13 @@ def captured_tenfold(data: Path, out: Path) -> None:
 def timeline(data: Path, out: Path) -> None:
     """Staged records to the timeline, through all tables in between."""
     _ = data
-    _build(builder_of(out), _DAY_TABLES)
+    _build(builder_of(out), DAY_TABLES)
 
 
 def intervals(data: Path, out: Path) -> None:
     """The timeline to quarters of an hour, as integers and as published."""
     _ = data
-    _build(builder_of(out), _CELL_TABLES)
+    _build(builder_of(out), CELL_TABLES)
 
 
 def buckets(data: Path, out: Path) -> None:
@@ -144,7 +144,7 @@ def end_to_end(data: Path, out: Path) -> None:
     """A day's pages of the smaller centre to raw, staged, timeline and intervals."""
     builder = builder_of(out)
     take(builder, data / "centre-pages", made.START, windows=144)
-    _build(builder, (*made.FEED_TABLES, *_DAY_TABLES, *_CELL_TABLES))
+    _build(builder, (*made.FEED_TABLES, *DAY_TABLES, *CELL_TABLES))
 
 
 def take(builder: Builder, pages: Path, since: datetime, windows: int) -> None:
