@@ -32,7 +32,7 @@ help:
 demo: install
 	$(BIN)/shiftbook demo $(ARGS)
 
-# What coverage is measured of: tests/conftest.py. It costs a third more time.
+# What coverage is measured of: tests/conftest.py. It costs a quarter more time.
 test: lint $(if $(PAGES),install-ui,no-ui)
 	$(BIN)/pytest tests/unit tests/contract tests/pipeline tests/models tests/property $(PAGES) $(SHARED) \
 		$(if $(COVERAGE),--cov) $(ARGS)
