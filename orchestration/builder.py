@@ -18,31 +18,23 @@ from typing import Any
 
 import duckdb
 import msgspec
-import pyarrow.parquet as pq
 
-from orchestration.builds import Builds, Entry, Manifest, Part, fingerprint
+from orchestration.builds import Builds, Entry, Manifest, fingerprint
 from orchestration.cache import Cache
 from orchestration.duck import connect, copy_to, infer_types, new_entry, open_duckdb, parameters, quote, show, show_rows
-from orchestration.files import UnreadableFileError, concatenate, scratch
+from orchestration.files import UnreadableFileError, scratch
 from orchestration.inputs import Constants, Input, find_inputs, given
 from orchestration.lake import Lake, segments_of
 from orchestration.models import Check, Model
-from orchestration.rawfile import batches
 from orchestration.removed import already_staged, feed_of, removed_segments
+from orchestration.staging import merge_small, parse
 from orchestration.unreadable import drop_unreadable, set_aside_attempts, set_aside_raw, tables_of
 
-# Read once and rarely again: small. Everything later: fast to scan (v2 snappy was twice as fast as v1 zstd).
-_STAGED = "(format parquet, compression zstd)"
+# Fast to scan: v2 snappy was twice as fast as v1 zstd.
 _BUILT = "(format parquet, compression snappy, parquet_version v2)"
-_BOUNDS = """
-select segment, min(touched_from), max(touched_until) from read_parquet('{}', hive_partitioning = false) group by all
-"""
 _WORKERS = 2
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.5
-# With more small files than this they are made one: of a day's 144 windows each row is written three times more.
-_SMALL_FILES = 3
-_SMALL_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +138,8 @@ class Builder:
         try:
             return self._stage(model, day, threads)
         except (duckdb.Error, UnreadableFileError):
-            sick = [path for folder in self._folders(model, day) for path in set_aside_raw(self.lake, folder)]
+            folders = self.lake.raw_dirs(*feed_of(model), day)
+            sick = [path for folder in folders for path in set_aside_raw(self.lake, folder)]
             if not self._drop(model, day) and not sick:
                 raise
             # What was observed may have been built before this was noticed.
@@ -169,13 +162,9 @@ class Builder:
             raw = self._raw(model, day)
             entries = already_staged(self.builds, model, day, raw, self.types[model.table])
             fresh = sorted(raw.keys() - entries.keys())
-            if fresh:
-                with self._connection(threads) as connection:
-                    for batch in batches({name: raw[name] for name in fresh}):
-                        entries |= dict.fromkeys(batch, self._stage_some(connection, model, day, batch))
-            kept = self._merge_small(
-                model, day, tuple({entries[name].file: entries[name] for name in sorted(entries)}.values())
-            )
+            entries |= parse(self.builds, model, day, {name: raw[name] for name in fresh}, self._connection, threads)
+            files = tuple({entries[name].file: entries[name] for name in sorted(entries)}.values())
+            kept = merge_small(self.builds, model, day, files)
             result = "built" if fresh else "current"
             if fresh or old is None:
                 inputs = fingerprint([part.content for entry in kept for part in entry.parts])
@@ -186,45 +175,8 @@ class Builder:
 
     def _raw(self, model: Model, day: date) -> dict[str, Path]:
         """The raw segments of a day that a staging model parses, of all sources, and the files that hold them."""
-        return {name: path for folder in self._folders(model, day) for name, path in segments_of(folder).items()}
-
-    def _folders(self, model: Model, day: date) -> list[Path]:
-        vendor, feed = feed_of(model)
-        return sorted(self.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}"))
-
-    def _stage_some(
-        self, connection: duckdb.DuckDBPyConnection, model: Model, day: date, batch: Mapping[str, Path]
-    ) -> Entry:
-        """Parse segments by one statement into one file; planning it takes longer than one segment does."""
-        named = ", ".join(map(quote, batch))
-        show(connection, model.parents[0], sorted(set(batch.values())), {}, where=f"segment in ({named})")
-        with scratch(self.lake.root / ".tmp") as temporary:
-            copy_to(connection, model.sql, {}, temporary, _STAGED)
-            bounds = {segment: times for segment, *times in connection.execute(_BOUNDS.format(temporary)).fetchall()}
-            rows, size = pq.read_metadata(temporary).num_rows, temporary.stat().st_size
-            parts = tuple(Part(name, f"{name}@{model.version}", *bounds.get(name, ())) for name in batch)
-            name = next(iter(batch)) if len(batch) == 1 else f"{next(iter(batch))}-and-{len(batch) - 1}-more"
-            file = self.builds.keep(temporary, model.table, day, prefix=f"{name}.")
-        return Entry(file, file, rows, size, fingerprint([part.content for part in parts]), parts)
-
-    def _merge_small(self, model: Model, day: date, entries: Sequence[Entry]) -> tuple[Entry, ...]:
-        """Make one file of many small ones, so that the last refresh of a day opens about as many as the first.
-
-        The plain tree goes on showing the files apart: what a reader has listed there must not vanish.
-        """
-        small = [entry for entry in entries if entry.rows < _SMALL_ROWS]
-        if len(small) <= _SMALL_FILES:
-            return tuple(entries)
-        with scratch(self.lake.root / ".tmp") as temporary:
-            folder = self.builds.folder(model.table, day)
-            concatenate([folder / entry.file for entry in small], temporary)
-            size = temporary.stat().st_size
-            file = self.builds.keep(temporary, model.table, day, prefix="small.")
-        parts = tuple(part for entry in small for part in entry.parts)
-        shown = tuple(name for entry in small for name in entry.shown or (entry.link,))
-        content = fingerprint([part.content for part in parts])
-        merged = Entry(file, file, sum(entry.rows for entry in small), size, content, parts, shown)
-        return (merged, *(entry for entry in entries if entry.rows >= _SMALL_ROWS))
+        folders = self.lake.raw_dirs(*feed_of(model), day)
+        return {name: path for folder in folders for name, path in segments_of(folder).items()}
 
     def build(self, model: Model, day: date | None, threads: int = _WORKERS, parents: Builds | None = None) -> Outcome:
         """Build one partition (of a whole table: ``None``) if anything that it is made from has changed.

@@ -22,6 +22,7 @@ from orchestration.inputs import midnight
 from orchestration.lake import Lake, segments_of, stamp
 from orchestration.logs import merge_attempts
 from orchestration.rawfile import raw_options
+from orchestration.removed import feed_of
 from orchestration.room import DiskFullError
 
 LOGGER = logging.getLogger(__name__)
@@ -130,11 +131,8 @@ def merge_staged(builder: Builder, table: str, day: date) -> bool:
     builds = builder.builds
     with builder.lake.lock(f"{table}-{day}"):
         manifest = builds.manifest(table, day)
-        vendor, feed = builder.models[table].parents[0].removeprefix("raw.").split("_", 1)
-        raw = [
-            set(segments_of(folder).values())
-            for folder in builder.lake.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}")
-        ]
+        folders = builder.lake.raw_dirs(*feed_of(builder.models[table]), day)
+        raw = [set(segments_of(folder).values()) for folder in folders]
         files = sum(len(entry.shown) or 1 for entry in manifest.entries) if manifest else 0
         if manifest is None or files <= max(1, len(raw)) or any(len(paths) > 1 for paths in raw):
             return False

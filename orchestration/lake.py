@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from orchestration.aside import FOLDER, set_aside
 from orchestration.feed_clock import FeedClock
 from orchestration.files import UnreadableFileError, is_readable, is_still, naming, sync
-from orchestration.rawfile import write_raw
+from orchestration.rawfile import payloads, write_raw
 from orchestration.room import telling_of_full
 from orchestration.tombstones import without
 
@@ -161,6 +161,10 @@ class Lake:
         """The raw partition of one feed and UTC day."""
         return self.root / "raw" / vendor / feed / f"source={source}" / f"date={day}"
 
+    def raw_dirs(self, vendor: str, feed: str, day: date) -> list[Path]:
+        """The raw partitions of a feed's UTC day, of all sources that have one."""
+        return sorted(self.root.glob(f"raw/{vendor}/{feed}/source=*/date={day}"))
+
     def capture_dir(self, vendor: str, feed: str, source: str) -> Path:
         """Where the attempts of one feed are logged."""
         return self.root / ".capture" / vendor / feed / f"source={source}"
@@ -178,10 +182,11 @@ class Lake:
         segment = self.spared(segment)
         folder = self.raw_dir(segment.vendor, segment.feed, segment.source, segment.day)
         name = segment.name
-        if name in segments_of(folder):
+        path = folder / f"{name}.parquet"
+        if path.exists() or any(name in names for names, _ in _merged(folder, b"segments")):
             return False
         table = segment_table(segment)
-        self.place(folder / f"{name}.parquet", lambda path: write_raw(table, path))
+        self.place(path, lambda waiting: write_raw(table, waiting))
         return True
 
     def log(
@@ -333,10 +338,10 @@ def segment_table(segment: Segment) -> pa.Table:
         "request": [page.request for page in pages],
         "status": [page.status for page in pages],
         "content_type": [page.content_type for page in pages],
-        "payload": [page.payload for page in pages],
         "payload_sha256": segment.digests,
     }
-    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in RAW_SCHEMA}, RAW_SCHEMA)
+    arrays = {name: pa.array(values, RAW_SCHEMA.field(name).type) for name, values in columns.items()}
+    return pa.table({**arrays, "payload": payloads([page.payload for page in pages])}, RAW_SCHEMA)
 
 
 def segments_of(folder: Path) -> dict[str, Path]:
@@ -353,15 +358,19 @@ def logs_in(folder: Path) -> dict[str, Path]:
 
 
 def _held(folder: Path, key: bytes, suffix: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    merged: list[tuple[list[str], Path]] = []
-    for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
-        if path.stem.endswith("-merged"):
-            with naming(path):
-                merged.append((json.loads((pq.read_schema(path).metadata or {})[key]), path))
-        else:
-            found[path.name.removesuffix(suffix)] = path
+    found = {
+        path.name.removesuffix(suffix): path
+        for path in (sorted(folder.glob("*.parquet")) if folder.is_dir() else [])
+        if not path.stem.endswith("-merged")
+    }
     # A later merging holds all that an earlier one held, and more.
-    for names, path in sorted(merged, key=lambda item: len(item[0])):
+    for names, path in sorted(_merged(folder, key), key=lambda item: len(item[0])):
         found |= dict.fromkeys(names, path)
     return found
+
+
+def _merged(folder: Path, key: bytes) -> Iterator[tuple[list[str], Path]]:
+    """The merged files of a folder, each with the names of those that it holds."""
+    for path in sorted(folder.glob("*-merged.parquet")) if folder.is_dir() else []:
+        with naming(path):
+            yield json.loads((pq.read_schema(path).metadata or {})[key]), path

@@ -1,28 +1,25 @@
-"""How raw pages are written as Parquet, in row groups that parse fast, and how many segments are parsed at once.
+"""How raw pages are written as Parquet: in row groups that parse fast.
 
 What a page is, and where its file lies, belongs in ``lake.py``.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# DuckDB reads a Parquet file one row group a thread: pages of about a megabyte, eight to a group, parse as fast
-# as the same pages in files of their own (0.45 s against 0.43 s for 100 MB), one group for all took 1.2 s.
-PAGES_PER_ROW_GROUP = 8
-_ROW_GROUP_BYTES = 8 << 20
+# DuckDB parses a Parquet file one row group a thread and holds all that it came to: 100 MB of pages of about a megabyte
+# took 0.50 s and 290 MB of memory in groups of 2 MB, 0.70 s and 370 MB in groups of 8 MB, 1.2 s in one group.
+_ROW_GROUP_BYTES = 2 << 20
+_SMALL_PAGES_ROW_GROUP_BYTES = 8 << 20
 _MOST_PER_ROW_GROUP = 122_880
-# Live messages are small and repeat themselves: pages of fewer bytes than this on average are kept with dictionaries.
+# Live messages are small and repeat themselves: many pages of fewer bytes on average are kept with dictionaries.
 _SMALL_PAGE = 16 << 10
+_FEW_PAGES = 8
 _REPEATED = ["feed", "segment", "window_start", "window_end", "request", "content_type", "payload", "payload_sha256"]
-# Segments parsed by one statement: planning it takes 20 ms, as long as parsing 4,000 records. 1.5 MB are 20 MB of JSON;
-# with 8 MB it took 500 MB more. Each statement reads all of a merged file, which may hold a day of 5,760 windows.
-_BATCH_SEGMENTS = 500
-_BATCH_BYTES = 1_500_000
 
 
 def write_raw(table: pa.Table, path: Path, metadata: dict[str, str] | None = None) -> None:
@@ -32,33 +29,29 @@ def write_raw(table: pa.Table, path: Path, metadata: dict[str, str] | None = Non
     pq.write_table(table.cast(schema), path, row_group_size=rows, **options)
 
 
+def payloads(pages: Sequence[bytes]) -> pa.ChunkedArray:
+    """Replies as a column: large ones over the bytes that are there, since 8 windows in flight are 80 MB to copy."""
+    if sum(map(len, pages)) < len(pages) * _SMALL_PAGE:
+        return pa.chunked_array([pa.array(pages, pa.binary())])
+    return pa.chunked_array([_alone(page) for page in pages], pa.binary())
+
+
+def _alone(page: bytes) -> pa.Array:
+    offsets = struct.pack("=ii", 0, len(page))
+    return pa.Array.from_buffers(pa.binary(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(page)])
+
+
 def raw_options(pages: int, size: int) -> tuple[int, dict[str, Any]]:
     """How to write so many raw pages of so many bytes of payload: pages to a row group, and options for Parquet.
 
-    zstd level 3 without dictionaries: 11:1, at over 300 MB of JSON a second. Small pages go into groups of about 8 MB
-    with dictionaries, since what is polled every few seconds mostly says the same again.
+    zstd level 3 without dictionaries: 11:1, at over 300 MB of JSON a second. Small pages go into larger groups with
+    dictionaries, since what is polled every few seconds mostly says the same again.
     """
-    small = pages > PAGES_PER_ROW_GROUP and size < pages * _SMALL_PAGE
-    rows = max(PAGES_PER_ROW_GROUP, min(_MOST_PER_ROW_GROUP, _ROW_GROUP_BYTES * pages // max(size, 1)))
-    return rows, {
+    small = pages > _FEW_PAGES and size < pages * _SMALL_PAGE
+    group = _SMALL_PAGES_ROW_GROUP_BYTES if small else _ROW_GROUP_BYTES
+    return max(1, min(_MOST_PER_ROW_GROUP, group * pages // max(size, 1))), {
         "compression": "zstd",
         "compression_level": 3,
         "use_dictionary": _REPEATED if small else False,
         "write_statistics": False,
     }
-
-
-def batches(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
-    """Segments, by name and file, in portions for one parsing statement each."""
-    batch: dict[str, Path] = {}
-    size = 0.0
-    sharing = Counter(raw.values())
-    for name, path in raw.items():
-        weight = path.stat().st_size / sharing[path]
-        if batch and (len(batch) == _BATCH_SEGMENTS or size + weight > _BATCH_BYTES):
-            yield batch
-            batch, size = {}, 0.0
-        batch[name] = path
-        size += weight
-    if batch:
-        yield batch

@@ -215,7 +215,7 @@ def test_a_fault_that_is_no_files_is_raised(engine: Engine, monkeypatch: pytest.
     def broken(*_: object, **__: object) -> None:
         raise duckdb.OutOfMemoryException("not today")
 
-    monkeypatch.setattr("orchestration.builder.copy_to", broken)
+    monkeypatch.setattr("orchestration.staging.copy_to", broken)
     with pytest.raises(duckdb.OutOfMemoryException):
         engine.builder.stage(engine.models[STAGED], day(1))
     assert segments_of(raw(engine)) == held
