@@ -106,7 +106,7 @@ def test_a_merged_file_counts_in_place_of_its_segments(tmp_path: Path) -> None:
 
 
 def test_small_pages_are_written_together_and_large_ones_apart(tmp_path: Path) -> None:
-    """If this fails, a poll of a hundred bytes takes more than twice that, or all large ones are held parsed at once."""
+    """If this fails, a poll of a hundred bytes takes more than twice that, or large ones are all held parsed."""
     when = datetime(2026, 11, 3, tzinfo=UTC)
     polls = [Page(when, when, "GET /x", 200, None, b"%d" % (n % 7) * 100) for n in range(2_000)]
     large = [Page(when, when, "GET /x", 200, None, bytes([n]) * 1_000_000) for n in range(20)]
