@@ -89,8 +89,9 @@ class Builds:
 
     def folder(self, table: str, day: date | None) -> Path:
         """Where the build files of a partition (of a whole table: ``None``) lie."""
-        base = self.lake.root / ".builds" / Path(*table.split("."))
-        return base / f"date={day}" if day else base
+        # As one text: a publication asks for fifteen thousand folders a year, and a path joined thrice takes 30 us.
+        base = f"{self.lake.root}/.builds/{table.replace('.', '/')}"
+        return Path(f"{base}/date={day}" if day else base)
 
     def tree(self, table: str, day: date | None) -> Path:
         """The partition's folder in the plain Hive tree."""

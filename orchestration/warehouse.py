@@ -36,6 +36,12 @@ class Snapshot:
     whole: dict[str, Manifest] = field(default_factory=dict)
 
 
+def _without(snapshot: Snapshot, other: Snapshot) -> Snapshot:
+    """What a snapshot has in another way than another one: of a year of days mostly today."""
+    days = {day: tables for day, tables in snapshot.days.items() if other.days.get(day) != tables}
+    return Snapshot(days, snapshot.whole)
+
+
 class _Published(Builds):
     """The builds of a snapshot, for making whole tables from just what the snapshot's day tables show."""
 
@@ -191,7 +197,7 @@ class Warehouse:
 
     def _retire(self, before: Snapshot, after: Snapshot) -> None:
         """Note on each file that is no longer listed when that was, so that its grace can be kept."""
-        for path in set(self._files(before)) - set(self._files(after)):
+        for path in set(self._files(_without(before, after))) - set(self._files(_without(after, before))):
             if path.exists():
                 os.utime(path)
 
