@@ -302,6 +302,25 @@ def test_health_counts_rejects_of_utc_days_whatever_the_readers_zone(bench: Work
     assert counts[0] == counts[1]
 
 
+def test_hours_to_loss_count_down_to_nought(bench: Workbench) -> None:
+    """If this fails, somebody waits for time that is gone, or is told of hours below nought."""
+    now = datetime.now(UTC)
+    found = {}
+    for hours in (70, 80):
+        missing = {
+            "source": "cx",
+            "feed": "agent_states",
+            "window_start": now - timedelta(hours=hours),
+            "window_end": now - timedelta(hours=hours - 1),
+            "status": "missing",
+        }
+        [left] = bench.run("ops.source_health", None, feed_coverage=[missing], feed_clock=[clock()]).pick(
+            "hours_to_loss"
+        )
+        found[hours] = round(left, 1)
+    assert found == {70: 2.0, 80: 0.0}
+
+
 def test_health_tells_the_last_error_only_while_it_lasts(bench: Workbench) -> None:
     """If this fails, an alarm stays up after the feed came back, or never goes up."""
     failing = {**attempt("08:10", "08:20", None), "error": "timeout", "attempted_at": at("09:00")}
