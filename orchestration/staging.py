@@ -25,8 +25,8 @@ select segment, min(touched_from), max(touched_until) from read_parquet('{}', hi
 """
 # Segments parsed by one statement: planning it takes 20 ms, as long as parsing 4,000 records. 0.8 MB are 10 MB of JSON.
 # Each statement reads all of a merged file, which may hold a day of 5,760 windows.
-_BATCH_SEGMENTS = 500
-_BATCH_BYTES = 800_000
+_PORTION_SEGMENTS = 500
+_PORTION_BYTES = 800_000
 # With more small files than this they are made one: of a day's 144 windows each row is written three times more.
 _SMALL_FILES = 3
 _SMALL_ROWS = 8_000  # fewer than one statement parses
@@ -94,7 +94,7 @@ def _portions(raw: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     sharing = Counter(raw.values())
     for name, path in raw.items():
         weight = path.stat().st_size / sharing[path]
-        if portion and (len(portion) == _BATCH_SEGMENTS or size + weight > _BATCH_BYTES):
+        if portion and (len(portion) == _PORTION_SEGMENTS or size + weight > _PORTION_BYTES):
             yield portion
             portion, size = {}, 0.0
         portion[name] = path

@@ -1,5 +1,6 @@
 -- How each configured feed is doing, evaluated when asked, on the vendor's clock.
 -- kind: view
+-- Coverage calls lost in whole hours what was missing: hours_to_loss stays at 0 until it does.
 with clock as (
     select *, now() + to_microseconds((coalesce(drift_seconds, 0) * 1e6)::bigint) as vendor_now from ops.feed_clock
 ),
@@ -37,7 +38,6 @@ select
     c.observed_until,                             -- the latest instant observed; NULL when the feed never answered
     (epoch_us(c.vendor_now) - epoch_us(c.observed_until)) / 1e6 as lag_seconds, -- how far that lies behind the vendor's clock, in seconds
     coalesce(g.gap_seconds_7d, 0)::double as gap_seconds_7d, -- time not observed in the last 7 days, in seconds
-    -- Coverage calls lost in whole hours what was missing: until then it says that the time is up, not that it is over.
     case when c.retention_seconds > 0 then greatest(
         0,
         c.retention_seconds / 3600 - (epoch_us(c.vendor_now) - epoch_us(coalesce(g.oldest_missing, c.observed_until))) / 3.6e9

@@ -361,7 +361,7 @@ def test_a_sample_of_failing_rows_is_short(shop: Shop) -> None:
 
 def test_many_segments_are_staged_in_batches_each_row_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a day of 15 s windows mixes segments up, or opens a file for each."""
-    monkeypatch.setattr("orchestration.staging._BATCH_SEGMENTS", 50)
+    monkeypatch.setattr("orchestration.staging._PORTION_SEGMENTS", 50)
     landed = [shop.land(DAY, {"id": f"i{n}", "t": noon(minute=n % 60)}, source=f"s{n}") for n in range(60)]
     shop.build()
     tables = [pq.ParquetFile(path).read() for path in shop.builder().builds.paths(STAGING, DAY)]

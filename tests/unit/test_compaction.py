@@ -29,7 +29,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with two days that the vendor has long forgotten, each segment staged by itself as on an open day."""
     home = tmp_path_factory.mktemp("closed") / "home"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(staging, "_BATCH_SEGMENTS", 1)
+        patch.setattr(staging, "_PORTION_SEGMENTS", 1)
         made = filled(home)
         later(made)
         built(made)
@@ -187,7 +187,7 @@ def test_a_merged_file_is_parsed_by_as_few_statements_as_its_segments_were(
     compact_closed_days(engine.builder, engine.feeds)
     [path] = set(segments_of(folder(engine)).values())
     shutil.rmtree(engine.builder.builds.folder(STAGED, day(0)))
-    monkeypatch.setattr(staging, "_BATCH_BYTES", path.stat().st_size)
+    monkeypatch.setattr(staging, "_PORTION_BYTES", path.stat().st_size)
     engine.builder.build_days(STAGED, [day(0)])
     manifest = engine.builder.builds.manifest(STAGED, day(0))
     assert manifest is not None
