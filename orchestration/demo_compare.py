@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from orchestration.demo_beyondtrust import Payroll, command, reports
-from orchestration.demo_truth import SECOND, VIEWS, Stay, Sums, Transfer, Truth
+from orchestration.demo_truth import HOUR, SECOND, VIEWS, Stay, Sums, Transfer, Truth
 from orchestration.inputs import midnight
 from orchestration.settings import Settings, sql_dir
 
@@ -25,6 +25,11 @@ select date::date, agent_id, state,
 from marts.fct_agent_timeline
 where source = $source and date between $first and $last and state not in ('offline', 'unobserved')
 group by all
+"""
+_UNSEEN = """
+select agent_id, epoch_us(started_at), epoch_us(ended_at)
+from marts.fct_agent_timeline
+where source = $source and date between $first and $last and state = 'unobserved'
 """
 _TRANSFERS = """
 select from_agent_id, to_id, epoch_us(started_at), epoch_us(completed_at), interaction_id, hop, is_return
@@ -97,6 +102,7 @@ def compare(
     agent_ids: Mapping[str, Mapping[str, str] | None],
     days: Sequence[date],
     watched: Watched | None = None,
+    looks: Sequence[datetime] = (),
 ) -> Result:
     """Hold the warehouse's figures against the truth in a folder.
 
@@ -106,6 +112,7 @@ def compare(
         agent_ids: Of each vendor its ids of agents by the true ones; None for all agents and the same ids.
         days: Days that the past was captured of, without a gap.
         watched: When the present was recorded.
+        looks: When vendors that soon forget were asked for the past.
     """
     result = Result()
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
@@ -113,7 +120,7 @@ def compare(
         for source in settings.sources:
             vendor, ids = source.vendor, agent_ids[source.vendor]
             book = _Book(connection, source.name, Truth.read(folder, VIEWS[vendor], ids), result)
-            book.past(_PAST[vendor], days)
+            book.past(_PAST[vendor], days, looks)
             if vendor in _OPINION and source.captures(_OPINION[vendor]):
                 book.second_opinion(_OPINION[vendor], days)
             exact = _Book(connection, source.name, Truth.read(folder, replace(VIEWS[vendor], grain=1), ids), result)
@@ -152,13 +159,20 @@ class _Book:
     truth: Truth
     result: Result
 
-    def past(self, feed: str, days: Sequence[date]) -> None:
-        """Compare whole days: equal means equal to the microsecond, as far as the vendor's times go."""
+    def past(self, feed: str, days: Sequence[date], looks: Sequence[datetime] = ()) -> None:
+        """Compare whole days: equal means equal to the microsecond, as far as the vendor's times go.
+
+        What the vendor told at none of the looks is to be unobserved, or right.
+        """
         view = self.truth.view
         given = {"source": self.source, "first": days[0], "last": days[-1]}
         found = self.connection.execute(_SUMS, given).fetchall()
         ours: Sums = {(day, agent, state): (us, items) for day, agent, state, us, items in found}
-        true = self.truth.sums(days)
+        told = self.truth.told(
+            [int(look.timestamp() * SECOND) for look in looks], self.connection.execute(_UNSEEN, given).fetchall()
+        )
+        true = told.sums(days)
+        untold = sum(us for us, _ in self.truth.sums(days).values()) - sum(us for us, _ in true.values())
         if not view.tells_items:
             ours, true = _without_items(ours), _without_items(true)
         wrong = {key for key in {**ours, **true} if ours.get(key) != true.get(key)}
@@ -178,7 +192,8 @@ class _Book:
                 "true transfers": really_moved,
                 "participations": took,
                 "true participations": really_took,
-                "compared": f"{equal} of {len(agent_days)} agent-days",
+                "compared": f"{equal} of {len(agent_days)} agent-days"
+                + (f", {untold / HOUR:.1f} h of them never told" if untold else ""),
             },
             equal=not wrong and same_moved and same_took and bool(agent_days),
         )

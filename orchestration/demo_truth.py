@@ -6,8 +6,8 @@ used here. What we found stands beside it in ``demo_compare.py``.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from operator import itemgetter
 from pathlib import Path
@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 SECOND = 1_000_000
-DAY = 86_400 * SECOND
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
 _EPOCH = date(1970, 1, 1)
 _AFTER_CALL_WORK = "After Call Work"
 
@@ -71,6 +72,8 @@ class View:
         interaction: The vendor's id of an interaction, by the true one; None where it has one that we do not know.
         tells_hops: Whether everybody who could have had an interaction is on this platform.
         queues_strangers: What goes to somebody on another platform goes to a queue, which has it at once.
+        memory: How long after its beginning a state is told of, which is not before its end, in microseconds;
+            None where nothing is forgotten before it is asked for.
     """
 
     state: Callable[[Mapping[str, Any]], str] = itemgetter("state")
@@ -82,6 +85,7 @@ class View:
     interaction: Callable[[str], str | None] = lambda _: None
     tells_hops: bool = False
     queues_strangers: bool = False
+    memory: int | None = None
 
 
 def _presence(row: Mapping[str, Any]) -> str:
@@ -103,7 +107,8 @@ VIEWS: Mapping[str, View] = MappingProxyType(
     {
         "cxengage": View(grain=1, tells_items=True, interaction=str, tells_hops=True),
         "kore": View(_presence, tells_handling=False, tells_transfers=False),
-        "huawei": View(tells_stays=True),
+        # A day, less the hour that is asked for at once and the time that the last request for it takes.
+        "huawei": View(tells_stays=True, memory=DAY - 3 * HOUR // 2),
         "beyondtrust": View(
             _flags,
             tells_items=True,
@@ -161,6 +166,27 @@ class Truth:
                     one[1] += length * stretch.items
         return {key: (us, item_us) for key, (us, item_us) in sums.items()}
 
+    def told(self, looks: Sequence[int], unseen: Iterable[tuple[str, int, int]]) -> "Truth":
+        """The truth without what is called unobserved and was never told: no look found it ended, and yet remembered.
+
+        Args:
+            looks: When the vendor was asked, microseconds since 1970.
+            unseen: What is called unobserved: agent, start and end.
+        """
+        memory = self.view.memory
+        if memory is None:
+            return self
+        stretches = dict(self.stretches)
+        for agent_id, start, end in unseen:
+            stretches[agent_id] = [
+                part
+                for one in stretches.get(agent_id, [])
+                for part in (
+                    [one] if any(one.end <= look <= one.start + memory for look in looks) else _outside(one, start, end)
+                )
+            ]
+        return replace(self, stretches=stretches)
+
     def holds(self, agent_id: str, state: str, start: int, end: int, slack: int) -> bool:
         """Whether at each instant of [start, end) the state was true at some time at most ``slack`` away."""
         reached = start
@@ -188,6 +214,12 @@ class Truth:
             if stretch.start >= end:
                 return
             yield stretch
+
+
+def _outside(one: Stretch, start: int, end: int) -> list[Stretch]:
+    """What of a stretch lies outside of [start, end)."""
+    parts = replace(one, end=min(one.end, start)), replace(one, start=max(one.start, end))
+    return [part for part in parts if part.start < part.end]
 
 
 def rows_of(folder: Path, table: str, agent_ids: Mapping[str, str] | None) -> Iterator[dict[str, Any]]:

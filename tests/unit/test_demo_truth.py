@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.demo_truth import DAY, SECOND, VIEWS, Stay, Stretch, Truth, View
+from orchestration.demo_truth import DAY, HOUR, SECOND, VIEWS, Stay, Stretch, Truth, View
 from simulator.truth import INTERACTIONS, STATES, TRANSFERS
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -123,3 +123,34 @@ def test_true_within_the_uncertainty(edges: list[int], start: int, length: int, 
         for at in range(start, start + length)
     )
     assert Truth(View(), {"x": found}, []).holds("x", state, start, start + length, slack) == expected
+
+
+@pytest.mark.parametrize(
+    ("look", "unseen", "left"),
+    [
+        # Ended after 20 hours, and told of for 2.5 more.
+        (HOUR * 20, (0, 20), [(0, 20)]),
+        (HOUR * 22, (0, 20), [(0, 20)]),
+        (HOUR * 19, (0, 20), []),
+        (HOUR * 23, (0, 20), []),
+        # What we tell of all the same is to be true.
+        (HOUR * 23, (4, 12), [(0, 4), (12, 20)]),
+        (HOUR * 23, (30, 40), [(0, 20)]),
+    ],
+)
+def test_only_what_nobody_could_be_told_may_be_unobserved(
+    look: int, unseen: tuple[int, int], left: list[tuple[int, int]]
+) -> None:
+    """If this fails, the demo calls a gap of ours right, or one that no vendor would fill wrong."""
+    truth = Truth(VIEWS["huawei"], {"one": [Stretch("one", AT, AT + 20 * HOUR, "available", 0)]}, [])
+    start, end = (AT + hour * HOUR for hour in unseen)
+    told = truth.told([AT + look], [("one", start, end), ("two", start, end)])
+    assert told.stretches["one"] == [
+        Stretch("one", AT + begun * HOUR, AT + ended * HOUR, "available", 0) for begun, ended in left
+    ]
+
+
+def test_who_forgets_nothing_has_no_excuse() -> None:
+    """If this fails, whatever we lose of the other vendors' days is called right."""
+    truth = Truth(VIEWS["cxengage"], {"one": [Stretch("one", AT, AT + 20 * HOUR, "available", 0)]}, [])
+    assert truth.told([], [("one", AT, AT + 20 * HOUR)]) == truth
