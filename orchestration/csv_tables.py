@@ -34,18 +34,20 @@ class TableError(Exception):
 
 
 def read_state_map(paths: Sequence[Path]) -> list[Row]:
-    """What vendors' words mean: maps laid over each other, a later row in place of an earlier one of equal key.
+    """What vendors' words mean: maps laid over each other, each in place of all that it covers of those before.
 
     Raises:
         TableError: A row lacks ``vendor`` or ``vendor_state``, or names an unknown state.
     """
-    rows: dict[tuple[str | None, ...], Row] = {}
+    rows: dict[Who, Row] = {}
     for path in paths:
+        own: dict[Who, Row] = {}
         for line, row in _read(path, STATE_MAP_COLUMNS, {"vendor", "vendor_state", "state"}):
             if not row["vendor"] or not row["vendor_state"]:
                 raise TableError(f"{path}, line {line}: vendor and vendor_state must be filled")
             _one_of(path, line, row, "state", STATES)
-            rows[tuple(row[key] for key in STATE_MAP_COLUMNS[:-1])] = row
+            own[tuple(row[key] for key in STATE_MAP_COLUMNS[:-1])] = row
+        rows = _laid_over(rows, own)
     return [rows[key] for key in sorted(rows, key=str)]
 
 
@@ -59,17 +61,33 @@ def read_adherence_map(paths: Sequence[Path], threshold_seconds: float = 0.0) ->
     Raises:
         TableError: A row names an unknown state or verdict, or a threshold that is no number of seconds.
     """
-    rows: dict[tuple[str | None, ...], Row] = {}
+    rows: dict[Who, Row] = {}
     for path in paths:
+        own: dict[Who, Row] = {}
         for line, row in _read(path, ADHERENCE_MAP_COLUMNS, {"activity", "adherence"}):
             _one_of(path, line, row, "adherence", VERDICTS)
             if row["state"]:
                 _one_of(path, line, row, "state", STATES)
             activity, reason = (row[name] and str(row[name]).lower() for name in ("activity", "reason"))
             threshold = _seconds(path, line, row["threshold_seconds"], threshold_seconds)
-            key = (activity, row["state"], reason)
-            rows[key] = {**row, "activity": activity, "reason": reason, "threshold_seconds": threshold}
+            # Without an activity it is time without a plan, not any activity.
+            key = (activity or "", row["state"], reason)
+            own[key] = {**row, "activity": activity, "reason": reason, "threshold_seconds": threshold}
+        rows = _laid_over(rows, own)
     return [rows[key] for key in sorted(rows, key=str)]
+
+
+def _laid_over(rows: Mapping[Who, Row], own: Mapping[Who, Row]) -> dict[Who, Row]:
+    """Maps by their keys: of the lower one the rows that no row of the upper covers, where None covers any value.
+
+    All built-in rows name a feed or a state. The most specific of both maps would be theirs, whatever a user wrote.
+    """
+    kept = {
+        key: row
+        for key, row in rows.items()
+        if not any(all(o is None or o == k for o, k in zip(over, key, strict=True)) for over in own)
+    }
+    return {**kept, **own}
 
 
 def read_roster(path: Path) -> list[Row]:

@@ -229,6 +229,22 @@ def test_signals_are_those_of_the_map_and_the_vendor(bench: Workbench) -> None:
     ]
 
 
+def test_a_row_of_the_map_that_never_applies_gives_no_signal(bench: Workbench) -> None:
+    """If this fails, a source whose every word for available is mapped otherwise shows no waiting, and full occupancy."""
+    ready = {"vendor": "kore", "feed": "agent_activity", "vendor_state": "ready", "state": "available"}
+    busy: dict[str, Any] = {"vendor": "kore", "vendor_state": "ready", "state": "handling"}
+    kore = {"vendor": "kore", "feed": "agent_activity"}
+    for own, signals in (
+        ({**busy, "source": "k"}, [("k", False, True), ("k2", True, False)]),
+        ({**busy, "reason": "7"}, [("k", True, True), ("k2", True, True)]),
+        ({**busy}, [("k", True, False), ("k2", True, False)]),
+        ({**busy, "feed": "agentactivity"}, [("k", True, False), ("k2", True, False)]),
+    ):
+        clocks = [clock(source=source, **kore) for source in ("k", "k2")]
+        found = bench.run("intermediate.int_source_signals", None, feed_clock=clocks, state_map=[ready, own])
+        assert found.pick("source", "gives_available", "gives_handling") == signals
+
+
 def test_transfers_are_known_of_sources_with_a_feed_that_tells_of_them(bench: Workbench) -> None:
     """If this fails, Kore.ai and Huawei's polls show 0 transfers, as if nobody had handed anything over."""
     feeds = {"cx": "agent_states", "k": "agent_activity", "hw": "agent_status", "bt": "command"}

@@ -120,6 +120,46 @@ def test_the_users_map_is_laid_over_the_built_in_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "left"),
+    [
+        # Fewer fields than the built-in row, the same ones, and more or others: there both stand side by side.
+        ("kore,,,ready,,handling", {(None, None, None): "handling"}),
+        ("kore,,agent_activity,ready,,handling", {(None, "agent_activity", None): "handling"}),
+        (
+            "kore,kore_in,,ready,,handling",
+            {(None, "agent_activity", None): "available", ("kore_in", None, None): "handling"},
+        ),
+        ("kore,,,ready,7,wrap_up", {(None, "agent_activity", None): "available", (None, None, "7"): "wrap_up"}),
+        (
+            "kore,,,ready,,handling\nkore,,agent_activity,ready,,wrap_up",
+            {(None, None, None): "handling", (None, "agent_activity", None): "wrap_up"},
+        ),
+        ("cxengage,,,ready,,not_ready\nkore,,other_feed,ready,,handling",
+            {(None, "agent_activity", None): "available", (None, "other_feed", None): "handling"}),
+    ],
+)  # fmt: skip
+def test_a_users_row_stands_in_place_of_all_built_in_rows_that_it_covers(
+    tmp_path: Path, own: str, left: dict[tuple[str | None, ...], str]
+) -> None:
+    """If this fails, a row that names no feed is silently passed over, since each built-in row names one."""
+    path = written(tmp_path, f"vendor,source,feed,vendor_state,reason,state\n{own}\n")
+    rows = read_state_map([sql_dir() / "seeds" / "state_map.csv", path])
+    ready = [row for row in rows if (row["vendor"], row["vendor_state"]) == ("kore", "ready")]
+    assert {(row["source"], row["feed"], row["reason"]): row["state"] for row in ready} == left
+    assert [row["state"] for row in rows if (row["vendor"], row["vendor_state"]) == ("kore", "logout")] == ["offline"]
+
+
+def test_a_users_row_without_a_state_is_for_all_states_of_its_activity_alone(tmp_path: Path) -> None:
+    """If this fails, a planner's row for a whole activity is not heard, or time without a plan swallows the others."""
+    own = written(tmp_path, MAP + "Training,,,neutral,\n,,,out,\nLunch,,Personal,out,\n")
+    rows = read_adherence_map([sql_dir() / "seeds" / "adherence_map.csv", own])
+    cells = {name: {r["state"]: r["adherence"] for r in rows if r["activity"] == name} for name in ("training", None)}
+    assert cells == {"training": {None: "neutral"}, None: {None: "out"}}
+    lunch = {(r["state"], r["reason"]): r["adherence"] for r in rows if r["activity"] == "lunch"}
+    assert (len(lunch), lunch["offline", None], lunch[None, "personal"]) == (7, "in", "out")
+
+
+@pytest.mark.parametrize(
     ("header", "rows", "said"),
     [
         ("source,team\n", "", r"line 1: the columns are source, agent_id, .*missing \['agent_id'\]"),
