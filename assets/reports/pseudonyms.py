@@ -33,6 +33,8 @@ _HARMLESS = {
     *("interaction_id", "role", "channel", "to_kind", "kind"),
 }
 
+_READ_BY_MACROS = ["int_agent_day_open", "int_feed_gaps", "int_observed_until", "int_source_signals"]
+
 
 class Pseudonyms:
     """Names that say nothing: the same for the same person and key, and not to be found without the key.
@@ -91,7 +93,8 @@ def open_pseudonymous(warehouse: Path, macros: Path, pseudonyms: Pseudonyms) -> 
     connection.execute(f"attach '{quoted}' as warehouse (read_only)")
     tables = connection.execute(
         "select schema_name, view_name from duckdb_views() where database_name = 'warehouse' "
-        "and (schema_name in ('marts', 'ops') or view_name = 'int_source_signals')"
+        "and (schema_name in ('marts', 'ops') or list_contains($read_by_macros, view_name))",
+        {"read_by_macros": _READ_BY_MACROS},
     ).fetchall()
     for schema, table in tables:
         described = connection.execute(f"describe warehouse.{schema}.{table}").fetchall()

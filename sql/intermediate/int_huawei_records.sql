@@ -110,6 +110,10 @@ lasting as (
             ('agent_status', '2'), ('cms_status', '0'), ('cms_history', '0'), ('cms_history', '29')
         ) as is_offline,
         not is_offline and t.vendor_state not in ('unknown', 'error') as is_signed_in,
+        case
+            when (t.feed, t.vendor_state) in (('agent_status', '8'), ('cms_status', '8'), ('cms_history', '26')) then 'rest'
+            when (t.feed, t.vendor_state) in (('agent_status', '3'), ('cms_status', '7'), ('cms_history', '3')) then 'busy'
+        end as not_ready_by,
         count(*) filter (is_offline) over own as sign_outs
     from parts as p
     inner join told as t
@@ -144,6 +148,31 @@ named as (
         from sign_ins
     )
     window stay as (partition by source, agent_id, sign_outs order by started_at)
+),
+
+-- The gateway never says a reason: a rest that it goes on with, where another feed ends, keeps the one that was given.
+rests as (
+    select *, count(*) filter (is_another) over (partition by source, agent_id order by started_at) as rest
+    from (
+        select *, not coalesce(
+            not_ready_by = lag(not_ready_by) over succession
+            and lag(coalesce(ended_at, last_at)) over succession >= started_at, false
+        ) as is_another
+        from named
+        window succession as (partition by source, agent_id order by started_at)
+    )
+),
+
+reasoned as (
+    select * replace (
+        case
+            when feed = 'agent_status' then last_value(reason ignore nulls) over (
+                partition by source, agent_id, rest order by started_at rows unbounded preceding
+            )
+            else reason
+        end as reason
+    )
+    from rests
 )
 
 select
@@ -175,6 +204,6 @@ select
     window_start,                                 -- start of the window, or of the stretch watched
     received_at,                                  -- when it was received
     payload_sha256                                -- sha256 of the reply
-from named
+from reasoned
 where started_at >= $partition_start and started_at < $partition_end
 order by source, agent_id, started_at, feed

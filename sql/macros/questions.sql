@@ -24,6 +24,62 @@ create macro timeline_between(from_time, to_time) as table
     ) as cut
     where ended_at > started_at;
 
+-- Time of each agent by state between two instants: the timeline and, of a day on which an agent who was known by then
+-- has no rows there, being signed out as far as that is known, and the rest, which nobody observed. It is known as in the
+-- timeline: from the agent's last record, at most 35 days before, through days that were looked at without a gap.
+-- us: length in microseconds
+create macro states_between(from_time, to_time) as table
+    select source, agent_id, us, state, vendor_state, reason_code, work_items
+    from timeline_between(from_time, to_time)
+    union all
+    -- No common table expressions: DuckDB 1.4.0 and 1.4.1 lose those of macros.
+    select source, agent_id,
+        least(epoch_us(part.ended_at), epoch_us(to_time::timestamptz))
+        - greatest(epoch_us(part.started_at), epoch_us(from_time::timestamptz)),
+        part.state, part.vendor_state, null, null
+    from (
+        select source, agent_id, unnest([
+            {'state': 'offline', 'vendor_state': vendor_state, 'started_at': midnight, 'ended_at': out_until},
+            {'state': 'unobserved', 'vendor_state': null, 'started_at': out_until, 'ended_at': observed_until}
+        ]) as part
+        from (
+            select a.source, a.agent_id, o.vendor_state, d.midnight, d.observed_until,
+                case
+                    when o.agent_id is null then d.midnight
+                    else greatest(least(o.gap_at, d.observed_until), d.midnight)
+                end as out_until
+            from marts.dim_agents as a
+            inner join (
+                select source, date, make_timestamptz(epoch_us(date::timestamp)) as midnight, observed_until
+                from intermediate.int_observed_until
+                where date between utc_day(from_time) and utc_day(to_time)
+            ) as d on a.source = d.source and a.first_seen_at < d.midnight
+            left join (
+                select r.source, r.agent_id, r.date, r.vendor_state,
+                    min(greatest(g.gap_start, r.since)) filter (g.gap_end > greatest(g.gap_start, r.since)) as gap_at
+                from (
+                    select source, agent_id, date, coalesce(ended_at, started_at) as since,
+                        case when ended_at is null then vendor_state end as vendor_state
+                    from intermediate.int_agent_day_open
+                    where date between utc_day(from_time) and utc_day(to_time)
+                        and if(ended_at is null, state = 'offline', ends_session)
+                ) as r
+                inner join intermediate.int_feed_gaps as g
+                    on r.source = g.source and g.date between utc_day(r.since) and r.date
+                where g.date between utc_day(from_time) - 35 and utc_day(to_time)
+                group by r.source, r.agent_id, r.date, r.since, r.vendor_state
+                -- A day that nobody asked for has no row.
+                having count(distinct g.date) = r.date - utc_day(r.since) + 1
+            ) as o on a.source = o.source and a.agent_id = o.agent_id and d.date = o.date
+            where not exists (
+                select 1 from marts.fct_agent_timeline as t
+                where t.date between utc_day(from_time) and utc_day(to_time)
+                    and t.source = a.source and t.agent_id = a.agent_id and t.date = d.date
+            )
+        ) as days
+    ) as parts
+    where least(part.ended_at, to_time::timestamptz) > greatest(part.started_at, from_time::timestamptz);
+
 -- What each agent was doing at an instant. An agent has no row where the timeline has none: after the source's
 -- observed-until time, and on a UTC day that the agent neither began in a state other than offline nor was seen on.
 -- started_at: true start of the record that says so, perhaps on an earlier day
@@ -34,7 +90,8 @@ create macro agent_state_at(at_time) as table
     where t.date = utc_day(at_time) and t.started_at <= at_time::timestamptz and t.ended_at > at_time::timestamptz
     order by t.source, t.agent_id;
 
--- Time in each state in the last hours before as_of. What nobody observed is the state unobserved.
+-- Time in each state in the last hours before as_of. What nobody observed is the state unobserved. All
+-- agents known by then.
 -- seconds: time in it, in seconds
 -- observed_seconds: of the time asked for, what was observed of this agent, in seconds
 create macro time_in_state(hours, as_of) as table
@@ -43,7 +100,7 @@ create macro time_in_state(hours, as_of) as table
         sum(t.us)::bigint / 1e6 as seconds,
         sum(coalesce(sum(t.us) filter (t.state <> 'unobserved'), 0)) over (partition by t.source, t.agent_id)::bigint / 1e6
             as observed_seconds
-    from timeline_between(hours_before(hours, as_of), as_of) as t
+    from states_between(hours_before(hours, as_of), as_of) as t
     left join marts.dim_agents as a on t.source = a.source and t.agent_id = a.agent_id
     group by t.source, t.agent_id, t.state, t.vendor_state
     order by t.source, t.agent_id, t.state, t.vendor_state;
@@ -65,18 +122,20 @@ create macro idle_time(hours, as_of) as table
         coalesce(sum(t.us) filter (t.state <> 'unobserved'), 0)::bigint / 1e6 as observed_seconds
     from marts.dim_agents as a
     inner join intermediate.int_source_signals as g on a.source = g.source
-    left join timeline_between(hours_before(hours, as_of), as_of) as t
+    left join states_between(hours_before(hours, as_of), as_of) as t
         on a.source = t.source and a.agent_id = t.agent_id
     -- Where no day is read, nothing else looks at the hours.
     where a.first_seen_at < as_of::timestamptz and hours_before(hours, as_of) is not null
     group by a.source, a.agent_id, a.agent_name
     order by a.source, a.agent_id;
 
--- The state each agent is in, and since when: the unbroken time in this state and this word of the vendor's, whatever
--- else changed, at most 35 days. Beyond the source's observed-until time nothing is known: then it is the state at that
--- time and the seconds up to it, so that since + seconds is the instant it is known up to; after a day without any
--- observation there is no present state, and no row. Nor is there one where the timeline has none (agent_state_at).
--- since: when it began
+-- The state each agent is in, and since when: the unbroken time in this state, at most 35 days, whatever else changed,
+-- the vendor's word, too: feeds of one source have words of their own for a state, and take turns. Beyond the source's
+-- observed-until time nothing is known: then it is the state at that time and the seconds up to it, so that since +
+-- seconds is the instant it is known up to; after a day without any observation there is no present state, and no row.
+-- Nor is there one where the timeline has none (agent_state_at).
+-- vendor_state: the vendor's word at the end of that time
+-- since: when the state began
 -- seconds: from then to as_of, or to where the timeline ends, in seconds
 create macro current_state_age(as_of) as table
     with recent as (
@@ -103,7 +162,7 @@ create macro current_state_age(as_of) as table
         from present as p
         inner join recent as r on p.source = r.source and p.agent_id = r.agent_id
         group by p.source, p.agent_id
-        having bool_and(r.state = p.state and r.vendor_state is not distinct from p.vendor_state)
+        having bool_and(r.state = p.state)
     ),
 
     told as (
@@ -119,7 +178,7 @@ create macro current_state_age(as_of) as table
         select p.source, p.agent_id, max(t.ended_at) as broken_at
         from present as p
         inner join told as t on p.source = t.source and p.agent_id = t.agent_id
-        where t.state <> p.state or t.vendor_state is distinct from p.vendor_state
+        where t.state <> p.state
         group by p.source, p.agent_id
     ),
 
@@ -248,7 +307,7 @@ create macro sessions_participated(hours, as_of) as table
 
     observed as (
         select source, agent_id, sum(us) filter (state <> 'unobserved') as us
-        from timeline_between(hours_before(hours, as_of), as_of)
+        from states_between(hours_before(hours, as_of), as_of)
         group by source, agent_id
     ),
 
@@ -287,7 +346,7 @@ create macro time_with_sessions(at_least, hours, as_of) as table
             sum(us) filter (work_items >= threshold) as us,
             count(*) filter (state = 'handling' and work_items is null) = 0 as is_whole,
             sum(us) filter (state <> 'unobserved') as observed_us
-        from timeline_between(hours_before(hours, as_of), as_of)
+        from states_between(hours_before(hours, as_of), as_of)
         cross join asked
         group by source, agent_id
     )

@@ -10,6 +10,8 @@ from orchestration.settings import sql_dir
 from tests.models.workbench import Rows, Workbench, at
 
 GIVES = ("available", "handling", "wrap_up", "load", "capacity", "participation", "transfers", "idle_flag")
+# What tells of days on which an agent has no rows: here all days are the timeline's.
+WITHOUT_ROWS = ("intermediate.int_agent_day_open", "intermediate.int_feed_gaps", "intermediate.int_observed_until")
 QUARTER = timedelta(minutes=15)
 
 Row = Mapping[str, Any]
@@ -43,6 +45,8 @@ def ask(
         "marts.dim_agents",
         [{"source": "cx", "agent_id": who, "agent_name": who.title(), "first_seen_at": seen[who]} for who in agents],
     )
+    for table in WITHOUT_ROWS:
+        bench.give(table, [])
     bench.give("intermediate.int_source_signals", [{"source": "cx"} | {f"gives_{s}": s not in lacks for s in GIVES}])
     create_macros(bench)
     return bench.query(f"from {call}")

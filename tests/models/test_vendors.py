@@ -167,3 +167,15 @@ def test_a_sign_in_that_two_feeds_tell_has_one_name(bench: Workbench) -> None:
     assert set(rows.pick("vendor_state", "logged_in_at")) == {
         ("0", None), ("2", "08:00"), ("3", "08:00"), ("1", "08:00"), ("5", "08:00"),
     }  # fmt: skip
+
+
+def test_a_rest_keeps_its_reason_where_only_the_gateway_goes_on_with_it(bench: Workbench) -> None:
+    """The gateway tells no reasons; if this fails, one break is two where its poll is the last, one without a reason."""
+    present = [cms(f"09:00:{second}", 8, 10, current_state_reason=201) for second in ("00", "05")]
+    for state, reason in ((8, "201"), (3, None)):
+        gateway = [poll(f"09:00:{second}", state) for second in ("01", "06", "11")]
+        rows = huawei_records(bench, gateway, present)
+        shown = rows.pick("feed", "reason_code", "reason")
+        assert (shown[0], shown[-1]) == (("cms_status", "201", "201"), ("agent_status", reason, reason))
+    gateway = [poll(f"09:10:{second}", 8) for second in ("01", "06", "11")]
+    assert huawei_records(bench, gateway, present).pick("feed", "reason")[-1] == ("agent_status", None)

@@ -20,12 +20,13 @@ from tests.pipeline.week_figures import (
     clipped,
     ends_of,
     moment,
+    on_days,
     overlapping,
     unbroken,
 )
 from tests.pipeline.week_moves import between, by_certainty
 from tests.pipeline.week_ours import Read
-from tests.pipeline.week_pieces import Piece, unknown
+from tests.pipeline.week_pieces import Piece, day_of, unknown
 from tests.pipeline.week_plans import names
 from tests.pipeline.week_rows import said_of
 from tests.pipeline.week_seen import stays
@@ -69,6 +70,14 @@ def _agents(week: Read) -> Iterator[tuple[Who, list[Piece]]]:
     for source, told in week.tiles.items():
         for agent, pieces in told.items():
             yield (source, agent), pieces
+
+
+def _of_all_days(week: Read) -> Iterator[tuple[Who, list[Piece]]]:
+    """Days without rows, too: from the midnight before an agent's first record on."""
+    for source, told in week.known.items():
+        for agent, pieces in told.items():
+            days = {day_of(at) for at in range(pieces[0].start // DAY * DAY, pieces[-1].end, DAY)}
+            yield (source, agent), on_days(pieces, days)
 
 
 def compare_states(week: Read, at: datetime) -> None:
@@ -119,7 +128,7 @@ def compare_hours(week: Read, hours: float, at: datetime) -> None:
     since, until = micros(at) - round(hours * 3_600_000_000), micros(at)
     spent: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     idle: dict[Who, tuple[Any, ...]] = {}
-    for (source, agent), pieces in _agents(week):
+    for (source, agent), pieces in _of_all_days(week):
         shown, name = clipped(pieces, since, until), names(week, source)[agent]
         for one in shown:
             spent[source, agent, one.state, one.word] += one.end - one.start
@@ -193,7 +202,7 @@ def compare_sessions_of_hours(week: Read, hours: float, at: datetime, *, is_whol
     since, until = micros(at) - round(hours * 3_600_000_000), micros(at)
     all_parts = {source: parts(week.week, source) for source in ("aicc", "support")}
     had = {source: overlapping(found, since, until) for source, found in all_parts.items()}
-    agents = {who: clipped(found, since, until) for who, found in _agents(week)}
+    agents = {who: clipped(found, since, until) for who, found in _of_all_days(week)}
     agents = {who: shown for who, shown in agents.items() if week.known[who[0]][who[1]][0].start < until}
     for least, sql in ((0, TOOK_PART), (1, WITH_SESSIONS), (2, WITH_SESSIONS)):
         rows = week.ask(sql, hours=hours, at=at, **({"least": least} if least else {}))

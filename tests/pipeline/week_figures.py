@@ -158,11 +158,11 @@ def clipped(pieces: Iterable[Piece], since: int, until: int) -> list[Piece]:
 
 
 def unbroken(pieces: Sequence[Piece], at: int) -> int:
-    """Since when an agent has been in the state and word of an instant."""
+    """Since when an agent has been in the state of an instant, whatever the word."""
     before = [one for one in pieces if one.start <= at]
     since = before[-1].start
     for one in reversed(before):
-        if (one.state, one.word) != (before[-1].state, before[-1].word):
+        if one.state != before[-1].state:
             break
         since = one.start
     return since
