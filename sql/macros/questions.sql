@@ -32,7 +32,7 @@ create macro states_between(from_time, to_time) as table
     select source, agent_id, us, state, vendor_state, reason_code, work_items
     from timeline_between(from_time, to_time)
     union all
-    -- No common table expressions: DuckDB 1.4.0 and 1.4.1 lose those of macros.
+    -- No common table expressions: DuckDB 1.4.0 and 1.4.1 lose those of macros. No if(): 1.x knows it only as it parses.
     select source, agent_id,
         least(epoch_us(part.ended_at), epoch_us(to_time::timestamptz))
         - greatest(epoch_us(part.started_at), epoch_us(from_time::timestamptz)),
@@ -62,7 +62,7 @@ create macro states_between(from_time, to_time) as table
                         case when ended_at is null then vendor_state end as vendor_state
                     from intermediate.int_agent_day_open
                     where date between utc_day(from_time) and utc_day(to_time)
-                        and if(ended_at is null, state = 'offline', ends_session)
+                        and case when ended_at is null then state = 'offline' else ends_session end
                 ) as r
                 inner join intermediate.int_feed_gaps as g
                     on r.source = g.source and g.date between utc_day(r.since) and r.date

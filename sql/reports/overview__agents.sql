@@ -6,7 +6,7 @@
 -- column agent_name (text) Agent: name as the roster has it, else the vendor
 -- column state (text) State: available, handling, wrap_up, not_ready, offline or unobserved
 -- column vendor_state (text) Vendor's state: the vendor's own word
--- column since (time) Since: since when, unbroken, in this state and this word of the vendor's
+-- column since (time) Since: since when, unbroken, in this state, under whatever words of the vendor's
 -- column seconds (seconds) For: from then up to where the source was observed
 select s.source, coalesce(a.team, '(no team)') as team, s.agent_id, s.agent_name, s.state, s.vendor_state, s.since,
     s.seconds
