@@ -69,6 +69,7 @@ class PullFeed:
     _client: PullClient | None = None
     _reached: datetime | None = None
     _drift: timedelta | None = None
+    _ahead: float | None = None  # our clock less the loop's, in seconds
     _unlogged: list[Attempt] = field(default_factory=list)
     _logged_at: float = 0.0
     _told_at: float = float("-inf")
@@ -112,6 +113,7 @@ class PullFeed:
 
     async def _look(self) -> tuple[str | None, bool, bool]:
         """Ask once: what went wrong, whether that will last, and whether there is more to ask for at once."""
+        self._mind_the_clock()
         self._asked_at = asyncio.get_running_loop().time()
         try:
             step = await aside(self._step)
@@ -145,6 +147,13 @@ class PullFeed:
             self._unlogged.append(attempt)
             self._told_at = asyncio.get_running_loop().time()
         return said, isinstance(step.done.error, PermanentError), False
+
+    def _mind_the_clock(self) -> None:
+        """Forget how far the vendor's clock is from ours when ours was set: set back, nothing would be asked for."""
+        ahead = self.now().timestamp() - asyncio.get_running_loop().time()
+        if self._ahead is not None and abs(ahead - self._ahead) > self.pace.jump:
+            self._drift = None
+        self._ahead = ahead
 
     def _step(self) -> _Step:
         """Ask for the newest stretch, in a thread of its own: a vendor may be silent for minutes."""

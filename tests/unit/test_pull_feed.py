@@ -136,6 +136,28 @@ def test_trouble_is_told_once_and_its_end_at_once(tmp_path: Path) -> None:
     assert feed.trouble is None
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_when_our_clock_is_set_the_vendors_is_asked_for_anew(tmp_path: Path, hours: int) -> None:
+    """If this fails, a clock set back an hour keeps a feed from being asked for an hour, and nothing says so."""
+    vendor, passed, step = Vendor(), timedelta(0), timedelta(0)
+    began = now()
+    vendor.clock = lambda: began + passed
+    feed = pull_feed(tmp_path, vendor, replace(FAST, jump=60.0))
+    feed.now = vendor.ours = lambda: began + passed + step
+
+    async def run() -> None:
+        nonlocal passed, step
+        for look in range(6):
+            passed += timedelta(seconds=15)
+            step = timedelta(hours=hours if look >= 3 else 0)
+            assert await feed._look() == (None, False, False)
+
+    asyncio.run(run())
+    assert len(vendor.asked) == 6
+    # Nor is the vendor asked for what it cannot have yet.
+    assert all(window.end <= began + passed for window in vendor.asked)
+
+
 def test_after_an_error_the_time_is_not_asked_for_anew(tmp_path: Path) -> None:
     """If this fails, each hiccup costs one more request, of an account that may have few, before the next window."""
     vendor, told = Vendor(drift=timedelta(hours=-5)), [0]
