@@ -83,10 +83,11 @@ class CmsHistoryClient:
         """Ask for the vendor's time, UTC, by asking who the agents are.
 
         Raises:
-            HttpError: No answer, or one that says that this source cannot be asked.
+            HttpError: No answer, or one that says that this source cannot be asked, or that there is nobody to ask for.
         """
         with self._lock:
             self._ask_for_agents()
+            self._everybody()
             return self._asker().vendor_now()
 
     def fetch(self, window: Window) -> Fetched:
@@ -96,12 +97,12 @@ class CmsHistoryClient:
         fails, what came of the others is handed back with status ``failed``.
 
         Raises:
-            HttpError: Nothing could be had.
+            HttpError: Nothing could be had, or no agent is known, of whom something could be asked.
         """
         with self._lock:
             if self._agents.is_due:
                 self._ask_for_agents()
-            agents = sorted(self._agents.known)
+            agents = self._everybody()
         begin, end = quarters(window)
         pages: list[Page] = []
         records, vendor_time, wrong = 0, None, None
@@ -147,6 +148,16 @@ class CmsHistoryClient:
             if not self._agents.known:
                 raise PermanentError(f"{self._config.name}: POST {AGENTS}: {error}") from None
             self._agents.keep(set())
+
+    def _everybody(self) -> list[int]:
+        """The agents to ask for.
+
+        Raises:
+            PermanentError: There are none: where nobody is asked for, nothing is observed.
+        """
+        if not self._agents.known:
+            raise PermanentError(f"{self._config.name}: {nobody(self._cms)}")
+        return sorted(self._agents.known)
 
     def _list_agents(self, retry: Retry | None) -> int:
         """How many agents there are, by what the vendor answers now.
@@ -199,6 +210,14 @@ def connect(config: HuaweiConfig, cms: CmsConfig) -> Session:
         transient=frozenset({403}),
     )
     return Session(config.name, config.cms_url, secrets=keys, options=options)
+
+
+def nobody(cms: CmsConfig) -> str:
+    """What is wrong, and the way out, when CC-CMS names no agent."""
+    return (
+        f"CC-CMS names no agents of VDN {cms.vdn}, so nothing can be observed; check cms.cc_id and cms.vdn of this "
+        "source in sources.yaml, or leave this feed out of its feeds while the VDN has none"
+    )
 
 
 def cms_pacer(config: HuaweiConfig, cms: CmsConfig, lane: Lane) -> SharedPacer | None:
