@@ -31,7 +31,8 @@ class Fetched:
     Attributes:
         pages: The replies in order, at least one.
         records: How many records they hold; None when that could not be read.
-        vendor_time: The vendor's clock in the first reply, UTC: what came later was not yet seen by all pages.
+        vendor_time: The vendor's clock in the first reply, UTC: what came later was not yet seen by all pages. None when
+            it does not tell.
         status: ``ok``; ``unreadable``, an envelope could not be read; ``failed``, the pages do not agree with each
             other. Pages are kept in each case, since the vendor forgets them.
         error: What was wrong, unless ok.
@@ -238,7 +239,11 @@ class Done:
 
 
 def keep(store: Store, vendor: str, source: str, feed: str, window: Window, asked_at: datetime, got: Fetched) -> Done:
-    """Land what was fetched of a window that was asked for at ``asked_at``, by our clock."""
+    """Land what was fetched of a window that was asked for at ``asked_at``, by our clock.
+
+    A reply that is well and carries no vendor's time counts as of then: it was made no earlier. One that is not well is
+    asked for again anyhow.
+    """
     segment = store.spared(Segment(vendor, source, feed, window.start, window.end, got.pages))
     landed = store.land(segment)
     attempt = Attempt(
@@ -249,7 +254,7 @@ def keep(store: Store, vendor: str, source: str, feed: str, window: Window, aske
         attempted_at=asked_at,
         status=got.status,
         records=got.records,
-        vendor_time=got.vendor_time,
+        vendor_time=got.vendor_time or (asked_at if got.status == "ok" else None),
         error=got.error,
         segment=segment.name,
         open_ids=got.open_ids,

@@ -10,7 +10,7 @@ select
     attempted_at,                                 -- when, by our clock
     status,                                       -- ok; unreadable: kept, but not understood; failed: nothing was got
     records,                                      -- records in the reply
-    vendor_time,                                  -- when, by the vendor's clock; NULL when it did not answer
+    vendor_time,                                  -- when, by the vendor's clock, by ours where its replies carry none; NULL when it did not answer
     error,                                        -- what went wrong
     segment,                                      -- raw segment that the reply makes, new or already there
     len(open_ids)::bigint as open_records         -- records in the reply that had not ended yet

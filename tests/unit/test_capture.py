@@ -13,6 +13,7 @@ from assets.capture import CaptureError, CaptureResult, Fetched, Probe, capture
 from assets.feeds import Feed
 from assets.http import HttpError, PermanentError, TransientError
 from assets.windows import Planned, Window
+from orchestration.feed_clock import FeedClock
 from orchestration.lake import Attempt, Page, Segment
 
 FEED = Feed(
@@ -225,6 +226,18 @@ def test_a_reply_that_is_not_well_is_landed_and_asked_for_again(status: str) -> 
     kept = next(attempt for attempt in memory.logged if attempt.status == status)
     assert kept.segment in memory.segments
     assert [window.start.minute for window in asked_again(memory)] == [20]
+
+
+def test_a_vendor_that_tells_no_time_is_observed_by_our_clock() -> None:
+    """Nothing of a vendor without a Date would ever count as observed, and nothing of it be asked for again."""
+    memory = Memory()
+    torn = fetched(b"<html>", None, status="unreadable", error="cx: not JSON", records=None)
+    timeless = {minute: fetched(str(minute).encode(), None) for minute in range(0, 110, 10)}
+    run(Vendor(replies=timeless | {110: torn}), memory)
+    *good, bad = sorted(memory.logged, key=lambda attempt: attempt.window_start)
+    assert [attempt.vendor_time for attempt in good] == [attempt.attempted_at for attempt in good]
+    assert bad.vendor_time is None
+    assert FeedClock().after(memory.logged, FEED.delay).observed_until == good[-1].window_end
 
 
 def test_open_and_closed_ids_reach_the_log() -> None:
