@@ -31,8 +31,8 @@ class Fetched:
     Attributes:
         pages: The replies in order, at least one.
         records: How many records they hold; None when that could not be read.
-        vendor_time: The vendor's clock in the first reply, UTC: what came later was not yet seen by all pages. None when
-            it does not tell.
+        vendor_time: The vendor's clock in the first reply, UTC: what came later was not yet seen by all pages. None
+            when it does not tell.
         status: ``ok``; ``unreadable``, an envelope could not be read; ``failed``, the pages do not agree with each
             other. Pages are kept in each case, since the vendor forgets them.
         error: What was wrong, unless ok.

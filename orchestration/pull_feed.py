@@ -6,7 +6,8 @@ The past, also what a long outage leaves, is fetched by the raw assets, whose pl
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +15,7 @@ from functools import partial
 from assets.capture import Done, PullClient, keep, refused
 from assets.feeds import Feed
 from assets.http import HttpError, PermanentError
-from assets.threads import aside
+from assets.threads import aside, held_back
 from assets.windows import Window, day_start, frozen_end, retention_edge
 
 from orchestration.lake import Attempt, Lake
@@ -73,7 +74,7 @@ class PullFeed:
     _unlogged: list[Attempt] = field(default_factory=list)
     _logged_at: float = 0.0
     _told_at: float = float("-inf")
-    _asked_at: float | None = None  # by the loop's clock, while the vendor is being asked
+    _asked_at: float | None = None  # by the loop's clock, while the vendor is being asked and not held back by us
 
     @property
     def name(self) -> str:
@@ -83,7 +84,8 @@ class PullFeed:
     def standing(self) -> Standing:
         """How it stands: also a vendor that has been asked and does not answer is a trouble."""
         trouble = None if self.trouble == _NOT_ASKED else self.trouble
-        waited = 0.0 if self._asked_at is None else asyncio.get_running_loop().time() - self._asked_at
+        asked_at = self._asked_at
+        waited = 0.0 if asked_at is None else asyncio.get_running_loop().time() - asked_at
         if trouble is None and waited >= self.pace.silent:
             trouble = silence(self.name, waited)
         return Standing(self.now(), self._reached, trouble)
@@ -114,9 +116,10 @@ class PullFeed:
     async def _look(self) -> tuple[str | None, bool, bool]:
         """Ask once: what went wrong, whether that will last, and whether there is more to ask for at once."""
         self._mind_the_clock()
-        self._asked_at = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        self._asked_at = clock()
         try:
-            step = await aside(self._step)
+            step = await aside(partial(self._step, clock))
         # A defect of one vendor's client, or a full disk, must not end the recording of others.
         except Exception as error:
             if is_full(error):
@@ -155,8 +158,16 @@ class PullFeed:
             self._drift = None
         self._ahead = ahead
 
-    def _step(self) -> _Step:
+    def _step(self, clock: Callable[[], float]) -> _Step:
         """Ask for the newest stretch, in a thread of its own: a vendor may be silent for minutes."""
+
+        @contextmanager
+        def hold() -> Iterator[None]:
+            self._asked_at = None
+            yield
+            self._asked_at = clock()
+
+        held_back.set(hold)
         client = self._client = self._client or self.connect()
         asked_at = self.now()
         try:

@@ -13,6 +13,7 @@ import pytest
 
 from assets.http import PermanentError, TransientError
 from assets.registry import VENDORS
+from assets.threads import held_back
 from assets.windows import day_start, plan
 from orchestration.lake import Lake
 from orchestration.pace import Pace
@@ -217,6 +218,32 @@ def test_a_vendor_that_does_not_tell_the_time_is_logged_as_failed(tmp_path: Path
 
     asyncio.run(run())
     assert [(one.status, one.error) for one in attempts(tmp_path, "events")] == [("failed", "one: no answer")]
+
+
+def test_waiting_for_our_own_limit_is_no_silence_of_the_vendor(tmp_path: Path) -> None:
+    """If this fails, a small max_requests_per_minute is told as a vendor that does not answer."""
+    vendor, waits, turn, answer = Vendor(), threading.Event(), threading.Event(), threading.Event()
+    feed = pull_feed(tmp_path, vendor, replace(FAST, silent=1e-9))
+
+    def wait() -> None:
+        with held_back.get()():
+            waits.set()
+            turn.wait(30)
+        answer.wait(30)
+
+    vendor.before = wait
+
+    async def run() -> None:
+        look = asyncio.create_task(feed._look())
+        await until(waits.is_set)
+        assert feed.standing().trouble is None
+        turn.set()
+        await until(lambda: feed.standing().trouble)
+        assert "no answer for 0 s" in str(feed.standing().trouble)
+        answer.set()
+        assert await look == (None, False, False)
+
+    asyncio.run(run())
 
 
 def test_replies_that_do_not_agree_are_kept_and_asked_for_again(tmp_path: Path) -> None:
