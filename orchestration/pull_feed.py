@@ -72,6 +72,7 @@ class PullFeed:
     _drift: timedelta | None = None
     _ahead: float | None = None  # our clock less the loop's, in seconds
     _unlogged: list[Attempt] = field(default_factory=list)
+    _is_half_logged: bool = False  # some of them may stand in the log already
     _logged_at: float = 0.0
     _told_at: float = float("-inf")
     _asked_at: float | None = None  # by the loop's clock, while the vendor is being asked and not held back by us
@@ -220,9 +221,12 @@ class PullFeed:
         self._logged_at = asyncio.get_running_loop().time()
         if not batch:
             return
-        writing = asyncio.ensure_future(self.disk.write(partial(self.lake.log, self.vendor, batch, self.feed.delay)))
+        log = self.lake.log_again if self._is_half_logged else self.lake.log
+        writing = asyncio.ensure_future(self.disk.write(partial(log, self.vendor, batch, self.feed.delay)))
+        self._is_half_logged = True
         try:
             await asyncio.shield(writing)
+            self._is_half_logged = False
         except asyncio.CancelledError:
             # Asked to end meanwhile: what is being written is waited for, what could not be is written at the end.
             await asyncio.wait([writing])

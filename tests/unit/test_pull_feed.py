@@ -257,6 +257,26 @@ def test_replies_that_do_not_agree_are_kept_and_asked_for_again(tmp_path: Path) 
     assert found[1].window_start == found[0].window_start
 
 
+def test_a_disk_that_is_full_between_log_and_clock_doubles_no_attempt(tmp_path: Path) -> None:
+    """If this fails, each attempt stands twice in ops.capture_log after a full disk, and a check fails for ever."""
+    vendor = Vendor()
+    feed = pull_feed(tmp_path, vendor)
+    full = OSError(28, "No space left on device")
+
+    async def run() -> None:
+        await feed._look()
+        with patch.object(Lake, "heed", side_effect=full):
+            await feed._log()
+        await until(lambda: now() > vendor.asked[0].end + EVENTS.delay + timedelta(seconds=1))
+        await feed._look()
+        await feed._log()
+
+    asyncio.run(run())
+    found = attempts(tmp_path, "events")
+    assert [one.window_start for one in found] == [window.start for window in vendor.asked]
+    assert Lake(tmp_path / "lake").clock("toy", "events", "one").first_requested_at == vendor.asked[0].start
+
+
 def test_one_that_hangs_holds_up_neither_others_nor_the_stop(tmp_path: Path) -> None:
     """If this fails, one vendor that never answers stops all of them."""
     gate = threading.Event()
