@@ -1,4 +1,5 @@
 -- Every attempt to fetch a window of a feed, also the failed and the empty ones; a day holds the windows that start on it.
+-- Of a source that cannot be asked one row stands for all windows of the day.
 -- grain: source, feed, window_start, attempted_at
 -- window: 0 days .. 0 days
 -- check known_status: status in ('ok', 'unreadable', 'failed')
