@@ -9,7 +9,6 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -36,7 +35,6 @@ from assets.http import (
     http_date,
     retry_after,
 )
-from assets.threads import held_back
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 USER, PASSWORD = "wfm@example.com", 'p&ss w/rd+ü"\\'
@@ -244,26 +242,6 @@ def test_no_connection_is_tried_again() -> None:
         closed = server.base_url
     with pytest.raises(TransientError, match=r"NewConnectionError.*after 3 tries"):
         session(closed, options=patient(Retry(tries=3))).get("/")
-
-
-def test_only_the_first_wait_for_our_own_limit_is_told_as_ours() -> None:
-    """If this fails, a vendor that does not answer passes for our own limit, or our limit for its silence."""
-    clock, told = FakeClock(), list[tuple[float, float]]()
-
-    @contextmanager
-    def hold() -> Iterator[None]:
-        began = clock.monotonic()
-        yield
-        told.append((began, clock.monotonic()))
-
-    context = copy_context()
-    context.run(held_back.set, hold)
-    with vendor(Answer(), Answer(503), Answer()) as server:
-        limited = session(server.base_url, clock, Options(max_requests_per_minute=1, retry=Retry(base=0.0)))
-        context.run(limited.get, "/")
-        context.run(limited.get, "/")
-    assert told == [(0.0, 0.0), (0.0, 60.0)]
-    assert clock.monotonic() == 120.0
 
 
 @pytest.mark.parametrize("address", ["http://[::1", "gopher://example.com", "http://127.0.0.1:99999"])
