@@ -7,11 +7,13 @@ Reads of a reply only whether it succeeded and how many rows it holds (``cms_rep
 import math
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
+from assets.askers import page
 from assets.capture import Fetched, Probe
 from assets.config import MissingVariableError
 from assets.http import HttpError, Options, PermanentError, Reply, Retry, Session
@@ -239,11 +241,4 @@ def _text(moment: datetime) -> str:
 
 def _page(reply: Reply, body: bytes) -> Page:
     """A reply with its parameters: which agent it is about stands in the request alone."""
-    return Page(
-        requested_at=reply.requested_at,
-        received_at=reply.received_at,
-        request=f"{reply.request} {body.decode()}",
-        status=reply.status,
-        content_type=reply.content_type,
-        payload=reply.body,
-    )
+    return replace(page(reply), request=f"{reply.request} {body.decode()}")
