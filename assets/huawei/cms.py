@@ -140,7 +140,8 @@ class CmsHistoryClient:
             yield Probe("permission", ok=False, message=f"cms: {error}; check cms.base_url, cms.cc_id and cms.vdn")
             return
         yield Probe("reachability", ok=True, message=f"{self._config.cms_url} answers")
-        yield Probe("permission", ok=count > 0, message=f"VDN {self._cms.vdn} has {count} agents")
+        told = f"VDN {self._cms.vdn} has {count} agents" if count else nobody(self._cms)
+        yield Probe("permission", ok=count > 0, message=told)
         yield clock_probe(self._asker().drift_seconds)
 
     def _ask_for_agents(self) -> None:
