@@ -4,15 +4,17 @@ Vendors add their own keys in ``assets/<vendor>/config.py``. Nothing here reads 
 ``orchestration/settings.py`` does, and passes both in an :class:`Origin`.
 """
 
+import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, get_args
 from urllib.parse import urlsplit
 
+import pytz
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -190,6 +192,22 @@ def _present(value: Path) -> Path:
         raise ValueError("no such file; a relative path begins at the folder of sources.yaml")
     return value
 
+
+def meant(value: str, known: Iterable[str]) -> str:
+    """What was probably meant instead, for the end of a message; nothing where nothing known is near."""
+    guesses = difflib.get_close_matches(value, known, n=1)
+    return f"; did you mean {guesses[0]}?" if guesses else ""
+
+
+def _zone(value: str) -> str:
+    # pytz and not zoneinfo: its list is the same on every machine and holds only what DuckDB knows too.
+    if value not in pytz.all_timezones_set:
+        raise ValueError(f"must be an IANA time zone, as Europe/Berlin{meant(value, pytz.all_timezones)}")
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+"""An IANA time zone."""
 
 RelativePath = Annotated[Path, AfterValidator(_beside_the_file)]
 """A path relative to the folder of ``sources.yaml``, made absolute; the file need not exist yet."""
