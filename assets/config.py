@@ -4,15 +4,17 @@ Vendors add their own keys in ``assets/<vendor>/config.py``. Nothing here reads 
 ``orchestration/settings.py`` does, and passes both in an :class:`Origin`.
 """
 
+import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, get_args
 from urllib.parse import urlsplit
 
+import pytz
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -191,6 +193,22 @@ def _present(value: Path) -> Path:
     return value
 
 
+def meant(value: str, known: Iterable[str]) -> str:
+    """What was probably meant instead, for the end of a message; nothing where nothing known is near."""
+    guesses = difflib.get_close_matches(value, known, n=1)
+    return f"; did you mean {guesses[0]}?" if guesses else ""
+
+
+def _zone(value: str) -> str:
+    # pytz and not zoneinfo: its list is the same on every machine and holds only what DuckDB knows too.
+    if value not in pytz.all_timezones_set:
+        raise ValueError(f"must be an IANA time zone, as Europe/Berlin{meant(value, pytz.all_timezones)}")
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+"""An IANA time zone."""
+
 RelativePath = Annotated[Path, AfterValidator(_beside_the_file)]
 """A path relative to the folder of ``sources.yaml``, made absolute; the file need not exist yet."""
 
@@ -213,7 +231,7 @@ def checked_url(value: str, *, allow_http: bool) -> str:
 
     Raises:
         ValueError: Not an http(s) URL of a host; holds credentials, a query or a fragment; or is plain http to
-            another machine without ``allow_http`` (contract.md §3).
+            another machine without ``allow_http``.
     """
     message = "must be a URL, as https://api.example.com:8043"
     try:
@@ -258,7 +276,7 @@ class Freshness(Section):
 
 
 class SourceConfig(Section):
-    """The keys that every source may have (contract.md §3).
+    """The keys that every source may have.
 
     Attributes:
         name: The ``source`` column everywhere; unique, ``[a-z][a-z0-9_]*``.

@@ -14,6 +14,7 @@ import msgspec
 from orchestration.alarms import Seen, ring
 from orchestration.check_watch import Told, check_incidents, take_in
 from orchestration.incidents import Incident, incidents_of, unreadable_files
+from orchestration.overview import overview_failure
 from orchestration.resources import Engine
 from orchestration.run_watch import failed_runs, failing_ticks, long_runs
 from orchestration.watch import FeedNow
@@ -57,6 +58,7 @@ def alarms(context: dg.SensorEvaluationContext, engine: dg.ResourceParam[Engine]
     look.at("feeds", _OF_FEEDS, lambda: feed_incidents(engine, now))
     look.at("builds", {"built_late"}, lambda: late_builds(engine, engine.watch.look(now)))
     look.at("files", {"unreadable_file"}, lambda: unreadable_files(engine.lake.root))
+    look.at("the overview", {"overview_not_written"}, lambda: overview_incidents(engine))
     look.at("failed runs", {"run_failed"}, lambda: failed_runs(context.instance, jobs, now))
     look.at("runs under way", {"run_too_long"}, lambda: long_runs(context.instance, now))
     look.at("sensors", {"tick_failed"}, lambda: failing_ticks(context.instance, names))
@@ -124,6 +126,20 @@ class _Look:
                     patience=timedelta(minutes=2),
                 )
             )
+
+
+def overview_incidents(engine: Engine) -> Iterator[Incident]:
+    """That the last build could not write the overview."""
+    why = overview_failure(engine.settings)
+    if why:
+        yield Incident(
+            key="overview_not_written",
+            kind="overview_not_written",
+            subject="overview",
+            cause=f"{why} A page that is there is an older one; all else is built and published.",
+            next_step="Mend what it names: the next build writes it.",
+            patience=timedelta(minutes=2),
+        )
 
 
 def feed_incidents(engine: Engine, now: datetime) -> Iterator[Incident]:

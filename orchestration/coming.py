@@ -20,7 +20,7 @@ from orchestration.model_assets import (
     partition_metadata,
 )
 from orchestration.models import Model
-from orchestration.overview import write_overview
+from orchestration.overview import refresh_overview
 from orchestration.partitions import days_of_run
 from orchestration.resources import Engine
 
@@ -34,6 +34,7 @@ RECENT = timedelta(days=1)
 """Days that these runs come back to all the time; others are told of at once, since no later run may hold them."""
 
 _WAREHOUSE = dg.AssetKey("warehouse")
+_OVERVIEW = dg.AssetKey(["reports", "overview"])
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,9 +50,11 @@ def build_days(context: dg.OpExecutionContext, engine: dg.ResourceParam[Engine])
             engine.build(model.table, days)
     engine.warehouse.publish(days)
     engine.warehouse.clean(days)
-    write_overview(engine.settings, engine.lake)
+    has_overview = refresh_overview(engine.settings, engine.lake, context.log.warning)
     now, told = datetime.now(UTC), _last_told(context.instance)
     if now - told >= TELL_EVERY or days[0] < now.date() - RECENT:
+        if has_overview:
+            context.log_event(dg.AssetMaterialization(_OVERVIEW))
         _tell(context, engine, days, told)
 
 
@@ -78,7 +81,6 @@ def _tell(context: dg.OpExecutionContext, engine: Engine, days: Sequence[date], 
                 )
             )
     context.log_event(dg.AssetMaterialization(_WAREHOUSE, metadata={"path": str(engine.settings.warehouse_path)}))
-    context.log_event(dg.AssetMaterialization(["reports", "overview"]))
     fresh = {table for table, found in built.items() if found}
     checks = [check for each in engine.checks.values() for check in each if fresh & {check.table, *check.tables}]
     keys = [dg.AssetCheckKey(key_of(check.table), check.name) for check in checks]

@@ -28,6 +28,7 @@ from orchestration.files import exchange, sync
 
 MANIFEST = "manifest.json"
 FAILURE = "could_not_run.txt"
+_DONE = ".done"
 _LEFT_BEHIND_SECONDS = 86_400
 _PER_TABLE = {"csv", "parquet"}
 _MADE_BY = ("shiftbook", "duckdb", "pyarrow", "xlsxwriter")
@@ -120,6 +121,28 @@ class Exports:
             return msgspec.json.decode((self.folder(report, day) / MANIFEST).read_bytes(), type=Edition)
         except FileNotFoundError:
             return None
+
+    def is_issued(self, report: str, day: date, place: str | None) -> bool:
+        """Whether the last issue of a day's report went well to its end, which is to be in that place, too, if any."""
+        try:
+            done = self._done(report, day).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        return done == (place or "") and (self.folder(report, day) / MANIFEST).exists()
+
+    def begin(self, report: str, day: date) -> None:
+        """Let a day's report count as not issued until :meth:`finish`, also when the process is killed meanwhile."""
+        self._done(report, day).unlink(missing_ok=True)
+
+    def finish(self, report: str, day: date, place: str | None) -> None:
+        """Note that a day's report is issued, and where it was copied to, if anywhere."""
+        path = self._done(report, day)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(place or "", encoding="utf-8")
+
+    def _done(self, report: str, day: date) -> Path:
+        # Not in the day's folder, of which the manifest lists each file.
+        return self.root / _DONE / report / day.isoformat()
 
     @contextmanager
     def workshop(self) -> Iterator[Path]:

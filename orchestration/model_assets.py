@@ -15,7 +15,7 @@ import dagster as dg
 from orchestration.builder import Outcome, Verdict
 from orchestration.cache import Cache
 from orchestration.models import Check, Model
-from orchestration.overview import write_overview
+from orchestration.overview import overview_path, refresh_overview
 from orchestration.partitions import days_of, days_of_run, window_mapping
 from orchestration.resources import Engine
 from orchestration.story import figures, picture
@@ -109,6 +109,7 @@ def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg
         group_name="reports",
         kinds={"html"},
         owners=OWNERS,
+        skippable=True,
     )
 
     @dg.multi_asset(
@@ -134,14 +135,12 @@ def _publishing(engine: Engine, models: Sequence[Model], *, lineage: bool) -> dg
             metadata={"path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size},
         )
         started = time.perf_counter()
-        page = write_overview(engine.settings, engine.lake)
-        yield dg.MaterializeResult(
-            asset_key=dg.AssetKey(["reports", "overview"]),
-            metadata={
-                **({"path": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size} if page else {}),
-                "seconds": round(time.perf_counter() - started, 3),
-            },
-        )
+        if refresh_overview(engine.settings, engine.lake, context.log.warning):
+            seconds = round(time.perf_counter() - started, 3)
+            path = overview_path(engine.settings)
+            yield dg.MaterializeResult(
+                asset_key=overview.key, metadata={"path": dg.MetadataValue.path(str(path)), "seconds": seconds}
+            )
 
     return publish
 

@@ -3,12 +3,15 @@
 What it shows is in ``assets/reports/board.py``, how in ``assets/reports/overview.py``.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from assets.reports.board import read_board
 from assets.reports.overview import render
 
+from orchestration.editions import FAILURE
 from orchestration.lake import Lake
 from orchestration.reporting import snapshot
 from orchestration.settings import Settings, sql_dir
@@ -39,3 +42,30 @@ def write_overview(settings: Settings, lake: Lake, now: datetime | None = None) 
         board = read_board(connection, queries, sources, settings.report_timezone, now or datetime.now(UTC))
     lake.place(path, lambda temporary: render(board, temporary))
     return path
+
+
+def refresh_overview(settings: Settings, lake: Lake, warn: Callable[[str], object]) -> bool:
+    """Write the page for a build, which goes on without it; whether it was.
+
+    Else ``warn`` is told why, and so is whoever looks beside the page; the alarms look there, too.
+    """
+    note = overview_path(settings).with_name(FAILURE)
+    try:
+        write_overview(settings, lake)
+        note.unlink(missing_ok=True)
+    # Whatever it is: what was published counts, and Dagster has to be told of it.
+    except Exception as error:  # noqa: BLE001
+        why = f"The overview could not be written: {str(error) or type(error).__name__}"
+        warn(why)
+        with suppress(OSError):  # a full disk, say, has alarms of its own
+            lake.place(note, lambda temporary: temporary.write_text(f"{why}\n", encoding="utf-8"))
+        return False
+    return True
+
+
+def overview_failure(settings: Settings) -> str | None:
+    """Why the last build could not write the page, if so."""
+    try:
+        return overview_path(settings).with_name(FAILURE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None

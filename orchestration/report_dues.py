@@ -1,4 +1,4 @@
-"""Which reports are due: never issued though their hour has passed, or the builds of their days are others now.
+"""Which reports are due: not issued though their hour has passed, not with their readers, or of other builds by now.
 
 Only looks and compares. Whether another report would say anything new is found out when it is made.
 """
@@ -24,7 +24,11 @@ _UNTIL_LOST = timedelta(days=2)
 """After its retention a gap is lost, and the day complete: in the first build after that."""
 
 AGAIN_AFTER = timedelta(hours=1)
-"""How soon one report of a day may be asked for again: the builds of a running UTC day change every few minutes."""
+"""How soon one report of a day may be asked for again: the builds of a running UTC day change every few minutes.
+
+Also how soon a report that was asked for in vain may be asked for again, of whichever day: what is wrong, a share that
+is away say, is mostly wrong with all its days, and each run that fails stays in Dagster for a month.
+"""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -60,11 +64,22 @@ class Requested(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A report of a day that is to be issued; ``key`` is the same for the same builds in the same hour."""
+    """A report of a day that is to be issued from some builds."""
 
     report: str
     day: date
-    key: str
+    builds: str
+    at: datetime
+
+    @property
+    def name(self) -> str:
+        """Report and day."""
+        return f"{self.report} {self.day}"
+
+    @property
+    def key(self) -> str:
+        """The same for the same builds in the same hour."""
+        return f"{self.name} {self.builds} {self.at:%Y-%m-%dT%H}"
 
 
 def yesterday(now: datetime, zone: str) -> date:
@@ -86,16 +101,24 @@ def dues(settings: Settings, before: Requested, now: datetime, most: int) -> tup
         kept = _retention(connection)
     found: list[Due] = []
     asked: dict[str, Asked] = {}
+    in_vain: dict[str, list[Due]] = {}
     for config, day in [*_ended(settings, now), *_incomplete(settings, exports, kept, now)]:
-        name = f"{config.name} {day}"
-        if name in before.asked:
-            asked[name] = before.asked[name]
-        builds = _digest(inputs_of(files, days_of(period_of(day, zone_of(settings, config)))))
-        if builds and len(found) < most and _is_due(exports.newest(config.name, day), builds, asked.get(name), now):
-            found.append(Due(config.name, day, f"{name} {builds} {now:%Y-%m-%dT%H}"))
-            asked[name] = Asked(builds, now)
-    # Where not all may have fitted, the next look is not put off until something is published.
-    return found, Requested(written if len(found) < most else 0, now, asked)
+        due = Due(config.name, day, _digest(inputs_of(files, days_of(period_of(day, zone_of(settings, config))))), now)
+        last = before.asked.get(due.name)
+        if last:
+            asked[due.name] = last
+        is_issued = exports.is_issued(config.name, day, config.folder)
+        if due.builds and last and not is_issued:
+            in_vain.setdefault(config.name, []).append(due)
+        elif due.builds and (not is_issued or _has_changed(exports.newest(config.name, day), due, last)):
+            found.append(due)
+    for again in in_vain.values():
+        times = [asked[due.name].at for due in again]
+        if now - max(times) >= AGAIN_AFTER:
+            found.append(again[times.index(min(times))])
+    asked |= {due.name: Asked(due.builds, now) for due in found[:most]}
+    # Where not all fitted, the next look is not put off until something is published.
+    return found[:most], Requested(written if len(found) <= most else 0, now, asked)
 
 
 def _ended(settings: Settings, now: datetime) -> Iterator[tuple[ReportConfig, date]]:
@@ -132,10 +155,11 @@ def _incomplete(
                     yield config, day
 
 
-def _is_due(edition: Edition | None, builds: str, asked: Asked | None, now: datetime) -> bool:
-    if asked and (asked.builds == builds or now - asked.at < AGAIN_AFTER):
+def _has_changed(edition: Edition | None, due: Due, asked: Asked | None) -> bool:
+    """Whether a report may say something else now. One that said the same is not issued anew, hence ``asked``."""
+    if asked and (asked.builds == due.builds or due.at - asked.at < AGAIN_AFTER):
         return False
-    return edition is None or _digest(edition.inputs) != builds
+    return edition is None or _digest(edition.inputs) != due.builds
 
 
 def _digest(inputs: Mapping[str, Sequence[str]]) -> str:

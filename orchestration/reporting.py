@@ -108,6 +108,7 @@ def issue(settings: Settings, config: ReportConfig, day: date, *, patient: bool 
     if period_of(day, zone)[0] > datetime.now(UTC):
         raise ReportError(f"{day} has not begun in {zone}; ask for a day that has")
     try:
+        exports.begin(config.name, day)
         with Lake(settings.lake_dir).lock(f"report-{config.name}"):
             found = _issue(settings, exports, config, day, patient=patient)
             exports.clear_failure(config.name, day)
@@ -116,7 +117,8 @@ def issue(settings: Settings, config: ReportConfig, day: date, *, patient: bool 
         untold = _tell_readers(config, day, note)
         raise ReportError(f"{config.name} of {day} could not run: {error}{untold}") from error
     if config.folder:
-        return replace(found, delivered=deliver(config.folder, found.edition, found.folder))
+        found = replace(found, delivered=deliver(config.folder, found.edition, found.folder))
+    exports.finish(config.name, day, config.folder)
     return found
 
 

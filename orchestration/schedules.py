@@ -37,7 +37,7 @@ def do_chores(context: dg.OpExecutionContext, engine: dg.ResourceParam[Engine]) 
 
 @dg.job(description="Merges closed days and removes what is no longer needed, so that the home stays small.")
 def housekeeping() -> None:
-    """Asks no vendor and builds nothing."""
+    """Asks no vendor. Publishes all days, with the whole tables, and stages a day whose raw segments are to go."""
     do_chores()
 
 

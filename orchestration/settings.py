@@ -5,7 +5,6 @@ in ``assets/reports/config.py``. No Dagster, no vendor's name, and nothing is cr
 something is first put in it.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -13,12 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, TypeVar
 
-import pytz
-from assets.config import SOURCE_NAME, Origin, PresentFile, Secret, Section, SourceConfig
+from assets.config import SOURCE_NAME, Origin, PresentFile, Secret, Section, SourceConfig, Zone, meant
 from assets.feeds import Feed
 from assets.registry import VENDORS
 from assets.reports.config import OverviewConfig, ReportConfig, all_reports
-from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestration.yaml_files import SettingsError, read_yaml
@@ -48,7 +46,7 @@ class Settings:
     """All that the configuration says; paths are absolute.
 
     Attributes:
-        home: Where everything is kept (contract.md §4).
+        home: Where everything is kept; docs/operations.md, Install, says what lies where.
         sources_file: The file that was read; none when there is none.
         report_timezone: IANA zone of reports.
         roster: CSV of who the agents are and in which team, if any.
@@ -208,17 +206,10 @@ def load_settings(
     return Settings(home, file, **dict(top), sources=tuple(configs), reports=reports, overview=overview)
 
 
-def _zone(value: str) -> str:
-    # pytz and not zoneinfo: its list is the same on every machine and holds only what DuckDB knows too.
-    if value not in pytz.all_timezones_set:
-        raise ValueError(f"must be an IANA time zone, as Europe/Berlin{_meant(value, pytz.all_timezones)}")
-    return value
-
-
 class _TopLevel(Section):
     """The keys beside ``sources``."""
 
-    report_timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    report_timezone: Zone = "UTC"
     roster: PresentFile | None = None
     state_map: PresentFile | None = None
     schedule: PresentFile | None = None
@@ -294,14 +285,14 @@ def _source(entry: object, origin: Origin, problems: list[str]) -> SourceConfig 
     known = VENDORS.get(vendor) if isinstance(vendor, str) else None
     if known is None:
         what = "unknown vendor" if "vendor" in entry else "is required"
-        guess = _meant(vendor, VENDORS) if isinstance(vendor, str) else ""
+        guess = meant(vendor, VENDORS) if isinstance(vendor, str) else ""
         problems.append(f"{origin.place('vendor')}: {what}; known vendors: {', '.join(VENDORS)}{guess}")
         return None
     config = _validated(known.config, entry, origin, problems)
     offered = [feed.name for feed in known.feeds]
     unknown = [feed for feed in (config.feeds if config else None) or () if feed not in offered]
     problems.extend(
-        f"{origin.place('feeds')}: unknown feed; {vendor} has {', '.join(offered)}{_meant(feed, offered)}"
+        f"{origin.place('feeds')}: unknown feed; {vendor} has {', '.join(offered)}{meant(feed, offered)}"
         for feed in unknown
     )
     return config
@@ -335,7 +326,7 @@ def _wording(item: ErrorDetails, known: Iterable[str]) -> str:
     """What is wrong, in words of the file instead of Python's, and what to write."""
     kind, location = item["type"], item["loc"]
     if kind == "extra_forbidden":
-        guess = _meant(str(location[-1]), known) if len(location) == 1 else ""
+        guess = meant(str(location[-1]), known) if len(location) == 1 else ""
         return f"unknown key{guess or '; remove it'}"
     if kind == "value_error":
         return str(item["ctx"]["error"])
@@ -353,8 +344,3 @@ _WORDS = {
     "model_type": "must have keys, as {key: value}",
     "invalid_key": "a key must be a text; put it in quotes or remove it",
 }
-
-
-def _meant(value: str, known: Iterable[str]) -> str:
-    guesses = difflib.get_close_matches(value, known, n=1)
-    return f"; did you mean {guesses[0]}?" if guesses else ""

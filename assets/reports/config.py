@@ -6,10 +6,9 @@ Nothing here reads a file: ``orchestration/settings.py`` does, with the same che
 import re
 from typing import Annotated, Literal
 
-import pytz
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from assets.config import NAME_LENGTH, SOURCE_NAME, Secret, Section, origin_of
+from assets.config import NAME_LENGTH, SOURCE_NAME, Secret, Section, Zone, origin_of
 from assets.reports.catalogue import REPORTS
 from assets.reports.model import EXTENSIONS
 from assets.reports.pseudonyms import Pseudonyms
@@ -26,12 +25,6 @@ def _name(value: str) -> str:
 def _free(value: str) -> str:
     if value == "overview":
         raise ValueError("is taken by the page that every build writes; choose another")
-    return value
-
-
-def _zone(value: str) -> str:
-    if value not in pytz.all_timezones_set:
-        raise ValueError("must be an IANA time zone, as Europe/Berlin")
     return value
 
 
@@ -116,7 +109,7 @@ class ReportConfig(Hiding):
     report: str = Field(default="", validate_default=True)
     enabled: bool = True
     formats: Annotated[tuple[str, ...], AfterValidator(_formats)] = tuple(EXTENSIONS)
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    timezone: Zone | None = None
     teams: Names = None
     agents: Names = None
     sources: Names = None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 Kind = Literal["text", "number", "seconds", "ratio", "count", "time", "date"]
 """What a column holds, and so how it is shown; any value may be None: not known, which is never 0.
@@ -112,20 +112,6 @@ class Report:
     changes: Sequence[str] = ()
     ready: Sequence[str] = ()
     timeline: Callable[[], Iterator[Stretch]] | None = None
-
-
-class ReportRenderer(Protocol):
-    """``assets.reports.xlsx.render`` and ``assets.reports.html.render``: the whole report as one file."""
-
-    def __call__(self, report: Report, path: Path, /) -> None:
-        """Write the file; the same report gives the same bytes."""
-
-
-class TableRenderer(Protocol):
-    """``assets.reports.csv.render`` and ``assets.reports.parquet.render``: one file per table."""
-
-    def __call__(self, report: Report, table: Table, path: Path, /) -> None:
-        """Write the file; the same report gives the same bytes."""
 
 
 EXTENSIONS: Mapping[str, str] = {"csv": ".csv", "parquet": ".parquet", "xlsx": ".xlsx", "html": ".html"}

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from orchestration import coming
+from orchestration.alarm_sensor import overview_incidents
 from orchestration.coming import build_what_came
+from orchestration.model_assets import model_assets
 from orchestration.resources import Engine
 from tests.pipeline.site import day
 from tests.pipeline.toy import engine_at, land, shift
 
 TABLE = dg.AssetKey(["marts", "fct_agent_intervals"])
+OVERVIEW = dg.AssetKey(["reports", "overview"])
 TAGS = {"dagster/asset_partition_range_start": str(day(0)), "dagster/asset_partition_range_end": str(day(1))}
 
 
@@ -62,3 +66,25 @@ def test_it_builds_publishes_and_tells_seldom(
     told = instance.fetch_materializations(TABLE, limit=5).records
     assert told[0].partition_key == str(day(1))
     assert len(told) == 3
+
+
+def test_an_overview_that_cannot_be_written_keeps_nothing_back(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """If this fails, a key that is not set hides from Dagster what is built, or nobody hears of the key."""
+    hidden = {"overview": {"pseudonymise": True, "pseudonym_key": "${NO_KEY}"}}
+    (tmp_path / "reports.yaml").write_text(yaml.safe_dump(hidden))
+    engine = engine_at(tmp_path / "home")
+    land(engine, day(0), shift("ann", day(0)))
+    kinds = run(engine, instance)
+    assert kinds.count(dg.DagsterEventType.ASSET_CHECK_EVALUATION) > 20
+    publish = model_assets(engine, dg.DailyPartitionsDefinition(str(day(0))), lineage=False)[-1]
+    assert dg.materialize([publish], instance=instance, resources={"engine": engine}, tags=TAGS).success
+    assert instance.get_latest_materialization_event(dg.AssetKey("warehouse"))
+    assert not instance.get_latest_materialization_event(OVERVIEW)
+    [incident] = overview_incidents(engine)
+    assert "NO_KEY is not set" in incident.cause
+
+    (tmp_path / "reports.yaml").unlink()
+    engine = engine_at(tmp_path / "home")
+    assert dg.materialize([publish], instance=instance, resources={"engine": engine}, tags=TAGS).success
+    assert instance.get_latest_materialization_event(OVERVIEW)
+    assert not list(overview_incidents(engine))

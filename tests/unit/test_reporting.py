@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,7 +18,7 @@ from assets.config import Secret
 from assets.reports.config import ReportConfig
 from orchestration import editions, reporting
 from orchestration.delivery import DeliveryError
-from orchestration.editions import FAILURE, MANIFEST
+from orchestration.editions import FAILURE, MANIFEST, Exports
 from orchestration.files import exchange
 from orchestration.inputs import midnight
 from orchestration.report_dues import AGAIN_AFTER, Requested, dues
@@ -294,6 +295,39 @@ def test_what_is_due_is_what_was_never_issued_or_whose_builds_changed(settings: 
     changed, seen = dues(settings, Requested(), now, most=5)
     assert [due.day for due in changed] == [day(1)]
     assert dues(settings, Requested.read(seen.text), now + 2 * AGAIN_AFTER, most=5)[0] == []
+
+
+@pytest.mark.parametrize("wrong", ["makes none", "share away", "killed"])
+def test_what_was_asked_for_in_vain_is_asked_for_again_each_hour(
+    settings: Settings, tmp_path: Path, wrong: str
+) -> None:
+    """If this fails, a share that was away for a minute costs readers their report, or failing runs fill Dagster."""
+    place = tmp_path / "share"
+    asked = config(formats=["csv"], folder=str(place))
+    settings = type(settings)(settings.home, sources=settings.sources, reports=(asked,))
+    now = midnight(day(2)) + timedelta(hours=1)
+    found, seen = dues(settings, Requested(), now, most=5)
+    assert [due.day for due in found] == [day(1), day(0)]
+    if wrong == "share away":
+        for due in found:
+            with pytest.raises(DeliveryError):
+                issue(settings, asked, due.day)
+    place.mkdir()
+    if wrong == "killed":
+        for due in found:
+            issue(settings, asked, due.day)
+            Exports(settings.exports_dir).begin(asked.name, due.day)
+    tried = []
+    for number in range(1, 10):
+        fresh = msgspec.structs.replace(Requested.read(seen.text), warehouse=0)  # something was published meanwhile
+        found, seen = dues(settings, fresh, now + number * AGAIN_AFTER / 2, most=5)
+        tried += [due.day for due in found]
+    assert tried == [day(1), day(0), day(1), day(0)]
+    issue(settings, asked, day(1))
+    found, seen = dues(settings, seen, now + 6 * AGAIN_AFTER, most=5)
+    assert [due.day for due in found] == [day(0)]
+    issue(settings, asked, day(0))
+    assert dues(settings, seen, now + 9 * AGAIN_AFTER, most=5)[0] == []
 
 
 def test_a_day_that_is_not_complete_stays_due_as_long_as_the_vendor_has_it(settings: Settings) -> None:
