@@ -25,8 +25,8 @@ create macro timeline_between(from_time, to_time) as table
     where ended_at > started_at;
 
 -- Time of each agent by state between two instants: the timeline and, of a day on which an agent who was known by then
--- has no rows there, being signed out as far as that is known, and the rest, which nobody observed. It is known as in the
--- timeline: from the agent's last record, at most 35 days before, through days that were looked at without a gap.
+-- has no rows there, being signed out as far as that is known, and the rest, which nobody observed. As in the timeline,
+-- it is known from the agent's last record, at most 35 days before, as long as the source was looked at without a gap.
 -- us: length in microseconds
 create macro states_between(from_time, to_time) as table
     select source, agent_id, us, state, vendor_state, reason_code, work_items

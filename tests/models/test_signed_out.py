@@ -1,4 +1,4 @@
-"""The questions of the last hours about agents who were signed out on days on which the timeline has no rows of them."""
+"""The questions of the last hours about agents who were signed out on days on which they have no rows."""
 
 from datetime import timedelta
 

@@ -170,7 +170,7 @@ def test_a_sign_in_that_two_feeds_tell_has_one_name(bench: Workbench) -> None:
 
 
 def test_a_rest_keeps_its_reason_where_only_the_gateway_goes_on_with_it(bench: Workbench) -> None:
-    """The gateway tells no reasons; if this fails, one break is two where its poll is the last, one without a reason."""
+    """The gateway tells no reasons; if this fails, one break is two where it polls last, one without a reason."""
     present = [cms(f"09:00:{second}", 8, 10, current_state_reason=201) for second in ("00", "05")]
     for state, reason in ((8, "201"), (3, None)):
         gateway = [poll(f"09:00:{second}", state) for second in ("01", "06", "11")]
