@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.settings import sql_dir
 from tests.pipeline.site import day, opened
 from tests.pipeline.toy import filled
 from tests.public import ANSWERS, COLUMNS
@@ -160,6 +161,14 @@ def test_table_macros_read_only_the_days_they_need(home: Path, macro: str) -> No
     with opened(home) as connection:
         plan = connection.execute(f"explain (analyze, format json) from {macro}({ASKED[macro]})").fetchall()[0][1]
     assert max(map(int, re.findall(r'"Total Files Read": "(\d+)"', plan))) == 1
+
+
+def test_macros_are_written_in_words_that_duckdb_1_knows() -> None:
+    """If this fails, clients of DuckDB 1.x cannot run a macro: of a stored one they do not know ``if()``."""
+    written = [path.read_text(encoding="utf-8") for path in (sql_dir() / "macros").glob("*.sql")]
+    code = re.sub(r"--.*", "", "\n".join(written))
+    assert "create macro idle_time" in code
+    assert not re.findall(r"\bif\s*\(", code)
 
 
 def test_the_warehouse_cannot_be_written_by_those_who_read_it(home: Path) -> None:

@@ -230,7 +230,7 @@ def test_signals_are_those_of_the_map_and_the_vendor(bench: Workbench) -> None:
 
 
 def test_a_row_of_the_map_that_never_applies_gives_no_signal(bench: Workbench) -> None:
-    """If this fails, a source whose words for available are all mapped otherwise shows no waiting and is always busy."""
+    """If this fails, a source whose words for available are all mapped otherwise shows no waiting."""
     ready = {"vendor": "kore", "feed": "agent_activity", "vendor_state": "ready", "state": "available"}
     busy: dict[str, Any] = {"vendor": "kore", "vendor_state": "ready", "state": "handling"}
     kore = {"vendor": "kore", "feed": "agent_activity"}
