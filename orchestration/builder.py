@@ -132,15 +132,17 @@ class Builder:
         """Parse the raw segments of a day that were not parsed by this version of the model yet, each once.
 
         One that is no Parquet file is set aside and does not keep the others, and all that is published, from readers.
+        One that was merged away after it was listed is looked for again, once.
         """
         if not self.builds.is_whole(model.table, day):
             self._drop(model, day)
         try:
             return self._stage(model, day, threads)
-        except (duckdb.Error, UnreadableFileError):
+        except (duckdb.Error, UnreadableFileError, FileNotFoundError) as error:
             folders = self.lake.raw_dirs(*feed_of(model), day)
             sick = [path for folder in folders for path in set_aside_raw(self.lake, folder)]
-            if not self._drop(model, day) and not sick:
+            vanished = isinstance(error, duckdb.IOException | FileNotFoundError)
+            if not self._drop(model, day) and not sick and not vanished:
                 raise
             # What was observed may have been built before this was noticed.
             for table in self._told_by_logs() if sick else ():
@@ -165,11 +167,12 @@ class Builder:
             entries |= parse(self.builds, model, day, {name: raw[name] for name in fresh}, self._connection, threads)
             files = tuple({entries[name].file: entries[name] for name in sorted(entries)}.values())
             kept = merge_small(self.builds, model, day, files)
-            result = "built" if fresh else "current"
-            if fresh or old is None:
+            same = {entry.file for entry in kept} == {entry.file for entry in (old.entries if old else ())}
+            result = "current" if same else "built"
+            if old is None or not same:
                 inputs = fingerprint([part.content for entry in kept for part in entry.parts])
                 self.builds.put(model.table, day, Manifest(kept, inputs, datetime.now(UTC), _since(started)))
-            elif old:
+            else:
                 self.builds.link(model.table, day, old)
         return Outcome(model.table, day, result, sum(e.rows for e in kept), sum(e.bytes for e in kept), _since(started))
 

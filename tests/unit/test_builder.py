@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration.builder import Builder
+from orchestration.compaction import merge_raw
 from orchestration.constants import RAW_TYPES
 from orchestration.inputs import Input, rows_input
 from orchestration.lake import Lake, Page, Segment
 from orchestration.models import read_models
+from orchestration.staging import parse
 
 STAGING = "staging.stg_toy__events"
 
@@ -292,6 +294,19 @@ def test_only_new_segments_are_parsed(shop: Shop) -> None:
     assert before is not None
     assert after is not None
     assert set(before.entries) < set(after.entries)
+
+
+def test_segments_that_are_merged_away_meanwhile_are_found_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a build fails because a day was compacted beside it."""
+    shop.land(DAY, {"id": "b", "t": noon()})
+
+    def late(*args: Any) -> Any:
+        merge_raw(shop.lake, shop.lake.raw_dir("toy", "events", "a", DAY), "a", "events", DAY)
+        return parse(*args)
+
+    monkeypatch.setattr("orchestration.builder.parse", late)
+    builder = shop.builder()
+    assert builder.stage(builder.models[STAGING], DAY).rows == 2
 
 
 def test_an_empty_result_has_its_columns_and_types(shop: Shop) -> None:
