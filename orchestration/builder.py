@@ -33,6 +33,8 @@ from orchestration.unreadable import drop_unreadable, set_aside_attempts, set_as
 # Fast to scan: v2 snappy was twice as fast as v1 zstd.
 _BUILT = "(format parquet, compression snappy, parquet_version v2)"
 _WORKERS = 2
+# What was listed may be merged away before it is read (``compaction.py``): it is listed again, once.
+_VANISHED = (duckdb.IOException, FileNotFoundError)
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.5
 
@@ -132,7 +134,6 @@ class Builder:
         """Parse the raw segments of a day that were not parsed by this version of the model yet, each once.
 
         One that is no Parquet file is set aside and does not keep the others, and all that is published, from readers.
-        One that was merged away after it was listed is looked for again, once.
         """
         if not self.builds.is_whole(model.table, day):
             self._drop(model, day)
@@ -141,8 +142,7 @@ class Builder:
         except (duckdb.Error, UnreadableFileError, FileNotFoundError) as error:
             folders = self.lake.raw_dirs(*feed_of(model), day)
             sick = [path for folder in folders for path in set_aside_raw(self.lake, folder)]
-            vanished = isinstance(error, duckdb.IOException | FileNotFoundError)
-            if not self._drop(model, day) and not sick and not vanished:
+            if not self._drop(model, day) and not sick and not isinstance(error, _VANISHED):
                 raise
             # What was observed may have been built before this was noticed.
             for table in self._told_by_logs() if sick else ():
@@ -190,12 +190,12 @@ class Builder:
             self._drop(model, day)
         try:
             return self._build(model, day, threads, parents)
-        except duckdb.Error:
+        except (duckdb.Error, FileNotFoundError) as error:
             inputs = find_inputs(parents or self.builds, self.models, self.constants, model, day)
             paths = [path for item in inputs for path in item.paths]
             # Rows of another moment than the snapshot's would be no snapshot: it is published anew (``warehouse.py``).
             mended = [set_aside_attempts(self.lake, paths), self._drop(model, day), not parents and self.mend(paths)]
-            if not any(mended):
+            if not any(mended) and not isinstance(error, _VANISHED):
                 raise
         return self._build(model, day, threads, parents)
 
@@ -253,7 +253,10 @@ class Builder:
 
         Tables that do not agree because another run is in the midst of building them are looked at again.
         """
-        verdict = self._judge(check, days)
+        try:
+            verdict = self._judge(check, days)
+        except _VANISHED:
+            verdict = self._judge(check, days)
         for _ in range(_LOOKS):
             if verdict.failing == 0:
                 break
@@ -300,6 +303,9 @@ class Builder:
         if not failing:
             for note, passed in unproven.items():
                 self.lake.place(note, partial(Path.write_bytes, data=msgspec.json.encode(passed)))
+                # What passed an earlier text of the check, or was parsed by an earlier model, is asked for no more.
+                for earlier in set(note.parent.glob(f"passed-{check.name}-*.json")) - {note}:
+                    earlier.unlink(missing_ok=True)
         dates = frozenset(row[names.index("date")] for row in failing) if "date" in names else frozenset()
         return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]), dates)
 
@@ -318,7 +324,7 @@ class Builder:
             parsed = {part.segment for entry in (manifest.entries if manifest else ()) for part in entry.parts}
             version = fingerprint([check.sql, model.version])
             note = self.builds.folder(model.table, day) / f"passed-{check.name}-{version}.json"
-            passed = set(msgspec.json.decode(note.read_bytes(), type=list[str])) if note.exists() else set()
+            passed = _passed(note)
             fresh = {name: path for name, path in self._raw(model, day).items() if name in parsed - passed}
             if fresh:
                 notes[note] = sorted(passed | fresh.keys())
@@ -345,3 +351,11 @@ class Builder:
 
 def _since(started: float) -> float:
     return round(time.perf_counter() - started, 6)
+
+
+def _passed(note: Path) -> set[str]:
+    """The segments that a check was passed with; of a note that is not there or cannot be read, none."""
+    try:
+        return set(msgspec.json.decode(note.read_bytes(), type=list[str]))
+    except (FileNotFoundError, UnicodeError, msgspec.MsgspecError):
+        return set()
