@@ -31,7 +31,8 @@ judged as (
         case
             when last_ended_at < observed_until and is_signed_out then 'reported'
             when last_ended_at < observed_until and is_last then 'derived'
-            when replaced_at is not null then case when isfinite(last_ended_at) then 'unknown' else 'replaced' end
+            -- Also a closed record lasts up to the next sign-in where that begins as it ends (Huawei's history).
+            when replaced_at is not null then case when last_ended_at < replaced_at then 'unknown' else 'replaced' end
             -- No record runs for 35 days: the feed was not watched, and the session ended unseen.
             when observed_until - logged_in_at > interval 35 days and not isfinite(last_ended_at) then 'unknown'
             when last_ended_at >= observed_until then 'open'

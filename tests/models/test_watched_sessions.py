@@ -198,9 +198,11 @@ def test_an_open_session_ends_as_what_follows_says(
         ([said("11:00", "logged_out")], ("11:00", False, "reported")),
         ([said("12:00", "unknown")], (None, False, "unknown")),
         ([said("13:00", logged_in_at="13:00")], (None, False, "unknown")),
+        ([said("12:00", logged_in_at="12:00")], ("12:00", False, "replaced")),
+        ([said("11:00", logged_in_at="11:00")], ("11:00", False, "replaced")),
         ([], (None, False, "unknown")),
     ],
-    ids=["at once", "after a while", "within", "unknown", "anew", "no word"],
+    ids=["at once", "after a while", "within", "unknown", "anew", "anew at once", "anew within", "no word"],
 )
 def test_a_session_whose_last_record_is_closed_ends_where_that_is_known(
     bench: Workbench, after: list[dict[str, Any]], end: tuple[Any, ...]
