@@ -348,7 +348,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="Port of the UI; 0: any free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="Port of the UI; 0: free.")
 @click.pass_context
 def up(context: click.Context, port: int) -> None:
     """Run it for real: Dagster's webserver and daemon, and the recorder. One Ctrl-C stops all of it."""
@@ -361,7 +361,7 @@ def up(context: click.Context, port: int) -> None:
 
 
 @main.command(name="serve-simulator")
-@click.option("--port", type=click.IntRange(0, 65532), default=8765, show_default=True, help="First of four ports; 0: free.")
+@click.option("--port", type=click.IntRange(0, 65532), default=8765, show_default=True, help="First of four ports.")
 @click.option("--seed", default=1, show_default=True, help="What the simulated centre is grown from.")
 @click.option("--agents", default=100, show_default=True, help="How many agents work there.")
 @click.option("--days", default=3, show_default=True, help="How many days of history there are.")
