@@ -55,7 +55,7 @@ select
     source,                                       -- name of the source in sources.yaml
     agent_id,                                     -- the vendor's id of the agent
     session_id,                                   -- the vendor's id of the sign-in
-    logged_in_at,                                 -- when the session began
+    logged_in_at,                                 -- when the session began; where nobody saw the sign-in, when it was first seen
     logged_out_at,                                -- when it ended; NULL while open or when nobody knows
     case
         when ended_by <> 'unknown' then

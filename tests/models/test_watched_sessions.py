@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.models.watched import NIGHT, SESSIONS, TIMELINE, build, feed_clock, looked, said, sessions
+from tests.models.watched import NIGHT, SESSIONS, TIMELINE, WHOLE, build, feed_clock, looked, said, sessions
 from tests.models.workbench import DAY, Chain, Workbench
 
 WEEK = (("00:00", "24:00"), *((f"+{n}d 00:00", f"+{n + 1}d 00:00") for n in range(1, 5)))
@@ -81,6 +81,30 @@ def test_a_session_that_lasts_counts_as_one_login_on_one_day(bench: Workbench) -
         (0, None, None),
         (0, None, "+2d 17:00"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "spans", "logins"),
+    [
+        ([said("10:07")], [("10:07", "24:00")], [(0, None)]),
+        ([said("00:00")], WHOLE, [(0, None)]),
+        ([said("08:00", "unknown"), said("10:07")], WHOLE, [(0, None)]),
+        ([said("10:07", logged_in_at="10:07")], [("10:07", "24:00")], [(1, "10:07")]),
+        ([said("10:07", logged_in_at="08:00")], [("10:07", "24:00")], [(1, "08:00")]),
+        ([said("20:00", "logged_out"), said("+1d 10:07")], NIGHT, [(0, None), (1, "+1d 10:07")]),
+        ([said("20:00", "logged_out"), said("+1d 00:00")], NIGHT, [(0, None), (1, "24:00")]),
+        ([said("20:00", "logged_out"), said("+1d 10:07")], [*WHOLE, ("+1d 10:07", "+2d 00:00")], [(0, None)] * 2),
+        ([said("10:07"), said("+1d 09:00", "busy")], NIGHT, [(0, None), (0, None)]),
+    ],
+    ids=["capture begins", "at midnight", "after nothing", "told", "told before", "was out", "was out until midnight",
+         "gap", "goes on"],
+)  # fmt: skip
+def test_a_sign_in_that_nobody_saw_is_not_counted(
+    bench: Workbench, rows: list[dict[str, Any]], spans: Sequence[tuple[str, str]], logins: list[Any]
+) -> None:
+    """If this fails, all who are at work when capture begins signed in just then, or one that was seen is missed."""
+    days = build(bench, rows, spans, "marts.agg_agent_days").rows("marts.agg_agent_days")
+    assert days.pick("logins", "first_login_at") == logins
 
 
 def test_signed_out_since_midnight_is_no_sign_out(bench: Workbench) -> None:
