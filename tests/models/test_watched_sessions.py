@@ -94,10 +94,17 @@ def test_a_session_that_lasts_counts_as_one_login_on_one_day(bench: Workbench) -
         ([said("20:00", "logged_out"), said("+1d 10:07")], NIGHT, [(0, None), (1, "+1d 10:07")]),
         ([said("20:00", "logged_out"), said("+1d 00:00")], NIGHT, [(0, None), (1, "24:00")]),
         ([said("20:00", "logged_out"), said("+1d 10:07")], [*WHOLE, ("+1d 10:07", "+2d 00:00")], [(0, None)] * 2),
+        ([said("20:00", "logged_out"), said("+1d 00:00")], [("00:00", "23:00"), NIGHT[1]], [(0, None), (0, None)]),
+        ([said("20:00", "logged_out"), said("+2d 00:00")], [WHOLE[0], WEEK[2]], [(0, None), (0, None)]),
+        ([said("20:00", "logged_out"), said("+2d 00:00")], WEEK[:3], [(0, None), (1, "+2d 00:00")]),
+        ([said("20:00", "logged_out", "22:00"), said("+1d 09:00")], NIGHT, [(0, None), (0, None)]),
+        ([said("20:00", "logged_out", "+1d 09:00"), said("+1d 09:00")], [*WHOLE, ("+1d 10:00", "+2d 00:00")],
+         [(0, None), (1, "+1d 09:00")]),
         ([said("10:07"), said("+1d 09:00", "busy")], NIGHT, [(0, None), (0, None)]),
     ],
     ids=["capture begins", "at midnight", "after nothing", "told", "told before", "was out", "was out until midnight",
-         "gap", "goes on"],
+         "gap", "gap before midnight", "a day not asked for", "a day off", "out for a while", "out across a gap",
+         "goes on"],
 )  # fmt: skip
 def test_a_sign_in_that_nobody_saw_is_not_counted(
     bench: Workbench, rows: list[dict[str, Any]], spans: Sequence[tuple[str, str]], logins: list[Any]
