@@ -31,7 +31,8 @@ class Fetched:
     Attributes:
         pages: The replies in order, at least one.
         records: How many records they hold; None when that could not be read.
-        vendor_time: The vendor's clock in the first reply, UTC: what came later was not yet seen by all pages.
+        vendor_time: The vendor's clock in the first reply, UTC: what came later was not yet seen by all pages. None
+            when it does not tell.
         status: ``ok``; ``unreadable``, an envelope could not be read; ``failed``, the pages do not agree with each
             other. Pages are kept in each case, since the vendor forgets them.
         error: What was wrong, unless ok.
@@ -180,7 +181,7 @@ def capture(  # noqa: PLR0913
 
     Each window is landed as soon as it is whole and logged shortly after, so a run that dies loses nothing that the
     next one would not notice. A window that fails is logged and the others go on. When the source refuses us or no
-    longer answers, the remaining windows are logged as failed without being asked for.
+    longer answers, the remaining windows have failed without being asked for, and one row for each UTC day says so.
 
     Args:
         client: The vendor.
@@ -238,7 +239,11 @@ class Done:
 
 
 def keep(store: Store, vendor: str, source: str, feed: str, window: Window, asked_at: datetime, got: Fetched) -> Done:
-    """Land what was fetched of a window that was asked for at ``asked_at``, by our clock."""
+    """Land what was fetched of a window that was asked for at ``asked_at``, by our clock.
+
+    A reply that is well and carries no vendor's time counts as of then: it was made no earlier. One that is not well is
+    asked for again anyhow.
+    """
     segment = store.spared(Segment(vendor, source, feed, window.start, window.end, got.pages))
     landed = store.land(segment)
     attempt = Attempt(
@@ -249,7 +254,7 @@ def keep(store: Store, vendor: str, source: str, feed: str, window: Window, aske
         attempted_at=asked_at,
         status=got.status,
         records=got.records,
-        vendor_time=got.vendor_time,
+        vendor_time=got.vendor_time or (asked_at if got.status == "ok" else None),
         error=got.error,
         segment=segment.name,
         open_ids=got.open_ids,
@@ -303,6 +308,7 @@ class _Run:
                         pending[pool.submit(self._ask, item.window)] = item
                     finished, _ = wait(pending, LOG_SECONDS, FIRST_COMPLETED)
                     for future in finished:
+                        self.unlogged.append(future.result().attempt)
                         self._note(pending.pop(future), future.result())
                     self._check_source()
                     if self.stopped_by is not None:
@@ -314,10 +320,19 @@ class _Run:
                 self._write_log()
 
     def refuse(self, planned: Sequence[Planned], error: HttpError) -> None:
-        """Log windows as failed that it would be of no use to ask for."""
+        """Give up windows that it would be of no use to ask for.
+
+        One attempt for each UTC day is logged, from the first of them to the last: a row for each, in every run while
+        an outage lasts, would be tens of thousands a day that say the same.
+        """
         self.stopped_by = error
+        now, days = datetime.now(UTC), dict[date, Window]()
         for item in planned:
-            self._note(item, refused(self.source, self.feed.name, item.window, datetime.now(UTC), error))
+            window, day = item.window, item.window.start.date()
+            so_far = days.get(day, window)
+            days[day] = Window(min(so_far.start, window.start), max(so_far.end, window.end))
+            self._note(item, refused(self.source, self.feed.name, window, now, error))
+        self.unlogged += (refused(self.source, self.feed.name, one, now, error).attempt for one in days.values())
         self._write_log()
 
     def result(self, planned: int) -> CaptureResult:
@@ -348,7 +363,6 @@ class _Run:
 
     def _note(self, item: Planned, done: Done) -> None:
         self.done.append(done)
-        self.unlogged.append(done.attempt)
         unanswered = done.error is not None and done.error.transient and done.error.status is None
         self.silent = self.silent + 1 if unanswered else 0
         if isinstance(done.error, PermanentError) and done.error.source_wide:

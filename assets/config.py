@@ -213,7 +213,7 @@ def checked_url(value: str, *, allow_http: bool) -> str:
 
     Raises:
         ValueError: Not an http(s) URL of a host; holds credentials, a query or a fragment; or is plain http to
-            another machine without ``allow_http`` (contract.md §3).
+            another machine without ``allow_http``.
     """
     message = "must be a URL, as https://api.example.com:8043"
     try:
@@ -258,7 +258,7 @@ class Freshness(Section):
 
 
 class SourceConfig(Section):
-    """The keys that every source may have (contract.md §3).
+    """The keys that every source may have.
 
     Attributes:
         name: The ``source`` column everywhere; unique, ``[a-z][a-z0-9_]*``.

@@ -24,6 +24,7 @@ import urllib3
 
 from assets.bodies import ACCEPTED, MEGABYTE, BodyError, TooLargeError
 from assets.redaction import Redactor
+from assets.threads import held_back
 from assets.transport import CONNECTIONS, Adapter, NoAuth, cause, read
 
 LOGGER = logging.getLogger(__name__)
@@ -117,8 +118,8 @@ class Retry:
     """How often and how patiently a transient failure is tried again; all but ``tries`` are seconds.
 
     The wait before try n + 1 is evenly random up to ``base * 2**(n-1)``, at most ``longest_wait``, so that workers that
-    failed together do not return together. ``Retry-After`` is obeyed up to ``longest_wait``. No try begins later than
-    ``max_elapsed`` after the first.
+    failed together do not return together. ``Retry-After`` is obeyed up to ``longest_wait``. No try is due later than
+    ``max_elapsed`` after the first; where our own limit holds it back, it begins later by that.
     """
 
     tries: int = 5
@@ -278,9 +279,10 @@ class Session:
         target = path + (f"?{urlencode(params, quote_via=quote, safe=':')}" if params else "")
         asked = self._redact(f"{method} {target}")
         policy = retry or self.options.retry
+        with held_back.get()():
+            self._pacer.wait()
         began = self.clock.monotonic()
         for tried in itertools.count(1):
-            self._pacer.wait()
             outcome = self._ask(method, target, asked, body, largest)
             if isinstance(outcome, Reply):
                 return outcome
@@ -290,6 +292,7 @@ class Session:
                 raise self._error(outcome, asked, tried)
             LOGGER.warning("%s", self._redact(f"{self.source}: {asked} {outcome.what}; asking again in {wait:.1f} s"))
             self.clock.sleep(wait)
+            self._pacer.wait()
         raise AssertionError
 
     def _ask(self, method: str, target: str, asked: str, body: bytes | None, largest: int) -> Reply | _Failure:

@@ -3,11 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
+
+held_back: ContextVar[Callable[[], AbstractContextManager[None]]] = ContextVar("held_back", default=nullcontext)
+"""Around a wait for our own limit, for who sets it in the thread that waits: it is no silence of the vendor's."""
 
 
 async def aside(work: Callable[[], T]) -> T:

@@ -80,7 +80,7 @@ def plan(
     suspect: Suspect = (),
     since: datetime | None = None,
 ) -> list[Planned]:
-    """What to ask for now (design.md §5, metrics.md §2.4 and §6).
+    """What to ask for now.
 
     Windows lie on the feed's grid, cut where the vendor's data is too young (``frozen_end``) or too old
     (``retention_edge``). Reasons, first match: ``missing``, no readable reply yet; ``unsettled``, a part was never

@@ -297,6 +297,9 @@ class Builder:
         if not failing:
             for note, passed in unproven.items():
                 self.lake.place(note, partial(Path.write_bytes, data=msgspec.json.encode(passed)))
+                # What passed an earlier text of the check, or was parsed by an earlier model, is asked for no more.
+                for earlier in set(note.parent.glob(f"passed-{check.name}-*.json")) - {note}:
+                    earlier.unlink(missing_ok=True)
         dates = frozenset(row[names.index("date")] for row in failing) if "date" in names else frozenset()
         return Verdict(check, len(failing), tuple(dict(zip(names, row, strict=True)) for row in failing[:10]), dates)
 
@@ -315,7 +318,7 @@ class Builder:
             parsed = {part.segment for entry in (manifest.entries if manifest else ()) for part in entry.parts}
             version = fingerprint([check.sql, model.version])
             note = self.builds.folder(model.table, day) / f"passed-{check.name}-{version}.json"
-            passed = set(msgspec.json.decode(note.read_bytes(), type=list[str])) if note.exists() else set()
+            passed = _passed(note)
             fresh = {name: path for name, path in self._raw(model, day).items() if name in parsed - passed}
             if fresh:
                 notes[note] = sorted(passed | fresh.keys())
@@ -342,3 +345,11 @@ class Builder:
 
 def _since(started: float) -> float:
     return round(time.perf_counter() - started, 6)
+
+
+def _passed(note: Path) -> set[str]:
+    """The segments that a check was passed with; of a note that is not there or cannot be read, none."""
+    try:
+        return set(msgspec.json.decode(note.read_bytes(), type=list[str]))
+    except (FileNotFoundError, UnicodeError, msgspec.MsgspecError):
+        return set()

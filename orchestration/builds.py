@@ -52,6 +52,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """A partition as a snapshot lists it: the names of its files, and what their rows are.
+
+    Of a day of 5,760 segments a manifest names each, which is a megabyte; a year of them would be written each minute.
+    """
+
+    files: tuple[str, ...]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The files a partition consists of, and a fingerprint of all that they were built from.
 
@@ -80,12 +91,18 @@ class Manifest:
         """What the rows are: equal contents, equal rows."""
         return fingerprint([item.content for entry in self.entries for item in entry.parts or (entry,)])
 
+    @property
+    def listing(self) -> Listing:
+        """What a snapshot keeps of it."""
+        return Listing(tuple(entry.file for entry in self.entries), self.content)
+
 
 class Builds:
     """The current builds of all tables in one lake."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
+        self._spans: dict[Path, tuple[int, int, tuple[datetime, datetime] | None]] = {}
 
     def folder(self, table: str, day: date | None) -> Path:
         """Where the build files of a partition (of a whole table: ``None``) lie."""
@@ -104,6 +121,30 @@ class Builds:
             return msgspec.json.decode((self.folder(table, day) / "current.json").read_bytes(), type=Manifest)
         except FileNotFoundError:
             return None
+
+    def span(self, table: str, day: date | None) -> tuple[datetime, datetime] | None:
+        """The least and greatest event time that a staged partition touches; None where it touches none.
+
+        Found once for each build: a day of 5,760 segments takes 3 ms, and each table looks back 36 days.
+        """
+        path = self.folder(table, day) / "current.json"
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
+        inode, changed, span = self._spans.get(path, (0, 0, None))
+        if (inode, changed) != (status.st_ino, status.st_mtime_ns):
+            manifest = self.manifest(table, day)
+            parts = [part for entry in (manifest.entries if manifest else ()) for part in entry.parts]
+            times = [moment for part in parts for moment in (part.low, part.high) if moment]
+            span = (min(times), max(times)) if times else None
+            self._spans[path] = (status.st_ino, status.st_mtime_ns, span)
+        return span
+
+    def listing(self, table: str, day: date | None) -> Listing | None:
+        """The files of a partition and what their rows are, or None where it was never built."""
+        manifest = self.manifest(table, day)
+        return manifest.listing if manifest else None
 
     def agree(self, tables: Iterable[str], day: date) -> bool:
         """Whether these tables of a day, their parents and so on are each made from the others as they are now."""
@@ -128,8 +169,8 @@ class Builds:
 
     def paths(self, table: str, day: date | None) -> list[Path]:
         """The current build files of a partition."""
-        manifest = self.manifest(table, day)
-        return [self.folder(table, day) / entry.file for entry in manifest.entries] if manifest else []
+        listing = self.listing(table, day)
+        return [self.folder(table, day) / name for name in listing.files] if listing else []
 
     def is_whole(self, table: str, day: date | None) -> bool:
         """Whether each file of a partition is as long as it was made; a look at its rows would take longer."""

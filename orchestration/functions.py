@@ -16,7 +16,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 import duckdb
-from assets.bodies import MOST_UNPACKED
+from assets.bodies import MOST_UNPACKED, BodyError
+from assets.bodies import gunzip as unpack
 from assets.json_text import paired
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -52,20 +53,10 @@ def gunzip(packed: bytes | None) -> bytes | None:
     """
     if packed is None or not packed.startswith(GZIP):
         return packed
-    pieces = []
-    left = MOST_UNPACKED + 1
     try:
-        while packed:
-            unpacker = zlib.decompressobj(wbits=31)
-            pieces.append(unpacker.decompress(packed, left))
-            left -= len(pieces[-1])
-            if not unpacker.eof or left <= 0:
-                return None
-            # A file may be several that were packed apart; what follows a last one is padding.
-            packed = unpacker.unused_data if unpacker.unused_data.startswith(GZIP) else b""
-    except zlib.error:
+        return unpack(packed, MOST_UNPACKED)
+    except BodyError:
         return None
-    return b"".join(pieces)
 
 
 def xml_to_json(document: bytes | None) -> str | None:

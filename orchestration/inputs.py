@@ -75,12 +75,12 @@ def _built(builds: Builds, model: Model, parent: Model, day: date | None) -> Inp
     else:
         first, last = model.window(parent.table)
         days = [day + timedelta(days=offset) for offset in range(first, last + 1)]
-    manifests = [(d, m) for d in days if (m := builds.manifest(parent.table, d))]
+    listed = [(d, found) for d in days if (found := builds.listing(parent.table, d))]
     return Input(
         parent.table,
-        tuple(f"{d}={m.content}" for d, m in manifests),
-        tuple(builds.folder(parent.table, d) / entry.file for d, m in manifests for entry in m.entries),
-        same_day=next((m.content for d, m in manifests if d == day), None) if day else None,
+        tuple(f"{d}={found.content}" for d, found in listed),
+        tuple(builds.folder(parent.table, d) / name for d, found in listed for name in found.files),
+        same_day=next((found.content for d, found in listed if d == day), None) if day else None,
     )
 
 
@@ -101,6 +101,10 @@ def _staged(builds: Builds, model: Model, parent: Model, day: date) -> Input:
     paths = []
     removed = removed_days(builds.lake, *feed_of(parent))
     for d in delivered:
+        if d not in removed and not model.by_delivery:
+            span = builds.span(parent.table, d)
+            if span is None or span[0] >= high or span[1] < low:
+                continue
         manifest = builds.manifest(parent.table, d)
         if d in removed:
             staged = [part.segment for entry in (manifest.entries if manifest else ()) for part in entry.parts]

@@ -204,6 +204,18 @@ class Lake:
             self.place(folder / f"date={day}" / name, partial(pq.write_table, table))
             self.heed(vendor, rows, delay, live=live)
 
+    def log_again(
+        self, vendor: str, attempts: Sequence[Attempt], delay: timedelta = timedelta(0), *, live: bool = False
+    ) -> None:
+        """Log what of some attempts at one feed is not logged yet: who logged them before was stopped in its midst."""
+        one, days = attempts[0], {attempt.window_start.astimezone(UTC).date() for attempt in attempts}
+        logged = (old for day in days for old in self.attempts(vendor, one.source, one.feed, day))
+        known = {(old.window_start, old.attempted_at, old.segment) for old in logged}
+        fresh = [new for new in attempts if (new.window_start, new.attempted_at, new.segment) not in known]
+        self.log(vendor, fresh, delay, live=live)
+        # The clock may not have heeded the others, and the next gap of a live feed would begin too early.
+        self.heed(vendor, attempts, delay, live=live)
+
     def heed(self, vendor: str, attempts: Sequence[Attempt], delay: timedelta, *, live: bool = False) -> None:
         """Move a feed's clock on by attempts of its own that are logged, once or again."""
         one = attempts[0]

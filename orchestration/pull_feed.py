@@ -6,7 +6,8 @@ The past, also what a long outage leaves, is fetched by the raw assets, whose pl
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +15,7 @@ from functools import partial
 from assets.capture import Done, PullClient, keep, refused
 from assets.feeds import Feed
 from assets.http import HttpError, PermanentError
-from assets.threads import aside
+from assets.threads import aside, held_back
 from assets.windows import Window, day_start, frozen_end, retention_edge
 
 from orchestration.lake import Attempt, Lake
@@ -69,10 +70,12 @@ class PullFeed:
     _client: PullClient | None = None
     _reached: datetime | None = None
     _drift: timedelta | None = None
+    _ahead: float | None = None  # our clock less the loop's, in seconds
     _unlogged: list[Attempt] = field(default_factory=list)
+    _is_half_logged: bool = False  # some of them may stand in the log already
     _logged_at: float = 0.0
     _told_at: float = float("-inf")
-    _asked_at: float | None = None  # by the loop's clock, while the vendor is being asked
+    _asked_at: float | None = None  # by the loop's clock, while the vendor is being asked and not held back by us
 
     @property
     def name(self) -> str:
@@ -82,7 +85,8 @@ class PullFeed:
     def standing(self) -> Standing:
         """How it stands: also a vendor that has been asked and does not answer is a trouble."""
         trouble = None if self.trouble == _NOT_ASKED else self.trouble
-        waited = 0.0 if self._asked_at is None else asyncio.get_running_loop().time() - self._asked_at
+        asked_at = self._asked_at
+        waited = 0.0 if asked_at is None else asyncio.get_running_loop().time() - asked_at
         if trouble is None and waited >= self.pace.silent:
             trouble = silence(self.name, waited)
         return Standing(self.now(), self._reached, trouble)
@@ -112,9 +116,11 @@ class PullFeed:
 
     async def _look(self) -> tuple[str | None, bool, bool]:
         """Ask once: what went wrong, whether that will last, and whether there is more to ask for at once."""
-        self._asked_at = asyncio.get_running_loop().time()
+        self._mind_the_clock()
+        clock = asyncio.get_running_loop().time
+        self._asked_at = clock()
         try:
-            step = await aside(self._step)
+            step = await aside(partial(self._step, clock))
         # A defect of one vendor's client, or a full disk, must not end the recording of others.
         except Exception as error:
             if is_full(error):
@@ -146,8 +152,23 @@ class PullFeed:
             self._told_at = asyncio.get_running_loop().time()
         return said, isinstance(step.done.error, PermanentError), False
 
-    def _step(self) -> _Step:
+    def _mind_the_clock(self) -> None:
+        """Forget how far the vendor's clock is from ours when ours was set: set back, nothing would be asked for."""
+        ahead = self.now().timestamp() - asyncio.get_running_loop().time()
+        if self._ahead is not None and abs(ahead - self._ahead) > self.pace.jump:
+            self._drift = None
+        self._ahead = ahead
+
+    def _step(self, clock: Callable[[], float]) -> _Step:
         """Ask for the newest stretch, in a thread of its own: a vendor may be silent for minutes."""
+
+        @contextmanager
+        def hold() -> Iterator[None]:
+            self._asked_at = None
+            yield
+            self._asked_at = clock()
+
+        held_back.set(hold)
         client = self._client = self._client or self.connect()
         asked_at = self.now()
         try:
@@ -200,9 +221,12 @@ class PullFeed:
         self._logged_at = asyncio.get_running_loop().time()
         if not batch:
             return
-        writing = asyncio.ensure_future(self.disk.write(partial(self.lake.log, self.vendor, batch, self.feed.delay)))
+        log = self.lake.log_again if self._is_half_logged else self.lake.log
+        writing = asyncio.ensure_future(self.disk.write(partial(log, self.vendor, batch, self.feed.delay)))
+        self._is_half_logged = True
         try:
             await asyncio.shield(writing)
+            self._is_half_logged = False
         except asyncio.CancelledError:
             # Asked to end meanwhile: what is being written is waited for, what could not be is written at the end.
             await asyncio.wait([writing])

@@ -4,8 +4,6 @@ Also those of a recorder that was killed, here or elsewhere. How stretches are f
 """
 
 import logging
-from collections.abc import Iterable
-from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -40,12 +38,8 @@ def seal(lake: Lake, path: Path) -> list[Attempt]:
         LOGGER.warning("%s: the last %d bytes cannot be read and are kept beside it", path, len(spooled.torn))
     attempts = [_landed(lake, spooled, piece) for piece in pieces(spooled)]
     began = spooled.began
-    known = _logged(lake, spooled, {attempt.window_start.date() for attempt in attempts})
-    fresh = [attempt for attempt in attempts if _identity(attempt) not in known]
-    lake.log(began.vendor, fresh, timedelta(0), live=True)
-    if attempts and not fresh:
-        # Who logged them may have died before the clock was moved, and the next gap would begin too early.
-        lake.heed(began.vendor, attempts, timedelta(0), live=True)
+    if attempts:
+        lake.log_again(began.vendor, attempts, live=True)
     drift = drift_seconds(spooled.events)
     if drift is not None:
         lake.note_drift(began.vendor, began.feed, began.source, drift)
@@ -104,14 +98,3 @@ def _landed(lake: Lake, spooled: Spooled, piece: Piece) -> Attempt:
         error=piece.reason,
         segment=segment.name if piece.pages else None,
     )
-
-
-def _logged(lake: Lake, spooled: Spooled, days: Iterable[date]) -> set[tuple[object, ...]]:
-    """What tells the attempts apart that were logged before at windows of these UTC days."""
-    began = spooled.began
-    found = (one for day in days for one in lake.attempts(began.vendor, began.source, began.feed, day))
-    return {_identity(attempt) for attempt in found}
-
-
-def _identity(attempt: Attempt) -> tuple[object, ...]:
-    return attempt.window_start, attempt.attempted_at, attempt.segment

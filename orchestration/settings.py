@@ -48,7 +48,7 @@ class Settings:
     """All that the configuration says; paths are absolute.
 
     Attributes:
-        home: Where everything is kept (contract.md §4).
+        home: Where everything is kept; docs/operations.md, Install, says what lies where.
         sources_file: The file that was read; none when there is none.
         report_timezone: IANA zone of reports.
         roster: CSV of who the agents are and in which team, if any.

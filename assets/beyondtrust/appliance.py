@@ -15,7 +15,6 @@ from assets.bodies import MEGABYTE
 from assets.capture import Probe
 from assets.http import Clock, HttpError, Options, PermanentError, Reply, Retry, Session
 from assets.pacing import Lane
-from orchestration.lake import Page
 
 COMMAND_PATH = "/api/command"
 REPORTING_PATH = "/api/reporting"
@@ -152,18 +151,6 @@ class Appliance:
         well = abs(drift) <= GOOD_DRIFT_SECONDS
         advice = "" if well else "; set up NTP on this machine or on the appliance"
         return Probe("clock", ok=well, message=f"the appliance's clock minus ours is {drift:+.0f} s{advice}")
-
-
-def page(reply: Reply) -> Page:
-    """A reply as a page of a raw segment."""
-    return Page(
-        requested_at=reply.requested_at,
-        received_at=reply.received_at,
-        request=reply.request,
-        status=reply.status,
-        content_type=reply.content_type,
-        payload=reply.body,
-    )
 
 
 _SHARED: dict[tuple[object, ...], Appliance] = {}

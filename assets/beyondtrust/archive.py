@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from assets.askers import page
 from assets.beyondtrust import xml
-from assets.beyondtrust.appliance import REPORTING_PATH, Appliance, page, shared
+from assets.beyondtrust.appliance import REPORTING_PATH, Appliance, shared
 from assets.beyondtrust.archive_files import TIME_KEYS, measure
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.reports import Answer, Kind, look

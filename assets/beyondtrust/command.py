@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from assets.askers import page
 from assets.beyondtrust import xml
-from assets.beyondtrust.appliance import COMMAND_PATH, FORBIDDEN, PERMISSIONS, Appliance, page, shared
+from assets.beyondtrust.appliance import COMMAND_PATH, FORBIDDEN, PERMISSIONS, Appliance, shared
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.capture import Probe
 from assets.http import HttpError, Reply, Retry

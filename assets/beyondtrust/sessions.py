@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from assets.askers import page
 from assets.beyondtrust import xml
-from assets.beyondtrust.appliance import COMMAND_PATH, REPORTING_PATH, Appliance, page, shared
+from assets.beyondtrust.appliance import COMMAND_PATH, REPORTING_PATH, Appliance, shared
 from assets.beyondtrust.config import BeyondTrustConfig
 from assets.beyondtrust.reports import Kind, denies, look
 from assets.capture import Fetched, Probe

@@ -4,23 +4,22 @@ Reads of a reply only what paging and planning need; nothing is parsed into rows
 the vendor are in the package's docstring; its other endpoint is in ``intervals.py``.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import msgspec
 
+from assets.askers import Asker, Lanes, page
 from assets.bodies import MEGABYTE
 from assets.capture import Fetched, Probe
-from assets.config import MissingVariableError
 from assets.cxengage import AGENT_STATES
 from assets.cxengage.config import CxEngageConfig
 from assets.feeds import Feed
 from assets.http import HttpError, Options, PermanentError, Reply, Retry, Session
 from assets.json_text import paired
-from assets.pacing import LANES, Lane, lane_of, shared_pacer
+from assets.pacing import Lane, lane_of, shared_pacer
 from assets.windows import Window, frozen_end
 from orchestration.lake import Page
 
@@ -38,20 +37,6 @@ WAYS_OUT: dict[int | None, str] = {
     401: "check username and password of this source in sources.yaml and the environment variables that they name",
     404: "check base_url (each region has its own host) and tenant_id of this source in sources.yaml",
 }
-
-
-class Asker(Protocol):
-    """What the client needs of :class:`assets.http.Session`."""
-
-    drift_seconds: float | None
-
-    def get(self, path: str, params: dict[str, str], retry: Retry | None = None, /) -> Reply:
-        """Ask with GET, with retries."""
-        ...
-
-    def vendor_now(self) -> datetime:
-        """The vendor's time as far as known."""
-        ...
 
 
 class Row(msgspec.Struct, rename="camel", gc=False):
@@ -93,7 +78,7 @@ class _Reading:
         """Take in the next page."""
         first = not self.pages
         self.vendor_time = reply.vendor_time if first else self.vendor_time
-        self.pages.append(_page(reply))
+        self.pages.append(page(reply))
         try:
             envelope = Envelope(results=[], total=0) if reply.status == NO_CONTENT else self.decode(reply.body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -139,9 +124,8 @@ class CxEngageClient:
 
     def __init__(self, config: CxEngageConfig, session: Asker | None = None, page_limit: int | None = None) -> None:
         self._config = config
-        self._askers: dict[Lane, Asker] = dict.fromkeys(LANES, session) if session else {}
+        self._lanes = Lanes(lambda lane: connect(config, self.permission, lane), session)
         self._page_limit = page_limit or self.limit
-        self._lock = threading.Lock()
         self._path = f"/v1/tenants/{config.tenant_id}/{self.endpoint}"
 
     def decode(self, body: bytes) -> Envelope:
@@ -172,7 +156,7 @@ class CxEngageClient:
         Raises:
             HttpError: A page could not be had.
         """
-        lane = lane_of(window, self._asker("live").vendor_now())
+        lane = lane_of(window, self._lanes.asker("live").vendor_now())
         reading = self._read(window, lane)
         for _ in range(WINDOW_TRIES - 1):
             if not (reading.unreadable or reading.unstable):
@@ -195,7 +179,7 @@ class CxEngageClient:
         """Look at reachability, credentials, permission and clock, in this order, until one is wrong."""
         where = self._config.base_url
         try:
-            self._asker("live")
+            self._lanes.asker("live")
         except PermanentError as error:
             yield Probe("credentials", ok=False, message=str(error))
             return
@@ -213,36 +197,14 @@ class CxEngageClient:
         yield Probe("reachability", ok=True, message=f"{where} answers")
         yield Probe("credentials", ok=True, message="accepted")
         yield Probe("permission", ok=True, message=f"{self.subject} may be read")
-        yield self._clock_probe()
-
-    def _clock_probe(self) -> Probe:
-        drift = self._asker("live").drift_seconds
-        if drift is None:
-            return Probe("clock", ok=False, message="the vendor's answers carry no Date; our own clock is used")
-        well = abs(drift) <= self.feed.delay.total_seconds()
-        advice = "" if well else "; windows follow the vendor's clock, yet set up NTP on this machine"
-        return Probe("clock", ok=well, message=f"the vendor's clock minus ours is {drift:+.0f} s{advice}")
+        yield self._lanes.clock_probe(self.feed.delay)
 
     def _ask_the_time(self, retry: Retry | None) -> datetime:
-        asker = self._asker("live")
-        end = frozen_end(self.feed, asker.vendor_now() - timedelta(seconds=1))
-        window = Window(end - self.feed.mark, end)
-        try:
-            reply = asker.get(self._path, self._params(window, 1, 0), retry)
-        except HttpError as error:
-            if error.vendor_time is None or (isinstance(error, PermanentError) and error.source_wide):
-                raise
-            return error.vendor_time
-        return reply.vendor_time or asker.vendor_now()
+        def ask(asker: Asker) -> Reply:
+            end = frozen_end(self.feed, asker.vendor_now() - timedelta(seconds=1))
+            return asker.get(self._path, self._params(Window(end - self.feed.mark, end), 1, 0), retry)
 
-    def _asker(self, lane: Lane) -> Asker:
-        with self._lock:
-            if lane not in self._askers:
-                try:
-                    self._askers[lane] = connect(self._config, self.permission, lane)
-                except MissingVariableError as error:
-                    raise PermanentError(str(error)) from None
-            return self._askers[lane]
+        return self._lanes.ask_the_time(ask)
 
     def _params(self, window: Window, limit: int, offset: int) -> dict[str, str]:
         return {"start": _iso(window.start), "end": _iso(window.end), "limit": str(limit), "offset": str(offset)}
@@ -252,7 +214,7 @@ class CxEngageClient:
         reading, left = _Reading(self._page_limit, self.decode), LARGEST_WINDOW
         while not reading.ended:
             params = self._params(window, self._page_limit, reading.records)
-            reply = self._asker(lane).get(self._path, params)
+            reply = self._lanes.asker(lane).get(self._path, params)
             left -= len(reply.body)
             if left < 0:
                 what = f"the pages of {_iso(window.start)} to {_iso(window.end)} do not end; check base_url"
@@ -279,17 +241,6 @@ def connect(config: CxEngageConfig, permission: str = CxEngageClient.permission,
     )
     basic = (config.username.reveal(), config.password.reveal())
     return Session(config.name, config.base_url, basic=basic, options=options)
-
-
-def _page(reply: Reply) -> Page:
-    return Page(
-        requested_at=reply.requested_at,
-        received_at=reply.received_at,
-        request=reply.request,
-        status=reply.status,
-        content_type=reply.content_type,
-        payload=reply.body,
-    )
 
 
 def _iso(moment: datetime) -> str:

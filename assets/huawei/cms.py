@@ -7,11 +7,13 @@ Reads of a reply only whether it succeeded and how many rows it holds (``cms_rep
 import math
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
+from assets.askers import page
 from assets.capture import Fetched, Probe
 from assets.config import MissingVariableError
 from assets.http import HttpError, Options, PermanentError, Reply, Retry, Session
@@ -83,10 +85,11 @@ class CmsHistoryClient:
         """Ask for the vendor's time, UTC, by asking who the agents are.
 
         Raises:
-            HttpError: No answer, or one that says that this source cannot be asked.
+            HttpError: No answer, or one that says that this source cannot be asked, or that there is nobody to ask for.
         """
         with self._lock:
             self._ask_for_agents()
+            self._everybody()
             return self._asker().vendor_now()
 
     def fetch(self, window: Window) -> Fetched:
@@ -96,12 +99,12 @@ class CmsHistoryClient:
         fails, what came of the others is handed back with status ``failed``.
 
         Raises:
-            HttpError: Nothing could be had.
+            HttpError: Nothing could be had, or no agent is known, of whom something could be asked.
         """
         with self._lock:
             if self._agents.is_due:
                 self._ask_for_agents()
-            agents = sorted(self._agents.known)
+            agents = self._everybody()
         begin, end = quarters(window)
         pages: list[Page] = []
         records, vendor_time, wrong = 0, None, None
@@ -137,7 +140,8 @@ class CmsHistoryClient:
             yield Probe("permission", ok=False, message=f"cms: {error}; check cms.base_url, cms.cc_id and cms.vdn")
             return
         yield Probe("reachability", ok=True, message=f"{self._config.cms_url} answers")
-        yield Probe("permission", ok=count > 0, message=f"VDN {self._cms.vdn} has {count} agents")
+        told = f"VDN {self._cms.vdn} has {count} agents" if count else nobody(self._cms)
+        yield Probe("permission", ok=count > 0, message=told)
         yield clock_probe(self._asker().drift_seconds)
 
     def _ask_for_agents(self) -> None:
@@ -147,6 +151,16 @@ class CmsHistoryClient:
             if not self._agents.known:
                 raise PermanentError(f"{self._config.name}: POST {AGENTS}: {error}") from None
             self._agents.keep(set())
+
+    def _everybody(self) -> list[int]:
+        """The agents to ask for.
+
+        Raises:
+            PermanentError: There are none: where nobody is asked for, nothing is observed.
+        """
+        if not self._agents.known:
+            raise PermanentError(f"{self._config.name}: {nobody(self._cms)}")
+        return sorted(self._agents.known)
 
     def _list_agents(self, retry: Retry | None) -> int:
         """How many agents there are, by what the vendor answers now.
@@ -201,6 +215,14 @@ def connect(config: HuaweiConfig, cms: CmsConfig) -> Session:
     return Session(config.name, config.cms_url, secrets=keys, options=options)
 
 
+def nobody(cms: CmsConfig) -> str:
+    """What is wrong, and the way out, when CC-CMS names no agent."""
+    return (
+        f"CC-CMS names no agents of VDN {cms.vdn}, so nothing can be observed; check cms.cc_id and cms.vdn of this "
+        "source in sources.yaml, or leave this feed out of its feeds while the VDN has none"
+    )
+
+
 def cms_pacer(config: HuaweiConfig, cms: CmsConfig, lane: Lane) -> SharedPacer | None:
     """What spaces the requests of a VDN, whose status is asked for beside its history."""
     present = math.ceil(60 / config.poll_seconds) * POLLS_NEED
@@ -220,11 +242,4 @@ def _text(moment: datetime) -> str:
 
 def _page(reply: Reply, body: bytes) -> Page:
     """A reply with its parameters: which agent it is about stands in the request alone."""
-    return Page(
-        requested_at=reply.requested_at,
-        received_at=reply.received_at,
-        request=f"{reply.request} {body.decode()}",
-        status=reply.status,
-        content_type=reply.content_type,
-        payload=reply.body,
-    )
+    return replace(page(reply), request=f"{reply.request} {body.decode()}")

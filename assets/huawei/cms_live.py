@@ -14,7 +14,7 @@ from assets.bodies import MEGABYTE
 from assets.capture import Probe
 from assets.config import MissingVariableError
 from assets.huawei.asking import OK, Answer, Backoff, Coverage, NoAnswerError, ask, open_session, take_place
-from assets.huawei.cms import MISSING, STATUS, UNAUTHORISED, WAYS_OUT, CmsHistoryClient, cms_pacer, encode
+from assets.huawei.cms import MISSING, STATUS, UNAUTHORISED, WAYS_OUT, CmsHistoryClient, cms_pacer, encode, nobody
 from assets.huawei.cms_replies import AGENTS, AgentList, CmsError, rows_of
 from assets.huawei.config import CmsConfig, HuaweiConfig
 from assets.huawei.signing import signed_headers
@@ -116,7 +116,8 @@ class _Polling:
                     return
                 path, parameters = asking.send(answer.body)
         except StopIteration:
-            return
+            if not self._agents.known:
+                self._failed(AGENTS, nobody(self._cms), began)
         except CmsError as error:
             self._failed(AGENTS, str(error), began)
 

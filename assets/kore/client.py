@@ -4,16 +4,14 @@ Reads of a reply only whether it is one and how many updates it holds; nothing i
 here. Facts about the vendor are in the package's docstring.
 """
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import msgspec
 
+from assets.askers import Asker, Lanes, page
 from assets.capture import Fetched, Probe
-from assets.config import MissingVariableError
 from assets.http import HttpError, PermanentError, Reply, Retry
 from assets.json_text import paired
 from assets.kore import AGENT_ACTIVITY
@@ -21,8 +19,7 @@ from assets.kore.config import KoreConfig
 from assets.kore.session import connect
 from assets.kore.zone import judge_zone
 from assets.pacing import Lane, lane_of
-from assets.windows import Window
-from orchestration.lake import Page
+from assets.windows import Window, frozen_end
 
 SECOND = timedelta(seconds=1)
 ROUND = 50
@@ -34,20 +31,6 @@ PROBE = Retry(tries=2)
 ENVELOPE = frozenset({"accountId", "AgentUpdates", "agentUpdates"})
 ANY_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 ANY_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-class Asker(Protocol):
-    """What the client needs of :class:`assets.http.Session`."""
-
-    drift_seconds: float | None
-
-    def get(self, path: str, params: dict[str, str], retry: Retry | None = None, /) -> Reply:
-        """Ask with GET, with retries."""
-        ...
-
-    def vendor_now(self) -> datetime:
-        """The vendor's time as far as known."""
-        ...
 
 
 class EnvelopeError(ValueError):
@@ -82,8 +65,7 @@ class KoreClient:
 
     def __init__(self, config: KoreConfig, session: Asker | None = None) -> None:
         self._config = config
-        self._askers: dict[Lane, Asker] = {"live": session, "past": session} if session else {}
-        self._lock = threading.Lock()
+        self._lanes = Lanes(lambda lane: connect(config, lane), session)
         self._path = f"/agentassist/api/public/analytics/account/{config.account_id}/agentactivity"
 
     def vendor_now(self) -> datetime:
@@ -102,12 +84,12 @@ class KoreClient:
         Raises:
             HttpError: A reply could not be had.
         """
-        lane = lane_of(window, self._asker("live").vendor_now())
+        lane = lane_of(window, self._lanes.asker("live").vendor_now())
         reads = self._complete(window, self._read(window, lane), lane)
         unreadable = any(read.updates is None for read in reads)
         error = next((read.error for read in reads if read.error), None)
         return Fetched(
-            pages=tuple(_page(read.reply) for read in reads),
+            pages=tuple(page(read.reply) for read in reads),
             records=None if unreadable else sum(read.count for read in reads),
             vendor_time=reads[0].reply.vendor_time,
             status="unreadable" if unreadable else "failed" if error else "ok",
@@ -118,7 +100,7 @@ class KoreClient:
         """Look at reachability, credentials, permission, clock and zone, in this order, until one is wrong."""
         where = self._config.base_url
         try:
-            self._asker("live")
+            self._lanes.asker("live")
         except PermanentError as error:
             yield Probe("credentials", ok=False, message=str(error))
             return
@@ -136,16 +118,8 @@ class KoreClient:
         yield Probe("reachability", ok=True, message=f"{where} answers")
         yield Probe("credentials", ok=True, message="accepted")
         yield Probe("permission", ok=True, message="agent activity may be read")
-        yield self._clock_probe()
+        yield self._lanes.clock_probe(AGENT_ACTIVITY.delay)
         yield from self._zone_probe(now)
-
-    def _clock_probe(self) -> Probe:
-        drift = self._asker("live").drift_seconds
-        if drift is None:
-            return Probe("clock", ok=False, message="the vendor's answers carry no Date; our own clock is used")
-        well = abs(drift) <= AGENT_ACTIVITY.delay.total_seconds()
-        advice = "" if well else "; windows follow the vendor's clock, yet set up NTP on this machine"
-        return Probe("clock", ok=well, message=f"the vendor's clock minus ours is {drift:+.0f} s{advice}")
 
     def _zone_probe(self, now: datetime) -> Iterator[Probe]:
         """Whether the updates of the last hour lie in it, told by the zone that is configured."""
@@ -162,31 +136,15 @@ class KoreClient:
         yield judge_zone(updates, window, self._config.event_timezone)
 
     def _ask_the_time(self, retry: Retry | None) -> datetime:
-        asker = self._asker("live")
-        end = (asker.vendor_now() - AGENT_ACTIVITY.delay).replace(microsecond=0)
-        try:
-            reply = asker.get(self._path, _params(Window(end - SECOND, end)), retry)
-        except HttpError as error:
-            if error.vendor_time is None or (isinstance(error, PermanentError) and error.source_wide):
-                raise
-            return error.vendor_time
-        return reply.vendor_time or asker.vendor_now()
+        def ask(asker: Asker) -> Reply:
+            end = frozen_end(AGENT_ACTIVITY, asker.vendor_now())
+            return asker.get(self._path, _params(Window(end - SECOND, end)), retry)
 
-    def _asker(self, lane: Lane) -> Asker:
-        with self._lock:
-            if lane not in self._askers:
-                try:
-                    made = connect(self._config, lane)
-                except MissingVariableError as error:
-                    raise PermanentError(str(error)) from None
-                # A token is judged by the vendor's clock, which the other one may know already.
-                made.drift_seconds = next((other.drift_seconds for other in self._askers.values()), None)
-                self._askers[lane] = made
-            return self._askers[lane]
+        return self._lanes.ask_the_time(ask)
 
     def _read(self, window: Window, lane: Lane, retry: Retry | None = None) -> _Read:
         """Ask once for a window."""
-        reply = self._asker(lane).get(self._path, _params(window), retry)
+        reply = self._lanes.asker(lane).get(self._path, _params(window), retry)
         try:
             return _Read(reply, _updates(reply))
         except (msgspec.MsgspecError, EnvelopeError, UnicodeError, RecursionError) as error:
@@ -235,17 +193,6 @@ def _updates(reply: Reply) -> list[msgspec.Raw]:
 
 def _texts(updates: list[msgspec.Raw]) -> frozenset[bytes]:
     return frozenset(bytes(update) for update in updates)
-
-
-def _page(reply: Reply) -> Page:
-    return Page(
-        requested_at=reply.requested_at,
-        received_at=reply.received_at,
-        request=reply.request,
-        status=reply.status,
-        content_type=reply.content_type,
-        payload=reply.body,
-    )
 
 
 def _params(window: Window) -> dict[str, str]:

@@ -11,7 +11,8 @@ select source, feed, status, error, count(*)::bigint as attempts, min(attempted_
     max(attempted_at) as last_at
 from ops.capture_log
 where date between utc_day($from_time) and utc_day($to_time) and status <> 'ok'
-    and window_start >= $from_time::timestamptz and window_start < $to_time::timestamptz
+    -- One attempt may stand for all windows of a UTC day.
+    and window_end > $from_time::timestamptz and window_start < $to_time::timestamptz
     and ($sources::varchar[] is null or list_contains($sources::varchar[], source))
 group by source, feed, status, error
 order by source, feed, attempts desc, status, error

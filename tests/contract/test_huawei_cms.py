@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from assets.capture import capture
+from assets.capture import CaptureError, capture
 from assets.http import HttpError
 from assets.huawei import CMS_HISTORY
 from assets.huawei.cms import CmsHistoryClient
@@ -193,6 +193,28 @@ def test_an_agent_who_left_the_list_is_still_asked_for() -> None:
         operations.agents = [102]
         client.vendor_now()
         assert len(client.fetch(HOUR).pages) == 2
+
+
+def test_where_nobody_is_asked_for_nothing_is_observed(tmp_path: Path) -> None:
+    """If this fails, an empty list of agents makes a day look fetched, and it is not asked for again."""
+    operations, lake, day = Operations(), Lake(tmp_path), datetime.now(UTC).date()
+    operations.agents = []
+    with serving(operations) as url:
+        client = CmsHistoryClient(config(url, cms=cms()))
+        with pytest.raises(CaptureError, match=r"aicc: CC-CMS names no agents of VDN 170.* check cms\.cc_id"):
+            capture(client, lake, vendor="huawei", source="aicc", feed=CMS_HISTORY, days=[day - timedelta(days=1), day])
+        with pytest.raises(HttpError, match="no agents"):
+            client.fetch(HOUR)
+    assert operations.asked == []
+    assert lake.clock("huawei", "aicc", "cms_history").observed_until is None
+    assert list(tmp_path.rglob("raw/**/*.parquet")) == []
+
+
+def test_who_polls_is_told_that_there_is_nobody() -> None:
+    """If this fails, a wrong VDN is told as a vendor that does not answer."""
+    vendor = Vendor({AGENTS: [listed()]})
+    notes = play(vendor, lambda url: CmsStatusClient(config(url, cms=cms())), lambda notes: "lost" in notes.words())
+    assert "names no agents of VDN 170" in notes.reasons[0]
 
 
 def test_one_agent_that_fails_marks_the_window_and_keeps_the_others() -> None:

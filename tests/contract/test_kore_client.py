@@ -153,8 +153,8 @@ def test_the_present_waits_behind_no_backfill(make: Make, tmp_path: Path) -> Non
 def test_a_token_is_dated_by_the_vendors_clock_in_both_shares(make: Make) -> None:
     """If this fails, a machine whose clock is wrong captures the present, and is refused the past."""
     client = make()
-    client._asker("live").drift_seconds = -7200.0
-    assert client._asker("past").drift_seconds == -7200.0
+    client._lanes.asker("live").drift_seconds = -7200.0
+    assert client._lanes.asker("past").drift_seconds == -7200.0
 
 
 @pytest.mark.parametrize(("changes", "way_out"), [({"secret": "x" * 40}, "client_secret"), ({"app": "other"}, "scope")])

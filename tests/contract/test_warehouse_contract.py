@@ -1,4 +1,4 @@
-"""The warehouse as contract.md §5 promises it: columns, types, comments and macros."""
+"""The warehouse as public.py promises it: columns, types, comments and macros."""
 
 import re
 from pathlib import Path

@@ -285,6 +285,16 @@ def test_feed_quality_tells_gaps_lags_and_failures(make: Make) -> None:
     assert missing.endswith("cx agent_states from 2026-11-03 20:00:00+00:00 on")
 
 
+def test_an_outage_is_told_in_each_report_that_it_touches(make: Make) -> None:
+    """If this fails, a report of a day in another zone lacks the reason of its gaps, which stands at UTC midnight."""
+    outage = {
+        "date": DAY, "source": "cx", "feed": "agent_states", "window_start": at("00:00"), "window_end": at("20:00"),
+        "attempted_at": at("20:00"), "status": "failed", "error": "no answer",
+    }  # fmt: skip
+    made = make("feed_quality", tables={"ops.capture_log": [outage]}, zone="America/New_York")
+    assert rows_of(made, "failures", "error", "attempts") == [("no answer", 1)]
+
+
 @pytest.mark.parametrize(
     ("tiles", "retired", "complete"),
     [

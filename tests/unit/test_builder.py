@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration.builder import Builder
+from orchestration.builds import Builds, Manifest
 from orchestration.constants import RAW_TYPES
 from orchestration.inputs import Input, rows_input
 from orchestration.lake import Lake, Page, Segment
@@ -178,6 +179,30 @@ def test_a_late_segment_changes_exactly_the_days_it_touches(shop: Shop) -> None:
         ("late", str(DAYS[2])): "built",
     }
     assert shop.rows("marts.dim_ids") == [("a",), ("late",)]
+
+
+def test_what_days_deliver_is_looked_at_again_once_they_delivered_more(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a process that lives long misses late data, or each table reads a month of megabytes again."""
+    shop.land(DAYS[2], {"id": "other", "t": noon() + timedelta(days=2)})
+    shop.build()
+    builder, manifest = shop.builder(), Builds.manifest
+    read: list[tuple[str, date | None]] = []
+
+    def reading(builds: Builds, table: str, day: date | None) -> Manifest | None:
+        read.append((table, day))
+        return manifest(builds, table, day)
+
+    monkeypatch.setattr(Builds, "manifest", reading)
+    staged = ("staging.stg_toy__events", DAYS[2])
+    for times in (1, 0):
+        read.clear()
+        assert builder.build_days("intermediate.int_events", [DAY])[0].result == "current"
+        assert read.count(staged) == times
+    shop.land(DAYS[2], {"id": "late", "t": noon()}, source="b")
+    builder.build_days("staging.stg_toy__events", DAYS)
+    assert builder.build_days("intermediate.int_events", [DAY])[0].result == "built"
 
 
 def test_a_segment_that_repeats_known_rows_changes_nothing_downstream(shop: Shop) -> None:

@@ -12,7 +12,8 @@ import pytest
 from assets.capture import CaptureError, CaptureResult, Fetched, Probe, capture
 from assets.feeds import Feed
 from assets.http import HttpError, PermanentError, TransientError
-from assets.windows import Planned, Window
+from assets.windows import Planned, Window, day_start
+from orchestration.feed_clock import FeedClock
 from orchestration.lake import Attempt, Page, Segment
 
 FEED = Feed(
@@ -25,6 +26,7 @@ FEED = Feed(
 )
 DAY = date(2026, 3, 4)
 NOW = datetime(2026, 3, 4, 2, 0, 15, tzinfo=UTC)  # twelve whole windows of the day
+DAY_ENDS = datetime(2026, 3, 4, 2, tzinfo=UTC)  # as far as anything is asked for
 SILENCE = TransientError("cx: no answer")
 
 
@@ -227,6 +229,18 @@ def test_a_reply_that_is_not_well_is_landed_and_asked_for_again(status: str) -> 
     assert [window.start.minute for window in asked_again(memory)] == [20]
 
 
+def test_a_vendor_that_tells_no_time_is_observed_by_our_clock() -> None:
+    """Nothing of a vendor without a Date would ever count as observed, and nothing of it be asked for again."""
+    memory = Memory()
+    torn = fetched(b"<html>", None, status="unreadable", error="cx: not JSON", records=None)
+    timeless = {minute: fetched(str(minute).encode(), None) for minute in range(0, 110, 10)}
+    run(Vendor(replies=timeless | {110: torn}), memory)
+    *good, bad = sorted(memory.logged, key=lambda attempt: attempt.window_start)
+    assert [attempt.vendor_time for attempt in good] == [attempt.attempted_at for attempt in good]
+    assert bad.vendor_time is None
+    assert FeedClock().after(memory.logged, FEED.delay).observed_until == good[-1].window_end
+
+
 def test_open_and_closed_ids_reach_the_log() -> None:
     """A later plan would not know that a row may still change."""
     memory = Memory()
@@ -244,7 +258,8 @@ def test_a_refused_source_is_not_hammered(status: int | None) -> None:
     with pytest.raises(CaptureError, match="check it") as caught:
         run(vendor, memory)
     assert len(vendor.asked) <= 4
-    assert len(memory.logged) == 12
+    assert len(memory.logged) == len(vendor.asked) + 1
+    assert max(attempt.window_end for attempt in memory.logged) == DAY_ENDS
     assert {attempt.status for attempt in memory.logged} == {"failed"}
     assert (caught.value.result.planned, caught.value.result.failed) == (12, 12)
     assert caught.value.result.errors == ("cx: refused; check it",)
@@ -259,13 +274,17 @@ def test_a_refusal_at_the_first_question_is_logged_and_raised() -> None:
     assert {attempt.error for attempt in memory.logged} <= {"cx: 401"}
 
 
-def test_a_vendor_that_never_answers_gets_failed_attempts() -> None:
-    """Coverage would not know that these windows were wanted and are missing."""
+def test_a_vendor_that_never_answers_gets_a_failed_attempt_a_day() -> None:
+    """Coverage would not know that these windows were wanted and are missing, or each be a row in every run."""
     memory, vendor = Memory(), Vendor(mute=SILENCE)
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    result = run(vendor, memory, days=[yesterday])
-    assert (result.planned, result.failed, vendor.asked) == (144, 144, [])
-    assert {(attempt.status, attempt.vendor_time) for attempt in memory.logged} == {("failed", None)}
+    days = [datetime.now(UTC).date() - timedelta(days=n) for n in (2, 1)]
+    result = run(vendor, memory, days=days, feed=replace(FEED, retention=timedelta(days=9)))
+    assert (result.planned, result.failed, vendor.asked) == (288, 288, [])
+    assert {(one.status, one.vendor_time, one.error) for one in memory.logged} == {("failed", None, "cx: no answer")}
+    whole = [(day_start(day), day_start(day + timedelta(days=1))) for day in days]
+    assert [(one.window_start, one.window_end) for one in memory.logged] == whole
+    clock = FeedClock().after(memory.logged, FEED.delay)
+    assert (clock.first_requested_at, clock.requested_until) == (whole[0][0], whole[-1][1])
 
 
 def test_a_vendor_that_falls_silent_is_left_alone() -> None:
@@ -278,7 +297,8 @@ def test_a_vendor_that_falls_silent_is_left_alone() -> None:
 
     result = run(vendor, memory, on_window=hang_up)
     assert len(vendor.asked) < 12
-    assert (result.failed, len(memory.logged)) == (12, 12)
+    assert (result.failed, len(memory.logged)) == (12, len(vendor.asked) + 1)
+    assert max(attempt.window_end for attempt in memory.logged) == DAY_ENDS
 
 
 def test_windows_that_a_living_vendor_chokes_on_do_not_stop_the_others() -> None:

@@ -31,6 +31,8 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(staging, "_PORTION_SEGMENTS", 1)
         made = filled(home)
+        for number in (0, 1):  # others may have filled it before
+            shutil.rmtree(made.builder.builds.folder(STAGED, day(number)))
         later(made)
         built(made)
     return home

@@ -159,3 +159,21 @@ def test_a_segment_that_passed_is_not_read_again(shop: Shop, monkeypatch: pytest
     shop.change("staging/toy/stg_toy__events.sql", "from p\n", "from p where e.id <> 'a'\n")
     shop.builder().build_days("staging.stg_toy__events", DAYS)
     assert [failing(), failing()] == [1, 1]
+
+
+def test_what_passed_is_kept_of_the_newest_texts_alone_and_missed_by_nobody(shop: Shop) -> None:
+    """A day's passed segments are half a megabyte for each check, and each new version would leave them behind."""
+    (shop.sql / "checks" / "stg_toy__events__holds_all.sql").write_text(HOLDS)
+    check = check_of(shop, shop.builder(), "holds_all")
+    folder = shop.builder().builds.folder("staging.stg_toy__events", DAY)
+    assert shop.builder().judge(check, [DAY]).failing == 0
+    [first] = folder.glob("passed-*.json")
+    shop.change("staging/toy/stg_toy__events.sql", "from p\n", "from p where e.id <> 'z'\n")
+    shop.builder().build_days("staging.stg_toy__events", DAYS)
+    assert shop.builder().judge(check, [DAY]).failing == 0
+    [second] = folder.glob("passed-*.json")
+    assert first != second
+    told = second.read_bytes()
+    second.write_bytes(told[:3])
+    assert shop.builder().judge(check, [DAY]).failing == 0
+    assert second.read_bytes() == told

@@ -1,23 +1,29 @@
 """The limit that processes share: never too many in a minute, bursts allowed, and a damaged file harms nobody."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from unittest.mock import patch
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.config import Origin
 from assets.cxengage import client as cxengage
 from assets.cxengage.config import CxEngageConfig
-from assets.http import Clock, Session
+from assets.http import Clock, Options, Retry, Session, TransientError
 from assets.huawei import cms
 from assets.huawei.config import HuaweiConfig
 from assets.kore import session as kore
 from assets.kore.config import KoreConfig
 from assets.pacing import LANES, Bucket, SharedBuckets, SharedPacer, _this_boot, pace_file, shared_pacer
+from assets.threads import held_back
 
 
 class Stepping(Clock):
@@ -261,3 +267,29 @@ def test_damaged_buckets_count_as_full(tmp_path: Path, content: str) -> None:
     for _ in range(3):
         pacer.wait()
     assert clock.at == 1010.0
+
+
+def test_only_the_first_wait_for_our_own_limit_is_told_as_ours() -> None:
+    """If this fails, a vendor that does not answer passes for our own limit, or our limit for its silence."""
+    clock, tries, told = Stepping(0.0), list[float](), list[tuple[float, float]]()
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        began = clock.at
+        yield
+        told.append((began, clock.at))
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        tries.append(clock.at)
+        raise requests.ConnectionError
+
+    context = copy_context()
+    context.run(held_back.set, hold)
+    options = Options(max_requests_per_minute=1, retry=Retry(tries=2, base=0.0))
+    session = Session("cx", "http://127.0.0.1:9", options=options, clock=clock)
+    with patch.object(requests.Session, "request", refuse):
+        for _ in range(2):
+            with pytest.raises(TransientError):
+                context.run(session.get, "/")
+    assert tries == [0.0, 60.0, 120.0, 180.0]
+    assert told == [(0.0, 0.0), (60.0, 120.0)]

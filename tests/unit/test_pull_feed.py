@@ -13,6 +13,7 @@ import pytest
 
 from assets.http import PermanentError, TransientError
 from assets.registry import VENDORS
+from assets.threads import held_back
 from assets.windows import day_start, plan
 from orchestration.lake import Lake
 from orchestration.pace import Pace
@@ -136,6 +137,28 @@ def test_trouble_is_told_once_and_its_end_at_once(tmp_path: Path) -> None:
     assert feed.trouble is None
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_when_our_clock_is_set_the_vendors_is_asked_for_anew(tmp_path: Path, hours: int) -> None:
+    """If this fails, a clock set back an hour keeps a feed from being asked for an hour, and nothing says so."""
+    vendor, passed, step = Vendor(), timedelta(0), timedelta(0)
+    began = now()
+    vendor.clock = lambda: began + passed
+    feed = pull_feed(tmp_path, vendor, replace(FAST, jump=60.0))
+    feed.now = vendor.ours = lambda: began + passed + step
+
+    async def run() -> None:
+        nonlocal passed, step
+        for look in range(6):
+            passed += timedelta(seconds=15)
+            step = timedelta(hours=hours if look >= 3 else 0)
+            assert await feed._look() == (None, False, False)
+
+    asyncio.run(run())
+    assert len(vendor.asked) == 6
+    # Nor is the vendor asked for what it cannot have yet.
+    assert all(window.end <= began + passed for window in vendor.asked)
+
+
 def test_after_an_error_the_time_is_not_asked_for_anew(tmp_path: Path) -> None:
     """If this fails, each hiccup costs one more request, of an account that may have few, before the next window."""
     vendor, told = Vendor(drift=timedelta(hours=-5)), [0]
@@ -197,6 +220,32 @@ def test_a_vendor_that_does_not_tell_the_time_is_logged_as_failed(tmp_path: Path
     assert [(one.status, one.error) for one in attempts(tmp_path, "events")] == [("failed", "one: no answer")]
 
 
+def test_waiting_for_our_own_limit_is_no_silence_of_the_vendor(tmp_path: Path) -> None:
+    """If this fails, a small max_requests_per_minute is told as a vendor that does not answer."""
+    vendor, waits, turn, answer = Vendor(), threading.Event(), threading.Event(), threading.Event()
+    feed = pull_feed(tmp_path, vendor, replace(FAST, silent=1e-9))
+
+    def wait() -> None:
+        with held_back.get()():
+            waits.set()
+            turn.wait(30)
+        answer.wait(30)
+
+    vendor.before = wait
+
+    async def run() -> None:
+        look = asyncio.create_task(feed._look())
+        await until(waits.is_set)
+        assert feed.standing().trouble is None
+        turn.set()
+        await until(lambda: feed.standing().trouble)
+        assert "no answer for 0 s" in str(feed.standing().trouble)
+        answer.set()
+        assert await look == (None, False, False)
+
+    asyncio.run(run())
+
+
 def test_replies_that_do_not_agree_are_kept_and_asked_for_again(tmp_path: Path) -> None:
     """If this fails, what may be all that is left of a window is thrown away, or taken for whole."""
     vendor, answers = Vendor(), iter([True])
@@ -206,6 +255,26 @@ def test_replies_that_do_not_agree_are_kept_and_asked_for_again(tmp_path: Path) 
     assert [one.status for one in found[:2]] == ["unreadable", "ok"]
     assert found[0].segment
     assert found[1].window_start == found[0].window_start
+
+
+def test_a_disk_that_is_full_between_log_and_clock_doubles_no_attempt(tmp_path: Path) -> None:
+    """If this fails, each attempt stands twice in ops.capture_log after a full disk, and a check fails for ever."""
+    vendor = Vendor()
+    feed = pull_feed(tmp_path, vendor)
+    full = OSError(28, "No space left on device")
+
+    async def run() -> None:
+        await feed._look()
+        with patch.object(Lake, "heed", side_effect=full):
+            await feed._log()
+        await until(lambda: now() > vendor.asked[0].end + EVENTS.delay + timedelta(seconds=1))
+        await feed._look()
+        await feed._log()
+
+    asyncio.run(run())
+    found = attempts(tmp_path, "events")
+    assert [one.window_start for one in found] == [window.start for window in vendor.asked]
+    assert Lake(tmp_path / "lake").clock("toy", "events", "one").first_requested_at == vendor.asked[0].start
 
 
 def test_one_that_hangs_holds_up_neither_others_nor_the_stop(tmp_path: Path) -> None:
