@@ -281,6 +281,20 @@ def test_the_simulator_is_told_where_to_lay_files(tmp_path: Path, monkeypatch: p
     assert told == [tmp_path / "new", None]
 
 
+def test_ports_that_cannot_be_had_are_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a mistyped port, or one in use, ends in a traceback."""
+
+    def taken(**_: object) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(demo, "serve_simulator", taken)
+    for command, port in (("serve-simulator", "65533"), ("up", "65536")):
+        refused = CliRunner().invoke(cli.main, [command, "--port", port])
+        assert (refused.exit_code, f"{port} is not in the range" in said(refused)) == (2, True)
+    result = CliRunner().invoke(cli.main, ["serve-simulator"])
+    assert (result.exit_code, "Address already in use" in said(result)) == (1, True)
+
+
 def test_a_missing_variable_is_named_by_a_backfill(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commonest mistake must be found by its name, and not as a refused password."""
     monkeypatch.delenv("TOY_USER", raising=False)
