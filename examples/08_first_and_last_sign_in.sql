@@ -2,7 +2,8 @@
 -- Asked by: payroll.
 -- How to read it: of the sign-ins that began on a UTC day. ended_by says how an end is known: reported by the
 -- platform, derived, replaced by the next sign-in; open ones have no end yet. Breaks are in signed_in_hours: it is
--- time signed in.
+-- time signed in. Who was at work when capture began, or after a gap, begins here with what was seen first; agg_agent_days
+-- counts no login then.
 select
     s.logged_in_at::date as day,
     a.person_id,

@@ -33,6 +33,8 @@ from orchestration.unreadable import drop_unreadable, set_aside_attempts, set_as
 # Fast to scan: v2 snappy was twice as fast as v1 zstd.
 _BUILT = "(format parquet, compression snappy, parquet_version v2)"
 _WORKERS = 2
+# What was listed may be merged away before it is read (``compaction.py``): it is listed again, once.
+_VANISHED = (duckdb.IOException, FileNotFoundError)
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.5
 
@@ -137,10 +139,10 @@ class Builder:
             self._drop(model, day)
         try:
             return self._stage(model, day, threads)
-        except (duckdb.Error, UnreadableFileError):
+        except (duckdb.Error, UnreadableFileError, FileNotFoundError) as error:
             folders = self.lake.raw_dirs(*feed_of(model), day)
             sick = [path for folder in folders for path in set_aside_raw(self.lake, folder)]
-            if not self._drop(model, day) and not sick:
+            if not self._drop(model, day) and not sick and not isinstance(error, _VANISHED):
                 raise
             # What was observed may have been built before this was noticed.
             for table in self._told_by_logs() if sick else ():
@@ -165,11 +167,12 @@ class Builder:
             entries |= parse(self.builds, model, day, {name: raw[name] for name in fresh}, self._connection, threads)
             files = tuple({entries[name].file: entries[name] for name in sorted(entries)}.values())
             kept = merge_small(self.builds, model, day, files)
-            result = "built" if fresh else "current"
-            if fresh or old is None:
+            same = {entry.file for entry in kept} == {entry.file for entry in (old.entries if old else ())}
+            result = "current" if same else "built"
+            if old is None or not same:
                 inputs = fingerprint([part.content for entry in kept for part in entry.parts])
                 self.builds.put(model.table, day, Manifest(kept, inputs, datetime.now(UTC), _since(started)))
-            elif old:
+            else:
                 self.builds.link(model.table, day, old)
         return Outcome(model.table, day, result, sum(e.rows for e in kept), sum(e.bytes for e in kept), _since(started))
 
@@ -187,12 +190,12 @@ class Builder:
             self._drop(model, day)
         try:
             return self._build(model, day, threads, parents)
-        except duckdb.Error:
+        except (duckdb.Error, FileNotFoundError) as error:
             inputs = find_inputs(parents or self.builds, self.models, self.constants, model, day)
             paths = [path for item in inputs for path in item.paths]
             # Rows of another moment than the snapshot's would be no snapshot: it is published anew (``warehouse.py``).
             mended = [set_aside_attempts(self.lake, paths), self._drop(model, day), not parents and self.mend(paths)]
-            if not any(mended):
+            if not any(mended) and not isinstance(error, _VANISHED):
                 raise
         return self._build(model, day, threads, parents)
 
@@ -250,7 +253,10 @@ class Builder:
 
         Tables that do not agree because another run is in the midst of building them are looked at again.
         """
-        verdict = self._judge(check, days)
+        try:
+            verdict = self._judge(check, days)
+        except _VANISHED:
+            verdict = self._judge(check, days)
         for _ in range(_LOOKS):
             if verdict.failing == 0:
                 break

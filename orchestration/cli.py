@@ -348,7 +348,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1; 0: a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="Port of the UI; 0: free.")
 @click.pass_context
 def up(context: click.Context, port: int) -> None:
     """Run it for real: Dagster's webserver and daemon, and the recorder. One Ctrl-C stops all of it."""
@@ -361,7 +361,7 @@ def up(context: click.Context, port: int) -> None:
 
 
 @main.command(name="serve-simulator")
-@click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65532), default=8765, show_default=True, help="First of four ports.")
 @click.option("--seed", default=1, show_default=True, help="What the simulated centre is grown from.")
 @click.option("--agents", default=100, show_default=True, help="How many agents work there.")
 @click.option("--days", default=3, show_default=True, help="How many days of history there are.")
@@ -374,7 +374,10 @@ def serve_simulator(port: int, seed: int, agents: int, days: int, files: Path | 
     """Serve the simulated vendors alone, until Ctrl-C; prints their addresses and credentials as JSON."""
     from orchestration.demo import serve
 
-    serve(port, seed, agents, days, files)
+    try:
+        serve(port, seed, agents, days, files)
+    except OSError as error:
+        fail(f"the simulator cannot be served, with ports from {port}: {error}")
 
 
 @main.command()

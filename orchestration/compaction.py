@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from orchestration.builder import Builder
 from orchestration.builds import Entry, Manifest, Part
+from orchestration.feed_clock import FeedClock
 from orchestration.files import concatenate, naming, sync
 from orchestration.inputs import midnight
 from orchestration.lake import Lake, segments_of, stamp
@@ -33,18 +34,28 @@ class CompactionError(Exception):
 
 
 def compact_closed_days(
-    builder: Builder, feeds: Sequence[Mapping[str, Any]], done: Callable[[str], None] = lambda _: None
+    builder: Builder,
+    feeds: Sequence[Mapping[str, Any]],
+    done: Callable[[str], None] = lambda _: None,
+    now: datetime | None = None,
 ) -> int:
     """Merge every day that the vendor can no longer change; returns how many raw partitions were merged.
+
+    Args:
+        builder: What stages the segments.
+        feeds: The configured feeds.
+        done: Told of each day.
+        now: Our clock.
 
     Raises:
         CompactionError: Some could not be; raised when the others are done.
     """
+    now = now or datetime.now(UTC)
     merged = 0
     errors: list[str] = []
     for feed in feeds:
-        for folder in _closed(builder.lake, feed):
-            day = date.fromisoformat(folder.name[5:])
+        retention = timedelta(seconds=feed["retention_seconds"])
+        for day, folder in closed_days(builder.lake, feed["vendor"], feed["feed"], feed["source"], retention, now):
             with _going_on(f"{feed['source']} {feed['feed']} {day}", errors):
                 merged += merge_raw(builder.lake, folder, feed["source"], feed["feed"], day)
             with _going_on(f"attempts of {feed['source']} {feed['feed']} {day}", errors):
@@ -60,14 +71,16 @@ def compact_closed_days(
     return merged
 
 
-def _closed(lake: Lake, feed: Mapping[str, Any]) -> Iterator[Path]:
-    """The raw partitions of a feed's closed days."""
-    retention = timedelta(seconds=feed["retention_seconds"])
-    limit = closed_before(lake, feed["vendor"], feed["feed"], feed["source"], retention)
-    base = lake.root / "raw" / feed["vendor"] / feed["feed"] / f"source={feed['source']}"
+def closed_days(
+    lake: Lake, vendor: str, feed: str, source: str, retention: timedelta, now: datetime
+) -> Iterator[tuple[date, Path]]:
+    """A feed's days that the vendor can no longer change, and their raw partitions, oldest first."""
+    limit = closed_before(lake.clock(vendor, feed, source), retention, now)
+    base = lake.root / "raw" / vendor / feed / f"source={source}"
     for folder in sorted(base.glob("date=*")) if limit else ():
-        if limit and midnight(date.fromisoformat(folder.name[5:]) + timedelta(days=1)) < limit:
-            yield folder
+        day = date.fromisoformat(folder.name[5:])
+        if limit and midnight(day + timedelta(days=1)) < limit:
+            yield day, folder
 
 
 @contextmanager
@@ -82,14 +95,17 @@ def _going_on(what: str, errors: list[str]) -> Iterator[None]:
         errors.append(f"{what}: {error}")
 
 
-def closed_before(lake: Lake, vendor: str, feed: str, source: str, retention: timedelta) -> datetime | None:
+def closed_before(clock: FeedClock, retention: timedelta, now: datetime) -> datetime | None:
     """The moment before which a feed's days must end for the vendor to be unable to change them; None when unknown.
 
     A day is closed when its end lies further back than the vendor keeps records, on the vendor's clock, and another
-    day on top, so that no capture that is under way can still land in it.
+    day on top, so that no capture that is under way can still land in it. A source that is asked no more tells no time:
+    what the vendor's clock shows is then known by ours and how far it was ahead.
     """
-    clock = lake.clock(vendor, feed, source)
-    return clock.vendor_now - clock.retention(retention) - timedelta(days=1) if clock.vendor_now else None
+    if clock.vendor_now is None:
+        return None
+    present = max(clock.vendor_now, now + timedelta(seconds=clock.drift_seconds or 0.0))
+    return present - clock.retention(retention) - timedelta(days=1)
 
 
 def merge_raw(lake: Lake, folder: Path, source: str, feed: str, day: date) -> bool:

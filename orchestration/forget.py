@@ -37,6 +37,7 @@ class Survey:
     Attributes:
         pages: Replies that name them; rows, of days whose replies were removed.
         days: UTC days of these, by feed.
+        staged: UTC days of which staged rows name them, by feed; whether or not a reply does.
         names: Their names, as their own records gave them, which no other agent of the source bears.
         exports: Folders of reports that name them.
         texts: Logs and databases of Dagster that name them.
@@ -47,6 +48,7 @@ class Survey:
 
     pages: int = 0
     days: set[tuple[str, date]] = field(default_factory=set)
+    staged: set[tuple[str, date]] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     exports: list[Path] = field(default_factory=list)
     texts: list[Path] = field(default_factory=list)
@@ -57,7 +59,7 @@ class Survey:
     @property
     def found(self) -> bool:
         """They are anywhere here."""
-        return bool(self.pages or self.exports or self.texts)
+        return bool(self.pages or self.staged or self.exports or self.texts)
 
 
 class Forgetting:
@@ -94,10 +96,13 @@ class Forgetting:
                 found.pages += pages
                 found.days.add((partition.feed, partition.day))
         whom = Whom(self.source, person, [self.agent_id])
-        for model, day in self._kept_days():
-            if rows := count_staged(self.engine.builder.builds, model, day, whom):
-                found.pages += rows
+        for model, day in self._staged_days():
+            of_removed, of_others = count_staged(self.engine.builder.builds, model, day, whom)
+            found.pages += of_removed
+            if of_removed:
                 found.days.add((feed_of(model)[1], day))
+            if of_removed or of_others:
+                found.staged.add((feed_of(model)[1], day))
         others = self._others(person.names)
         found.names = person.names - {name for source, _, name in others if source == self.source}
         found.aliases = sorted((source, agent) for source, agent, _ in others if source != self.source)
@@ -112,6 +117,8 @@ class Forgetting:
         stone = self.stones.find(self.source, self.agent_id)
         stone = stone or Tombstone(self.source, self.stones.digest("agent", self.agent_id))
         stone = replace(stone, names=stone.names | {self.stones.digest("name", name) for name in found.names})
+        # What was staged of a reply that was set aside since may name them, too.
+        stone = replace(stone, pending=stone.pending | {(self._vendor, *staged) for staged in found.staged})
         # From here on nothing that lands brings them back.
         self.stones.put(stone)
         recover(self.engine.lake, self.engine.settings.spool_dir)
@@ -153,9 +160,14 @@ class Forgetting:
         lake = self.engine.lake
         return [(model, day) for model in self._staging() for day in sorted(removed_days(lake, *feed_of(model)))]
 
+    def _staged_days(self) -> list[tuple[Model, date]]:
+        """Days of which anything was staged."""
+        builds = self.engine.builder.builds
+        return [(model, day) for model in self._staging() for day in builds.days(model.table)]
+
     def _staging(self) -> list[Model]:
-        """The models that parse this vendor's feeds."""
-        models = self.engine.models.values()
+        """The models that parse this vendor's feeds, also those that are captured no more."""
+        models = self.engine.builder.every.values()
         return [model for model in models if model.kind == "segment" and feed_of(model)[0] == self._vendor]
 
     def _build(self, stone: Tombstone) -> None:
@@ -165,6 +177,8 @@ class Forgetting:
         for model in self._staging():
             for day in (day for *whose, day in stone.pending if tuple(whose) == feed_of(model)):
                 outdate(builds, model, day)
+                if model.table not in engine.models:
+                    engine.builder.stage(model, day)
         days = {day for table in engine.models for day in builds.days(table)} | {day for *_, day in stone.pending}
         rebuild(engine, sorted(days))
         engine.warehouse.clean(grace=timedelta(0))

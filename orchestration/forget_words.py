@@ -34,8 +34,10 @@ def done(deed: Deed, survey: Survey, left: Survey) -> Iterator[str]:
     yield from _also(survey)
     if left.waiting:
         yield f"{len(left.waiting)} files of the spool are still written by a recorder; repeat this once it sealed them"
-    if left.found:
+    if left.pages:
         yield f"{left.pages} replies that came meanwhile name them; repeat this"
+    if left.staged:
+        yield f"staged rows of {len({day for _, day in left.staged})} days name them; repeat this"
     yield from (f"still there: {path}" for path in (*left.exports, *left.texts))
     yield BEYOND
 

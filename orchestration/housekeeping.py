@@ -15,11 +15,11 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow.parquet as pq
+from assets.registry import VENDORS
 
 from orchestration.cache import Cache
-from orchestration.compaction import closed_before, compact_closed_days
+from orchestration.compaction import closed_days, compact_closed_days
 from orchestration.files import is_still, sync
-from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leftovers import end_lost_runs
 from orchestration.models import Model
@@ -27,7 +27,6 @@ from orchestration.pruning import Limits, prune, remove_tick_logs
 from orchestration.removed import RawRemovedError, feed_of, note
 from orchestration.resources import Engine
 from orchestration.sealing import TORN
-from orchestration.settings import feeds_of
 from orchestration.standing import half_told
 
 KEEP_RUNS = timedelta(days=30)
@@ -63,7 +62,7 @@ def housekeep(engine: Engine, instance: dg.DagsterInstance, now: datetime | None
     limits = Limits(now - KEEP_RUNS, now - KEEP_BRIEFLY, BRIEF_JOBS)
     chores: dict[str, Callable[[], int]] = {
         "runs ended that nobody runs": lambda: len(list(end_lost_runs(instance, launched=False))),
-        "days merged": lambda: compact_closed_days(engine.builder, engine.feeds, engine.progress),
+        "days merged": lambda: compact_closed_days(engine.builder, engine.feeds, engine.progress, now),
         "raw days removed": lambda: forget_raw(engine, now),
         "warehouse published": lambda: len(warehouse.publish()),
         "superseded builds removed": warehouse.clean,
@@ -89,26 +88,26 @@ def forget_raw(engine: Engine, now: datetime) -> int:
     """Remove raw segments that are older than their source's ``retain_raw_days``; returns how many partitions went.
 
     Only of days that the vendor can no longer change, and whose every segment is staged by all models that read it, as
-    they are now; staged rows and all that is built from them stay, and are never again made from raw.
+    they are now; staged rows and all that is built from them stay, and are never again made from raw. Also of feeds and
+    sources that are captured no more.
     """
     removed = 0
     for source in engine.settings.sources:
         if source.retain_raw_days is None:
             continue
         oldest = now.date() - timedelta(days=source.retain_raw_days)
-        for feed in feeds_of(source):
-            closed = closed_before(engine.lake, source.vendor, feed.name, source.name, feed.retention)
-            base = engine.lake.root / "raw" / source.vendor / feed.name / f"source={source.name}"
-            for folder in sorted(base.glob("date=*")):
-                day = date.fromisoformat(folder.name[5:])
-                if closed and day < oldest and midnight(day + timedelta(days=1)) < closed:
-                    removed += _forget(engine, folder, source.vendor, feed.name, source.name, day)
+        for feed in map(source.promised, VENDORS[source.vendor].feeds):
+            where = (source.vendor, feed.name, source.name)
+            for day, folder in closed_days(engine.lake, *where, feed.retention, now):
+                if day < oldest:
+                    removed += _forget(engine, folder, *where, day)
                     engine.progress(f"{source.name} {day}")
     return removed
 
 
 def _forget(engine: Engine, folder: Path, vendor: str, feed: str, source: str, day: date) -> bool:
-    models = [model for model in engine.models.values() if model.kind == "segment" and feed_of(model) == (vendor, feed)]
+    every = engine.builder.every.values()
+    models = [model for model in every if model.kind == "segment" and feed_of(model) == (vendor, feed)]
     with engine.lake.lock(f"raw-{source}-{feed}-{day}"):
         names = segments_of(folder)
         if not names or not models:

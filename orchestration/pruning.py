@@ -1,4 +1,4 @@
-"""Keeps Dagster's own storage small: old runs with their events, logs and checks, and old events that no run has.
+"""Keeps Dagster's own storage small: old runs with their events, logs and checks, and what is old and no run has.
 
 What the pages show of each partition and check, its newest materialisation and verdict, is never removed, however old:
 without it a day would look as if it had never been built. Dagster has no way to ask for most of this; its tables are
@@ -35,7 +35,7 @@ class Limits:
 
     Attributes:
         before: Runs that ended before this moment go, and events of no run from before it.
-        brief_before: The same of successful runs of ``brief_jobs``, and of materialisations that no run has.
+        brief_before: The same of successful runs of ``brief_jobs``, and of materialisations and verdicts of no run.
         brief_jobs: Jobs that run every few minutes.
     """
 
@@ -48,7 +48,7 @@ def prune(instance: dg.DagsterInstance, limits: Limits) -> tuple[int, int]:
     """Remove runs, checks and events that are older than these limits.
 
     Returns:
-        How many runs, and how many checks and events of no run went.
+        How many runs, and how many verdicts, plans of checks, and events of no run went.
     """
     newest = {key: _newest(instance, key) for key in instance.all_asset_keys()}
     kept = {one for ids in newest.values() for one in ids}
@@ -63,7 +63,7 @@ def prune(instance: dg.DagsterInstance, limits: Limits) -> tuple[int, int]:
         return len(gone), 0
     for run_id in shown.intersection(old):
         _strip(storage, Path(instance.root_directory), run_id, kept)
-    return len(gone), _prune_checks(instance, storage) + _prune_events(instance, storage, limits, kept)
+    return len(gone), _prune_checks(instance, storage, limits) + _prune_events(instance, storage, limits, kept)
 
 
 def _old_runs(instance: dg.DagsterInstance, limits: Limits) -> list[str]:
@@ -108,8 +108,10 @@ def _strip(storage: SqlEventLogStorage, root: Path, run_id: str, kept: Collectio
     _delete_events(storage, set(found) - set(kept))
 
 
-def _prune_checks(instance: dg.DagsterInstance, storage: SqlEventLogStorage) -> int:
-    """Remove verdicts of runs that are gone, but the newest of each check, and plans of runs that have ended.
+def _prune_checks(instance: dg.DagsterInstance, storage: SqlEventLogStorage, limits: Limits) -> int:
+    """Remove verdicts of runs that are gone, old ones of no run, and plans of runs that have ended.
+
+    Never the newest verdict of a check.
 
     A run over partitions plans each check once per partition and answers it once: the plans stay for ever.
     """
@@ -121,9 +123,11 @@ def _prune_checks(instance: dg.DagsterInstance, storage: SqlEventLogStorage) -> 
         newest = select(func.max(table.c.id)).where(~is_plan).group_by(table.c.asset_key, table.c.check_name)
         kept = set(connection.execute(newest).scalars())
     gone = runs - set(instance.get_run_ids()) - {_NO_RUN}
+    # Of whether data is fresh a sensor tells each feed's 288 times a day.
+    old = table.c.create_timestamp < _stored(limits.brief_before)
     ended = planned - set(instance.get_run_ids(dg.RunsFilter(statuses=_under_way())))
     count = 0
-    for condition, ids in ((table.c.id > 0, gone), (is_plan, ended)):
+    for condition, ids in ((table.c.id > 0, gone), (old, {_NO_RUN}), (is_plan, ended)):
         for run_id in ids:
             with storage.index_connection() as connection:
                 mine = select(table.c.id).where(condition & (table.c.run_id == run_id))

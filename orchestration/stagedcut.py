@@ -21,16 +21,18 @@ from orchestration.removed import feed_of, removed_segments
 
 
 def outdate(builds: Builds, model: Model, day: date) -> None:
-    """Have the rows of every raw segment that is there parsed anew by the next build."""
-    manifest = builds.manifest(model.table, day)
-    if manifest is None:
-        return
-    removed = removed_segments(builds.lake, *feed_of(model), day)
-    entries = tuple(
-        replace(entry, parts=tuple(p if p.segment in removed else replace(p, content="cut") for p in entry.parts))
-        for entry in manifest.entries
-    )
-    builds.put(model.table, day, replace(manifest, entries=entries))
+    """Have the next build parse every raw segment that is there anew, and leave out what was staged of any other."""
+    # A build that goes on beside this would put back what it has read before.
+    with builds.lake.lock(f"{model.table}-{day}"):
+        manifest = builds.manifest(model.table, day)
+        if manifest is None:
+            return
+        removed = removed_segments(builds.lake, *feed_of(model), day)
+        entries = tuple(
+            replace(entry, parts=tuple(p if p.segment in removed else replace(p, content="cut") for p in entry.parts))
+            for entry in manifest.entries
+        )
+        builds.put(model.table, day, replace(manifest, entries=entries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +46,37 @@ class Whom:
 
 def cut_staged(builds: Builds, model: Model, day: date, types: Mapping[str, str], whom: Whom) -> int:
     """Cut somebody out of what was staged of removed segments of a day; returns how many rows they were in."""
-    manifest = builds.manifest(model.table, day)
-    removed = removed_segments(builds.lake, *feed_of(model), day)
-    entries = list(manifest.entries) if manifest else []
     touched = 0
-    for place, entry in enumerate(entries):
-        if any(part.segment in removed for part in entry.parts):
-            entries[place], rows = _cut_entry(builds, (model.table, day), entry, types, whom)
-            touched += rows
-    if manifest and touched:
-        builds.put(model.table, day, replace(manifest, entries=tuple(entries)))
+    with builds.lake.lock(f"{model.table}-{day}"):
+        manifest = builds.manifest(model.table, day)
+        removed = removed_segments(builds.lake, *feed_of(model), day)
+        entries = list(manifest.entries) if manifest else []
+        for place, entry in enumerate(entries):
+            if any(part.segment in removed for part in entry.parts):
+                entries[place], rows = _cut_entry(builds, (model.table, day), entry, types, whom)
+                touched += rows
+        if manifest and touched:
+            builds.put(model.table, day, replace(manifest, entries=tuple(entries)))
     return touched
 
 
-def count_staged(builds: Builds, model: Model, day: date, whom: Whom) -> int:
-    """How many rows somebody is in of what was staged of removed segments of a day; nothing is changed."""
+def count_staged(builds: Builds, model: Model, day: date, whom: Whom) -> tuple[int, int]:
+    """How many rows somebody is in of what was staged of removed segments of a day, and of all others.
+
+    Nothing is changed.
+    """
     manifest = builds.manifest(model.table, day)
     removed = removed_segments(builds.lake, *feed_of(model), day)
+    of_removed = of_others = 0
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        return sum(
-            len(_found(connection, _read(builds.folder(model.table, day) / entry.file), whom))
-            for entry in (manifest.entries if manifest else ())
-            if any(part.segment in removed for part in entry.parts)
-        )
+        for entry in manifest.entries if manifest else ():
+            rows = _rows(connection, _read(builds.folder(model.table, day) / entry.file), whom)
+            if any(part.segment in removed for part in entry.parts):
+                of_removed += len(_found(rows, whom))
+            else:
+                of_others += sum(_is_in(text, whom.person) for _, text in rows)
+    return of_removed, of_others
 
 
 def _read(path: Path) -> str:
@@ -80,7 +89,7 @@ def _cut_entry(
     read = _read(builds.folder(*partition) / entry.file)
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        changed = _found(connection, read, whom)
+        changed = _found(_rows(connection, read, whom), whom)
         if not changed:
             return entry, 0
         waiting = builds.lake.root / ".tmp" / f"{uuid.uuid4().hex}.tmp"
@@ -97,14 +106,24 @@ def _cut_entry(
     return Entry(file, file, count, size, fingerprint([part.content for part in parts]), parts), len(changed)
 
 
-def _found(connection: duckdb.DuckDBPyConnection, read: str, whom: Whom) -> dict[int, str | None]:
-    """Rows that they are in, by number, as they are without them; None for theirs."""
-    rows = connection.execute(
+def _rows(connection: duckdb.DuckDBPyConnection, read: str, whom: Whom) -> list[tuple[int, str]]:
+    """Rows that hold one of the texts, by number."""
+    return connection.execute(
         f"select n, j from (select row_number() over () as n, source, to_json(t)::varchar as j from {read} as t) "
         "where source = $source and len(list_filter($texts, lambda x: contains(j, x))) > 0",
         {"source": whom.source, "texts": list(whom.texts)},
     ).fetchall()
+
+
+def _found(rows: Sequence[tuple[int, str]], whom: Whom) -> dict[int, str | None]:
+    """Rows that they are in, by number, as they are without them; None for theirs."""
     return {n: left for n, text in rows if (left := _row(text, whom)) != text}
+
+
+def _is_in(text: str, person: Person) -> bool:
+    """Whether they are in a row by the rule for replies: a short id within a rejected one may be something else."""
+    rejected = str(json.loads(text).get("reject_payload") or "").encode()
+    return any(cut(payload, person) is not payload for payload in (text.encode(), rejected))
 
 
 def _row(text: str, whom: Whom) -> str | None:

@@ -20,8 +20,10 @@ from orchestration.inputs import midnight
 FIGURES: Final = {
     "marts.agg_agent_days": """
         select count(distinct (source, agent_id)) as agents,
-            100 * sum(handling_seconds + wrap_up_seconds)
-                / nullif(sum(handling_seconds + wrap_up_seconds + available_seconds), 0) as occupancy_percent,
+            -- A source that tells no after-contact work has none; one that tells no handling is on neither side.
+            100 * sum(handling_seconds + coalesce(wrap_up_seconds, 0))
+                / nullif(sum(handling_seconds + coalesce(wrap_up_seconds, 0) + available_seconds), 0)
+                as occupancy_percent,
             100 * sum(observed_seconds) / nullif(sum(observed_seconds + unobserved_seconds), 0) as observed_percent
         from marts.agg_agent_days""",
     "marts.fct_transfers": "select count(*) as transfers from marts.fct_transfers",

@@ -93,12 +93,6 @@ class Tombstones:
         told = path.read_bytes() if path.exists() else b""
         self._write(path, told + msgspec.json.encode(deed) + b"\n")
 
-    def deeds(self) -> list[Deed]:
-        """All that was done, oldest first."""
-        path = self.folder / LOG
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        return [msgspec.json.decode(line, type=Deed) for line in lines]
-
     def person(self, stone: Tombstone) -> Person:
         """How to know this agent in a reply."""
         return Person(

@@ -10,6 +10,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from orchestration.files import UnreadableFileError
 from orchestration.lake import Lake, segments_of
 from orchestration.macros import read_macros
 from orchestration.models import Model
-from orchestration.unreadable import set_aside_raw
+from orchestration.unreadable import built, set_aside_raw
 
 GRACE = timedelta(hours=1)
 LOGGER = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class Warehouse:
     def clean(self, days: Collection[date] | None = None, grace: timedelta = GRACE) -> int:
         """Remove builds of ``days`` (of all days: ``None``) that no snapshot of the last ``grace`` lists.
 
-        Also what killed processes left half-written out of sight. Returns how many files went.
+        Also what killed processes left half-written out of sight an hour ago. Returns how many files went.
         """
         limit = time.time() - grace.total_seconds()
         with self.lake.lock("publish"):
@@ -161,11 +162,20 @@ class Warehouse:
             for table in self.builder.every:
                 for day in [None, *(builds.days(table) if days is None else days)]:
                     kept.update(builds.paths(table, day))
-            found |= {path for path in (self.lake.root / ".tmp").glob("*") if path.is_file()}
             gone = [path for path in found - kept if _last_used(path) < limit]
+            # Whatever the grace, others write here at this moment.
+            half = [path for path in (self.lake.root / ".tmp").glob("*") if path.is_file()]
+            gone += [path for path in half if _last_used(path) < time.time() - GRACE.total_seconds()]
             for path in gone:
-                path.unlink(missing_ok=True)
+                self._remove(path) if grace < GRACE else path.unlink(missing_ok=True)
         return len(gone)
+
+    def _remove(self, path: Path) -> None:
+        """Remove what is no current build, with its partition's lock: a build may be about to put it in place."""
+        place = built(self.lake, path)
+        with self.lake.lock(f"{place[0]}-{place[1]}") if place else nullcontext():
+            if place is None or path not in self.builder.builds.paths(*place):
+                path.unlink(missing_ok=True)
 
     def _read(self) -> Snapshot | None:
         """What was last published; None where that cannot be read."""

@@ -2,7 +2,7 @@
 -- first record begins on the next, it is in fct_agent_sessions alone.
 -- severity: warn
 with sign_ins as (
-    select source, agent_id, session_id, min(logged_in_at) as logged_in_at
+    select source, agent_id, session_id, min(signed_in_at) as logged_in_at
     from intermediate.int_session_days
     group by source, agent_id, session_id
 ),

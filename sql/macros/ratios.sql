@@ -2,6 +2,7 @@
 -- missing; a NULL wrap-up counts as none (docs/metrics.md).
 
 -- Share of the time available for work that was spent working; not-ready is outside (Amazon Connect, Genesys, Calabrio).
+-- Over several sources sum only rows `where handling_seconds is not null`: not all tell working from waiting.
 create macro occupancy(handling, wrap_up, available) as
     (handling + coalesce(wrap_up, 0)) / nullif(handling + coalesce(wrap_up, 0) + available, 0);
 

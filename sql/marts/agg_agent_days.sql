@@ -33,9 +33,9 @@ signed_out as (
 ),
 
 signed_in as (
-    select source, agent_id, min(logged_in_at) as first_login_at
+    select source, agent_id, min(signed_in_at) as first_login_at
     from intermediate.int_session_days
-    where logged_in_at >= $partition_start and logged_in_at < $partition_end
+    where signed_in_at >= $partition_start and signed_in_at < $partition_end
     group by source, agent_id
 )
 
@@ -55,8 +55,8 @@ select
     case when gives_load then work_item_us / 1e6 end as work_item_seconds, -- interactions × seconds
     case when gives_transfers then coalesce(c.transfers_out, 0)::bigint end as transfers_out, -- transfers the agent initiated; NULL where the source tells of none
     case when gives_transfers then coalesce(c.transfers_in, 0)::bigint end as transfers_in, -- transfers that reached the agent; NULL likewise
-    coalesce(c.logins, 0)::bigint as logins,      -- sign-ins
-    i.first_login_at,                             -- first sign-in of the day; NULL when there was none
+    coalesce(c.logins, 0)::bigint as logins,      -- sign-ins; one that nobody saw is not counted
+    i.first_login_at,                             -- first known sign-in of the day; NULL when there was none
     o.last_logout_at,                             -- last known sign-out of the day, which the next sign-in in place of one is not; NULL when there was none
     case when gives_available and gives_handling then uncertainty_us / 1e6 end as uncertainty_seconds -- of the seconds observed, so many at most were truly of another kind: working, available or neither
 from summed as s

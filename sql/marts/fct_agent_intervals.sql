@@ -23,10 +23,10 @@ received as (
 ),
 
 signed_in as (
-    select source, agent_id, time_bucket(interval 15 minutes, logged_in_at) as interval_start,
+    select source, agent_id, time_bucket(interval 15 minutes, signed_in_at) as interval_start,
         count(distinct session_id) as n
     from intermediate.int_session_days
-    where logged_in_at >= $partition_start and logged_in_at < $partition_end
+    where signed_in_at >= $partition_start and signed_in_at < $partition_end
     group by all
 )
 
@@ -47,7 +47,7 @@ select
     case when gives_load then work_item_us / 1e6 end as work_item_seconds, -- interactions × seconds: two chats for a minute are 120
     case when gives_transfers then coalesce(sent.n, 0)::bigint end as transfers_out, -- transfers the agent initiated in the bucket; NULL where the source tells of none
     case when gives_transfers then coalesce(received.n, 0)::bigint end as transfers_in, -- transfers that reached the agent in the bucket; NULL likewise
-    coalesce(signed_in.n, 0)::bigint as logins,   -- sign-ins in the bucket
+    coalesce(signed_in.n, 0)::bigint as logins,   -- sign-ins in the bucket; one that nobody saw is in none
     case when gives_available and gives_handling then uncertainty_us / 1e6 end as uncertainty_seconds -- of the seconds observed, so many at most were truly of another kind: working, available or neither
 from intermediate.int_agent_buckets as b
 inner join intermediate.int_source_signals as g on b.source = g.source

@@ -31,7 +31,8 @@ judged as (
         case
             when last_ended_at < observed_until and is_signed_out then 'reported'
             when last_ended_at < observed_until and is_last then 'derived'
-            when replaced_at is not null then case when isfinite(last_ended_at) then 'unknown' else 'replaced' end
+            -- Also a closed record lasts up to the next sign-in where that begins as it ends (Huawei's history).
+            when replaced_at is not null then case when last_ended_at < replaced_at then 'unknown' else 'replaced' end
             -- No record runs for 35 days: the feed was not watched, and the session ended unseen.
             when observed_until - logged_in_at > interval 35 days and not isfinite(last_ended_at) then 'unknown'
             when last_ended_at >= observed_until then 'open'
@@ -54,7 +55,7 @@ select
     source,                                       -- name of the source in sources.yaml
     agent_id,                                     -- the vendor's id of the agent
     session_id,                                   -- the vendor's id of the sign-in
-    logged_in_at,                                 -- when the session began
+    logged_in_at,                                 -- when the session began; where nobody saw the sign-in, when it was first seen
     logged_out_at,                                -- when it ended; NULL while open or when nobody knows
     case
         when ended_by <> 'unknown' then

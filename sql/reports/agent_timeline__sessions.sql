@@ -4,7 +4,7 @@
 -- column agent_id (text) Agent id: the vendor's id of the agent
 -- column agent_name (text) Agent: name as the roster has it, else the vendor
 -- column session_id (text) Session: the vendor's id, else agent and sign-in
--- column logged_in_at (time) Signed in: when the agent signed in
+-- column logged_in_at (time) Signed in: when the agent signed in; where nobody saw it, when they were first seen
 -- column logged_out_at (time) Signed out: when the agent signed out; empty while signed in or where it is not known
 -- column seconds (seconds) Time: from sign-in to sign-out
 -- column ended_by (text) Ended by: reported, derived, replaced (by the next sign-in), open or unknown

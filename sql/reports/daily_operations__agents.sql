@@ -17,7 +17,7 @@
 -- column coverage (ratio) Coverage: share of the time that was observed
 -- column transfers_out (count) Transfers out: transfers the agent initiated; empty where the source tells of none
 -- column transfers_in (count) Transfers in: transfers that reached the agent
--- column logins (count) Sign-ins: times the agent signed in
+-- column logins (count) Sign-ins: times the agent was seen to sign in
 with summed as (
     select q.source, q.agent_id, any_value(q.agent_name) as agent_name, any_value(q.team) as team,
         whole_sum(q.staffed_seconds) as staffed_seconds,

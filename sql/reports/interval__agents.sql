@@ -20,7 +20,7 @@
 -- column coverage (ratio) Coverage: share of the time that was observed
 -- column transfers_out (count) Transfers out: transfers initiated; empty where the source tells of none
 -- column transfers_in (count) Transfers in: transfers received
--- column logins (count) Sign-ins: times somebody signed in
+-- column logins (count) Sign-ins: times somebody was seen to sign in
 with edges as materialized (
     select distinct interval_start, interval_end, local_label
     from agent_intervals($grain_minutes, $zone, $from_time, $to_time)

@@ -196,7 +196,7 @@ BROKEN: dict[str, list[Tables]] = LOST | {
     ],
     f"{INTERVALS}.counts_every_sign_in": [
         {INTERVALS: found, **until("24:00"), "ops.feed_clock": [clock()], "intermediate.int_session_days": [
-            {**WHO, "session_id": "s", "logged_in_at": at("23:59:59")}
+            {**WHO, "session_id": "s", "signed_in_at": at("23:59:59")}
         ]} for found in ([], [seconds(interval_start=at("23:45"))], [seconds(interval_start=at("23:30"), logins=1)])
     ],
     f"{INTERVALS}.senders_are_known": [

@@ -1,11 +1,14 @@
 """How much time may count as another kind than it was, and the bounds of occupancy that follow from it."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration.settings import sql_dir
+from orchestration.story import FIGURES
 from tests.models.workbench import Rows, Workbench, at, short
 
 BUCKETS = "intermediate.int_agent_buckets"
@@ -167,3 +170,18 @@ def test_worked_examples_of_the_field(macros: Workbench) -> None:
     published(macros, told("05:23", "06:15", "handling", 0))
     quarters = macros.query(f"select handling_seconds / 60 as m from {INTERVALS} order by interval_start")
     assert quarters.pick("m") == [7.0, 15.0, 15.0, 15.0]
+
+
+def test_a_sum_over_sources_leaves_out_those_that_do_not_tell(macros: Workbench) -> None:
+    """If this fails, signed-in time of a source that tells no work counts as waiting, here or in Dagster's plots."""
+    day = {"date": at("00:00").date(), "agent_id": "ann", "unobserved_seconds": 0.0, "uncertainty_seconds": 0.0}
+    macros.give("marts.agg_agent_days", [
+        {**day, "source": "cx", "available_seconds": 30.0, "handling_seconds": 50.0, "wrap_up_seconds": 20.0},
+        {**day, "source": "bt", "available_seconds": 10.0, "handling_seconds": 90.0, "wrap_up_seconds": None},
+        {**day, "source": "kore", "available_seconds": 900.0, "handling_seconds": None, "wrap_up_seconds": None},
+    ])  # fmt: skip
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    [_, section] = page.split("\n### Over several sources\n")
+    query = re.findall(r"^```sql\n(.*?)^```", section, re.DOTALL | re.MULTILINE)[0]
+    assert macros.query(query).pick("occupancy", "low", "high") == [(0.8, 0.8, 0.8)]
+    assert macros.query(FIGURES["marts.agg_agent_days"]).pick("occupancy_percent") == [80.0]

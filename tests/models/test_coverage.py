@@ -287,6 +287,8 @@ def test_health_lists_every_feed_also_one_that_never_answered(bench: Workbench) 
         ("cx", "24:00", 0.0, 0, 2.0),
         ("dead", None, 0.0, 0, None),
     ]
+    # Nothing is known to be missing of it: 0 hours would be an alarm.
+    assert [hours is None for hours in found.pick("hours_to_loss")] == [False, True]
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])

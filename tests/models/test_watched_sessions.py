@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.models.watched import NIGHT, SESSIONS, TIMELINE, build, feed_clock, looked, said, sessions
+from tests.models.watched import NIGHT, SESSIONS, TIMELINE, WHOLE, build, feed_clock, looked, said, sessions
 from tests.models.workbench import DAY, Chain, Workbench
 
 WEEK = (("00:00", "24:00"), *((f"+{n}d 00:00", f"+{n + 1}d 00:00") for n in range(1, 5)))
@@ -81,6 +81,37 @@ def test_a_session_that_lasts_counts_as_one_login_on_one_day(bench: Workbench) -
         (0, None, None),
         (0, None, "+2d 17:00"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "spans", "logins"),
+    [
+        ([said("10:07")], [("10:07", "24:00")], [(0, None)]),
+        ([said("00:00")], WHOLE, [(0, None)]),
+        ([said("08:00", "unknown"), said("10:07")], WHOLE, [(0, None)]),
+        ([said("10:07", logged_in_at="10:07")], [("10:07", "24:00")], [(1, "10:07")]),
+        ([said("10:07", logged_in_at="08:00")], [("10:07", "24:00")], [(1, "08:00")]),
+        ([said("20:00", "logged_out"), said("+1d 10:07")], NIGHT, [(0, None), (1, "+1d 10:07")]),
+        ([said("20:00", "logged_out"), said("+1d 00:00")], NIGHT, [(0, None), (1, "24:00")]),
+        ([said("20:00", "logged_out"), said("+1d 10:07")], [*WHOLE, ("+1d 10:07", "+2d 00:00")], [(0, None)] * 2),
+        ([said("20:00", "logged_out"), said("+1d 00:00")], [("00:00", "23:00"), NIGHT[1]], [(0, None), (0, None)]),
+        ([said("20:00", "logged_out"), said("+2d 00:00")], [WHOLE[0], WEEK[2]], [(0, None), (0, None)]),
+        ([said("20:00", "logged_out"), said("+2d 00:00")], WEEK[:3], [(0, None), (1, "+2d 00:00")]),
+        ([said("20:00", "logged_out", "22:00"), said("+1d 09:00")], NIGHT, [(0, None), (0, None)]),
+        ([said("20:00", "logged_out", "+1d 09:00"), said("+1d 09:00")], [*WHOLE, ("+1d 10:00", "+2d 00:00")],
+         [(0, None), (1, "+1d 09:00")]),
+        ([said("10:07"), said("+1d 09:00", "busy")], NIGHT, [(0, None), (0, None)]),
+    ],
+    ids=["capture begins", "at midnight", "after nothing", "told", "told before", "was out", "was out until midnight",
+         "gap", "gap before midnight", "a day not asked for", "a day off", "out for a while", "out across a gap",
+         "goes on"],
+)  # fmt: skip
+def test_a_sign_in_that_nobody_saw_is_not_counted(
+    bench: Workbench, rows: list[dict[str, Any]], spans: Sequence[tuple[str, str]], logins: list[Any]
+) -> None:
+    """If this fails, all who are at work when capture begins signed in just then, or one that was seen is missed."""
+    days = build(bench, rows, spans, "marts.agg_agent_days").rows("marts.agg_agent_days")
+    assert days.pick("logins", "first_login_at") == logins
 
 
 def test_signed_out_since_midnight_is_no_sign_out(bench: Workbench) -> None:
@@ -198,9 +229,11 @@ def test_an_open_session_ends_as_what_follows_says(
         ([said("11:00", "logged_out")], ("11:00", False, "reported")),
         ([said("12:00", "unknown")], (None, False, "unknown")),
         ([said("13:00", logged_in_at="13:00")], (None, False, "unknown")),
+        ([said("12:00", logged_in_at="12:00")], ("12:00", False, "replaced")),
+        ([said("11:00", logged_in_at="11:00")], ("11:00", False, "replaced")),
         ([], (None, False, "unknown")),
     ],
-    ids=["at once", "after a while", "within", "unknown", "anew", "no word"],
+    ids=["at once", "after a while", "within", "unknown", "anew", "anew at once", "anew within", "no word"],
 )
 def test_a_session_whose_last_record_is_closed_ends_where_that_is_known(
     bench: Workbench, after: list[dict[str, Any]], end: tuple[Any, ...]

@@ -35,11 +35,24 @@ def unseen(at: int) -> bool:
     return GAP[0] <= at < GAP[1]
 
 
+def uncertain(week: Week, source: str) -> set[tuple[str, int]]:
+    """Sign-ins that are not told of: Kore.ai has no word for one, and nobody saw the agent signed out up to it."""
+    found, last_out = set(), dict[str, int | None]()
+    for agent, start, end in sorted(stays(week, source), key=lambda stay: stay[:2]) if source == "kore" else ():
+        out = last_out.get(agent)
+        if out is None or (out < GAP[1] and start >= GAP[0] and (day_of(out) != day_of(start) or out >= GAP[0])):
+            found.add((agent, start))
+        last_out[agent] = end
+    return found
+
+
 def sign_ins(week: Week, source: str) -> dict[tuple[str, int], int]:
-    """How many by agent and quarter of an hour."""
+    """How many are told of by agent and quarter of an hour."""
     found: defaultdict[tuple[str, int], int] = defaultdict(int)
+    untold = uncertain(week, source)
     for agent, start, _ in stays(week, source):
-        found[agent, start // QUARTER * QUARTER] += 1
+        if (agent, start) not in untold:
+            found[agent, start // QUARTER * QUARTER] += 1
     return dict(found)
 
 
@@ -47,8 +60,10 @@ def first_and_last(week: Week, source: str) -> dict[tuple[str, date], tuple[set[
     """By agent and UTC day what may be told as the first sign-in and as the last sign-out."""
     sure: defaultdict[tuple[str, date], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     missed: defaultdict[tuple[str, date], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    untold = uncertain(week, source)
     for agent, start, end in stays(week, source):
-        (missed if unseen(start) else sure)[agent, day_of(start)][0].append(start)
+        begun = (missed if unseen(start) else sure)[agent, day_of(start)][0]
+        begun.extend([] if (agent, start) in untold else [start])
         if end is not None:
             (missed if start < GAP[1] and end > GAP[0] else sure)[agent, day_of(end)][1].append(end)
     return {

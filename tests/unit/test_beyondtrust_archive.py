@@ -228,7 +228,7 @@ def test_what_is_kept_for_longer_is_captured_and_not_called_lost(tmp_path: Path)
     known = {"source": "eu", "vendor": "beyondtrust", "feed": "archive", "retention_seconds": 7 * 86_400.0}
     [clock] = LakeConstants(lake, [{**FEED, **known}], []).input("ops.feed_clock", None).rows or ()
     assert clock["lost_before"] == ago(9)
-    closed = closed_before(lake, "beyondtrust", "archive", "eu", ARCHIVE.retention)
+    closed = closed_before(lake.clock("beyondtrust", "archive", "eu"), ARCHIVE.retention, NOW)
     assert closed == ago(10)
 
 

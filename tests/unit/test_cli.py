@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from orchestration import cli, demo, shell
 from orchestration.resources import Engine
 from tests.pipeline.site import day
-from tests.pipeline.toy import engine_at, filled
+from tests.pipeline.toy import engine_at, filled, later
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +162,14 @@ def test_publishing_prints_where_to(engine: Engine) -> None:
     assert result.stdout.strip() == str(engine.settings.warehouse_path)
 
 
-def test_compacting_says_how_much(engine: Engine) -> None:
+def test_compacting_says_how_much(tmp_path: Path) -> None:
     """Whoever runs it at night wants to see that it did something, or nothing."""
-    result = run(engine, "compact")
-    assert result.exit_code == 0
-    assert result.stdout.strip() == "0 days merged"
+    made = filled(tmp_path / "home", 1)
+    later(made)
+    for said in ("1 days merged", "0 days merged"):
+        result = run(made, "compact")
+        assert result.exit_code == 0
+        assert result.stdout.strip() == said
 
 
 def test_a_wrong_configuration_names_file_source_and_key(tmp_path: Path) -> None:
@@ -276,6 +279,20 @@ def test_the_simulator_is_told_where_to_lay_files(tmp_path: Path, monkeypatch: p
     for words in (["--files", str(tmp_path / "new")], []):
         assert CliRunner().invoke(cli.main, ["serve-simulator", *words]).exit_code == 0
     assert told == [tmp_path / "new", None]
+
+
+def test_ports_that_cannot_be_had_are_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a mistyped port, or one in use, ends in a traceback."""
+
+    def taken(**_: object) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(demo, "serve_simulator", taken)
+    for command, port in (("serve-simulator", "65533"), ("up", "65536")):
+        refused = CliRunner().invoke(cli.main, [command, "--port", port])
+        assert (refused.exit_code, f"{port} is not in the range" in said(refused)) == (2, True)
+    result = CliRunner().invoke(cli.main, ["serve-simulator"])
+    assert (result.exit_code, "Address already in use" in said(result)) == (1, True)
 
 
 def test_a_missing_variable_is_named_by_a_backfill(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

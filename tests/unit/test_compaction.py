@@ -9,12 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration import compaction, logs, staging
+from orchestration.builder import Builder
 from orchestration.builds import Builds
-from orchestration.compaction import CompactionError, compact_closed_days
+from orchestration.compaction import CompactionError, compact_closed_days, merge_raw
+from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.resources import Engine
 from tests.pipeline.site import Rows, day, held, rows_of
 from tests.pipeline.toy import built, engine_at, filled, land, later, shift, site_of
+from tests.unit.test_builder import DAY, STAGING, Shop
 
 STAGED = "staging.stg_cxengage__agent_states"
 RAW = "raw.cxengage_agent_states"
@@ -98,10 +101,43 @@ def test_a_second_time_there_is_nothing_to_do(engine: Engine) -> None:
     assert {path: path.stat().st_ino for path in engine.lake.root.glob("[!.]*/**/*.parquet")} == files
 
 
+def test_segments_that_are_merged_away_while_they_are_staged_are_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a build fails because a day was compacted beside it."""
+    shop = Shop(tmp_path)
+    for name in ("a", "b"):
+        shop.land(DAY, {"id": name, "t": midnight(DAY)})
+
+    def late(*args: Any) -> Any:
+        merge_raw(shop.lake, shop.lake.raw_dir("toy", "events", "a", DAY), "a", "events", DAY)
+        return staging.parse(*args)
+
+    monkeypatch.setattr("orchestration.builder.parse", late)
+    builder = shop.builder()
+    assert builder.stage(builder.models[STAGING], DAY).rows == 2
+
+
+def test_a_check_of_segments_that_are_merged_away_meanwhile_is_run(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a build fails because a day that it checks was compacted beside it."""
+    shown, merged = Builder._show_unproven, []
+
+    def late(builder: Builder, *args: Any) -> Any:
+        notes = shown(builder, *args)
+        merged.append(merge_raw(engine.lake, folder(engine), "cx", "agent_states", day(0)))
+        return notes
+
+    monkeypatch.setattr(Builder, "_show_unproven", late)
+    assert {engine.builder.judge(check, [day(0)]).failing for check in engine.checks[STAGED]} == {0}
+    assert merged[0]
+
+
 def test_days_that_may_still_change_are_left_alone(tmp_path: Path) -> None:
     """Merging a day under a running capture could pass over what it lands."""
     engine = filled(tmp_path / "home")
-    assert compact_closed_days(engine.builder, engine.feeds) == 0
+    assert compact_closed_days(engine.builder, engine.feeds, now=midnight(day(2))) == 0
     assert len(list(folder(engine).glob("*.parquet"))) == 4
 
 

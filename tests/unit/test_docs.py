@@ -10,6 +10,7 @@ import pytest
 
 from docs.generate import PAGE, render
 from orchestration.cli import main
+from orchestration.demo import _EXAMPLE
 from orchestration.models import read_checks
 from orchestration.settings import sql_dir
 from tests.models.workbench import product_models
@@ -123,6 +124,18 @@ def test_tables_exist(name: str) -> None:
     inputs |= {f"staging.{name}" for name in ("state_map", "adherence_map", "roster", "schedule")}
     named = set(re.findall(r"\b((?:marts|ops|intermediate|staging)\.[a-z_]{3,})\b", code(BY_HAND[name])))
     assert named <= models.keys() | inputs
+
+
+def test_no_occupancy_is_summed_over_sources_that_do_not_tell_it() -> None:
+    """If this fails, a query that readers copy counts signed-in time of Kore.ai as waiting."""
+    pages = [page.read_text(encoding="utf-8") for page in [*BY_HAND.values(), *(ROOT / "examples").glob("*.ipynb")]]
+    blocks = re.findall(r"^```sql\n(.*?)^```|db\.sql\((.*?)\)\.df", "\n".join(pages), re.DOTALL | re.MULTILINE)
+    queries = [query for pair in blocks for text in pair for query in text.split(";")]
+    queries += [*(path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.sql")), _EXAMPLE]
+    sums = [query for query in queries if "occupancy(" in query and "sum(" in query]
+    by_source = re.compile(r"select\b[^(]*\bsource,|where source = |handling_seconds is not null")
+    assert len(sums) > 8
+    assert [query for query in sums if not by_source.search(query)] == []
 
 
 def test_no_path_of_anyones_machine() -> None:

@@ -1,30 +1,34 @@
 """A person removed from a home: nothing of them is left, everybody else's figures are, and they do not come back."""
 
+import fcntl
 import shutil
 import sqlite3
+import threading
 import zipfile
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from assets.config import Secret
 from assets.reports.config import OverviewConfig, ReportConfig
 from assets.reports.pseudonyms import Pseudonyms
 from orchestration.aside import set_aside
+from orchestration.builds import Builds, Manifest
 from orchestration.compaction import compact_closed_days
 from orchestration.forget import ForgetError, Forgetting
-from orchestration.forget_words import found
+from orchestration.forget_words import done, found
 from orchestration.inputs import midnight
 from orchestration.lake import segments_of
 from orchestration.leaves import Leaves
 from orchestration.removed import note
 from orchestration.reporting import issue, narrowed
 from orchestration.resources import Engine
-from orchestration.tombstones import Tombstones
+from orchestration.tombstones import FOLDER, LOG, Deed, Tombstones
 from tests.pipeline.site import day, opened
 from tests.pipeline.toy import DELAY, built, engine_at, land, later, shift
 from tests.traces import traces
@@ -88,7 +92,8 @@ def test_nothing_is_left_and_everybody_else_stays(engine: Engine) -> None:
     handed = "select from_agent_id, to_kind, to_id, count(*) from marts.fct_transfers group by all"
     assert ask(engine, handed) == [("bob", "agent", "forgotten", 2)]
     # Who must prove it needs a record, and one with the name in it is none.
-    [deed] = Tombstones(engine.lake.root).deeds()
+    [line] = (engine.lake.root / FOLDER / LOG).read_bytes().splitlines()
+    deed = msgspec.json.decode(line, type=Deed)
     assert (deed.source, deed.pages, deed.files, deed.days) == ("cx", 4, 4, 2)
     assert deed.agent == Tombstones(engine.lake.root).digest("agent", GONE[0])
 
@@ -210,6 +215,75 @@ def test_what_was_staged_of_removed_segments_is_cut_too(engine: Engine) -> None:
     assert traces(engine.settings.home, *GONE) == []
     assert ask(engine, BOB) == before
     assert ask(engine, "select to_id, count(*) from marts.fct_transfers group by all") == [("forgotten", 2)]
+
+
+def test_no_build_beside_it_puts_back_what_was_staged(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a build that read what was staged before puts it back, and who was forgotten is published."""
+    [kept, *_] = sorted(engine.lake.root.glob("raw/cxengage/agent_states/source=cx/date=*"))
+    note(engine.lake, "cxengage", "agent_states", "cx", day(0), segments_of(kept))
+    shutil.rmtree(kept)
+    put, free = Builds.put, []
+
+    def watched(builds: Builds, table: str, on: date | None, manifest: Manifest) -> None:
+        with suppress(BlockingIOError), (builds.lake.root / ".locks" / f"{table}-{on}.lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free.append((table, on))
+        put(builds, table, on, manifest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Builds, "put", watched)
+        forget(engine)
+    assert free == []
+    assert traces(engine.settings.home, *GONE) == []
+
+
+def test_what_was_staged_of_a_reply_that_is_gone_goes_too(engine: Engine) -> None:
+    """If this fails, who stands in a file that was set aside and deleted, as told, is published for good."""
+    for path in engine.lake.root.glob("raw/cxengage/agent_states/source=cx/date=*/*.parquet"):
+        path.unlink()
+    forget(engine)
+    assert traces(engine.settings.home, *GONE) == []
+
+
+def test_rows_that_are_left_are_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, the command says that all is gone while tables still name them."""
+    monkeypatch.setattr("orchestration.forget.outdate", lambda *_: None)
+    before = Forgetting(engine, GONE[0])
+    survey = before.survey()
+    deed, left = before.carry_out(survey)
+    assert (left.found, left.pages) == (True, 0)
+    assert "staged rows of 2 days name them; repeat this" in done(deed, survey, left)
+
+
+def test_what_others_write_meanwhile_stays(engine: Engine) -> None:
+    """If this fails, a file that another process is writing goes under it, and its build or capture ends in error."""
+    waiting = engine.lake.root / ".tmp" / "another.tmp"
+    waiting.parent.mkdir(exist_ok=True)
+    waiting.write_bytes(b"half")
+    forget(engine)
+    assert waiting.exists()
+
+
+def test_what_a_build_is_about_to_put_in_place_stays(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a build beside it names files that are gone: of removed raw segments, rows are lost for good."""
+    put, cleaning = Builds.put, []
+
+    def amid(builds: Builds, table: str, on: date | None, manifest: Manifest) -> None:
+        clean = threading.Thread(target=engine.warehouse.clean, kwargs={"grace": timedelta(seconds=-1)})
+        clean.start()
+        clean.join(0.5)  # it waits for this build
+        cleaning.append(clean)
+        put(builds, table, on, manifest)
+
+    model = next(model for model in engine.models.values() if model.kind == "segment")
+    land(engine, day(1), shift("cat", day(1)), windows=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Builds, "put", amid)
+        engine.builder.stage(model, day(1))
+    for clean in cleaning:
+        clean.join()
+    assert len(cleaning) == 1
+    assert engine.builder.builds.is_whole(model.table, day(1))
 
 
 def test_what_nobody_can_look_into_is_said(engine: Engine) -> None:

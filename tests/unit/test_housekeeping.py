@@ -23,6 +23,7 @@ from orchestration.backfill import recorded
 from orchestration.compaction import compact_closed_days
 from orchestration.definitions import build_defs
 from orchestration.housekeeping import BRIEF_JOBS, KEEP_RUNS, Chore, forget_raw, housekeep, remove_locks, remove_remains
+from orchestration.inputs import midnight
 from orchestration.lake import Lake
 from orchestration.pruning import Limits, prune, remove_tick_logs
 from orchestration.removed import RawRemovedError
@@ -33,6 +34,7 @@ from tests.pipeline.site import day
 from tests.pipeline.toy import built, engine_at, filled, later, site_of
 
 NOW = datetime.now(UTC)
+THEN = midnight(day(10))
 RAW = "raw.cxengage_agent_states"
 STAGED = "staging.stg_cxengage__agent_states"
 ASSET = dg.AssetKey(["marts", "fct_agent_intervals"])
@@ -72,9 +74,8 @@ def test_old_raw_segments_go_and_every_figure_stays(engine: Engine) -> None:
     before = site_of(engine).tables()
     links = engine.lake.root / ".builds" / "raw"
     assert list(links.rglob(f"date={day(0)}/*.parquet"))
-    # The days of the tests are long ago by our clock; by the vendor's the ninth day is its present.
-    assert forget_raw(engine, NOW) == 1
-    assert forget_raw(engine, NOW) == 0
+    assert forget_raw(engine, THEN) == 1
+    assert forget_raw(engine, THEN) == 0
     assert raw_days(engine) == [f"date={day(9)}"]
     assert set(built(engine, 1)) == {"current"}
     engine.warehouse.publish()
@@ -92,11 +93,19 @@ def test_days_that_may_still_change_keep_their_raw_segments(engine: Engine) -> N
     """If this fails, a late record is staged beside nothing, and a retention longer than asked for loses evidence."""
     clock = engine.lake.capture_dir("cxengage", "agent_states", "cx") / "clock.json"
     told = json.loads(clock.read_text())
-    clock.write_text(json.dumps({**told, "vendor_now": f"{day(3)}T00:00:00Z"}))
-    assert forget_raw(engine, NOW) == 0
+    clock.write_text(json.dumps({**told, "vendor_now": f"{day(3)}T00:00:00Z", "drift_seconds": -7 * 86_400.0}))
+    assert forget_raw(engine, THEN) == 0
     clock.write_text(json.dumps(told))
     assert forget_raw(engine, datetime(day(6).year, day(6).month, day(6).day, tzinfo=UTC)) == 0
     assert len(raw_days(engine)) == 2
+
+
+@pytest.mark.parametrize("retired", [{"enabled": False}, {"feeds": ("agent_intervals",)}], ids=["source", "feed"])
+def test_what_is_captured_no_more_keeps_no_raw_segments_for_it(engine: Engine, retired: dict[str, Any]) -> None:
+    """If this fails, replies of a retired source or feed, full of personal data, stay for ever: its clock stands."""
+    sources = tuple(source.model_copy(update=retired) for source in engine.settings.sources)
+    assert forget_raw(Engine(replace(engine.settings, sources=sources)), THEN + timedelta(days=400)) == 2
+    assert raw_days(engine) == []
 
 
 def test_what_is_not_staged_whole_is_staged_before_its_raw_segments_go(engine: Engine) -> None:
@@ -104,7 +113,7 @@ def test_what_is_not_staged_whole_is_staged_before_its_raw_segments_go(engine: E
     before = site_of(engine).tables()
     [staged] = engine.builder.builds.paths(STAGED, day(0))
     staged.write_bytes(b"torn")
-    assert forget_raw(engine, NOW) == 1
+    assert forget_raw(engine, THEN) == 1
     built(engine, 1)
     assert site_of(engine).tables() == before
 
@@ -126,9 +135,9 @@ def test_being_cut_short_while_removing_does_no_harm(engine: Engine, monkeypatch
         patch.setattr(Path, "rmdir", cut)
         patch.setattr(Path, "unlink", cut)
         with pytest.raises(KeyboardInterrupt):
-            forget_raw(engine, NOW)
+            forget_raw(engine, THEN)
     assert set(built(engine, 1)) == {"current"}
-    assert forget_raw(engine, NOW) == 1
+    assert forget_raw(engine, THEN) == 1
     assert set(built(engine, 1)) == {"current"}
     assert site_of(engine).tables() == before
 
@@ -136,7 +145,7 @@ def test_being_cut_short_while_removing_does_no_harm(engine: Engine, monkeypatch
 def test_a_backup_is_restored_as_the_page_says(engine: Engine, tmp_path: Path) -> None:
     """If this fails, the backup that everybody relies on is none; or one without staged rows shows less in silence."""
     before = site_of(engine).tables()
-    forget_raw(engine, NOW)
+    forget_raw(engine, THEN)
     whole, without = (engine_at(tmp_path / name / "home") for name in ("whole", "without"))
     for made, kept in ((whole, [".capture", "raw", ".builds/staging"]), (without, [".capture", "raw"])):
         for name in kept:
@@ -156,7 +165,7 @@ def cut(*_: object, **__: object) -> None:
 def housekeep_quickly(engine: Engine) -> Sequence[Chore]:
     """All chores, on a storage in memory."""
     with dg.DagsterInstance.ephemeral() as instance:
-        return list(housekeep(engine, instance, NOW))
+        return list(housekeep(engine, instance, THEN))
 
 
 def test_a_chore_that_fails_stops_no_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,6 +314,21 @@ def test_of_each_check_the_newest_verdict_stays_and_no_plan(tmp_path: Path) -> N
             assert database.execute(count).fetchall() == [("SUCCEEDED", 1)]
         found = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
         assert found[key].run_id == runs[-1]
+
+
+def test_old_verdicts_that_no_run_has_go_but_the_newest(tmp_path: Path) -> None:
+    """If this fails, 288 verdicts a feed and day stay for ever, or a feed looks as if nobody ever looked at it."""
+    with recorded(engine_at(tmp_path / "home")) as instance:
+        for name in ("one", "one", "two", "one"):
+            instance.report_runless_asset_event(dg.AssetCheckEvaluation(ASSET, name, passed=True))
+        database = Path(instance.root_directory) / "history" / "runs" / "index.db"
+        kept = "select check_name, id from asset_check_executions order by id"
+        assert prune(instance, limits(timedelta(days=30), timedelta(days=1))) == (0, 0)
+        with closing(sqlite3.connect(database)) as connection:
+            before = connection.execute(kept).fetchall()
+            # Two verdicts, and what was noted of all four.
+            assert prune(instance, limits(timedelta(days=30), timedelta(days=-1))) == (0, 2 + 4)
+            assert connection.execute(kept).fetchall() == before[2:] != []
 
 
 def test_logs_of_ticks_go_and_empty_ones_sooner(tmp_path: Path) -> None:
