@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from orchestration.files import exchange, sync
+from orchestration.files import UnreadableFileError, exchange, sync
 from orchestration.lake import Lake
 
 
@@ -116,11 +116,22 @@ class Builds:
         return base / f"date={day}" if day else base
 
     def manifest(self, table: str, day: date | None) -> Manifest | None:
-        """The current build of a partition, or None where it was never built."""
+        """The current build of a partition, or None where it was never built.
+
+        Raises:
+            UnreadableFileError: Nobody can tell which files it consists of.
+        """
+        path = self.folder(table, day) / "current.json"
         try:
-            return msgspec.json.decode((self.folder(table, day) / "current.json").read_bytes(), type=Manifest)
+            return msgspec.json.decode(path.read_bytes(), type=Manifest)
         except FileNotFoundError:
             return None
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            # Taken for a day that was never built, it would be left out of figures without a word.
+            message = (
+                f"{path} cannot be read ({error}); remove it, and 'shiftbook backfill' over its days builds it anew"
+            )
+            raise UnreadableFileError(message) from error
 
     def span(self, table: str, day: date | None) -> tuple[datetime, datetime] | None:
         """The least and greatest event time that a staged partition touches; None where it touches none.

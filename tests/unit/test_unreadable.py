@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.aside import unreadable
 from orchestration.compaction import merge_raw
+from orchestration.files import UnreadableFileError
 from orchestration.health import feed_health
 from orchestration.incidents import unreadable_files
 from orchestration.inputs import midnight
@@ -160,6 +161,20 @@ def test_what_a_build_reads_is_mended_first(engine: Engine) -> None:
     assert engine.builder.build(engine.models[table], day(1)).result == "built"
     engine.warehouse.publish()
     assert site_of(engine).ask(f"select * from {table} order by all") == before
+
+
+@pytest.mark.parametrize("listing", [b"", b'{"entries": [', b"[]", b"\xff"])
+def test_a_damaged_list_of_builds_is_named_and_is_no_empty_day(engine: Engine, listing: bytes) -> None:
+    """If this fails, a bad file takes a day out of all figures, or ends in an error that nobody can act upon."""
+    timeline = "marts.fct_agent_timeline"
+    path = engine.builder.builds.folder(timeline, day(0)) / "current.json"
+    before = site_of(engine).ask(f"select * from {timeline} order by all")
+    path.write_bytes(listing)
+    with pytest.raises(UnreadableFileError, match=rf"{day(0)}/current.json cannot be read .* 'shiftbook backfill'"):
+        built(engine)
+    path.unlink()
+    built(engine)
+    assert site_of(engine).ask(f"select * from {timeline} order by all") == before != []
 
 
 def test_a_log_that_cannot_be_read_counts_as_nothing_fetched(tmp_path: Path) -> None:
