@@ -43,7 +43,7 @@ signed_out as (
     from (
         select source, agent_id, coalesce(ended_at, started_at) as since
         from intermediate.int_agent_day_open
-        where ended_at is null and state = 'offline' and is_watched or ended_at is not null and ends_session
+        where case when ended_at is null then state = 'offline' else ends_session end
     ) as o
     inner join clock as c on o.source = c.source
     asof left join gaps as g on o.source = g.source and o.since < g.gap_end

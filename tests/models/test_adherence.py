@@ -156,6 +156,8 @@ def test_what_lies_beyond_the_observed_time_is_not_judged(bench: Workbench) -> N
         (signed_out("-1d 18:00"), watched(), [("offline", "00:00", "24:00", True)]),
         (signed_out("-5d 18:00", ended_at=None, state="offline", is_watched=True, ends_session=False), watched(),
          [("offline", "00:00", "24:00", True)]),
+        (signed_out("-5d 18:00", ended_at=None, state="offline", is_watched=False, ends_session=False), watched(),
+         [("offline", "00:00", "24:00", True)]),
         (signed_out("-1d 18:00"), watched(until="10:00"),
          [("offline", "00:00", "10:00", True), ("unobserved", "10:00", "24:00", True)]),
         (signed_out("-1d 18:00"), watched()[:1], [("unobserved", "00:00", "24:00", True)]),
