@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from orchestration.builds import Builds, Entry, Manifest, fingerprint
+from orchestration.builds import Builds, Entry, Manifest, fingerprint, is_mixed
 from orchestration.cache import Cache
 from orchestration.duck import connect, copy_to, infer_types, new_entry, open_duckdb, parameters, quote, show, show_rows
 from orchestration.files import UnreadableFileError, scratch
@@ -171,7 +171,7 @@ class Builder:
             result = "current" if same else "built"
             if old is None or not same:
                 inputs = fingerprint([part.content for entry in kept for part in entry.parts])
-                self.builds.put(model.table, day, Manifest(kept, inputs, datetime.now(UTC), _since(started)))
+                self.builds.put(model.table, day, self._made(model, kept, inputs, started))
             else:
                 self.builds.link(model.table, day, old)
         return Outcome(model.table, day, result, sum(e.rows for e in kept), sum(e.bytes for e in kept), _since(started))
@@ -231,9 +231,20 @@ class Builder:
                     file = self.builds.keep(temporary, model.table, day)
                     entry = Entry(file, "data.parquet", entry.rows, entry.bytes, entry.content)
                 same_day = {item.table: item.same_day for item in inputs if item.same_day is not None}
-                manifest = Manifest((entry,), wanted, datetime.now(UTC), _since(started), same_day)
+                manifest = self._made(model, (entry,), wanted, started, same_day)
                 self.builds.put(model.table, day, manifest)
         return Outcome(model.table, day, result, entry.rows, entry.bytes, _since(started))
+
+    def _made(
+        self,
+        model: Model,
+        entries: tuple[Entry, ...],
+        inputs: str,
+        started: float,
+        same_day: dict[str, str] | None = None,
+    ) -> Manifest:
+        columns = fingerprint([*self.types[model.table]])
+        return Manifest(entries, inputs, datetime.now(UTC), _since(started), same_day or {}, columns)
 
     def is_current(self, model: Model, day: date | None) -> bool:
         """Whether a partition was built from what is there now by the model as it is now."""
@@ -296,7 +307,8 @@ class Builder:
                     continue
                 spans = [None] if model.kind == "whole" else [*sorted(days)]
                 paths = tuple(path for day in spans for path in self.builds.paths(table, day))
-                self.show_input(connection, Input(table, (), paths))
+                listed = [found for day in spans if (found := self.builds.listing(table, day))]
+                self.show_input(connection, Input(table, (), paths, is_mixed=is_mixed(listed)))
             result = connection.execute(check.sql)
             names = [column[0] for column in result.description or []]
             failing = result.fetchall()
@@ -339,7 +351,7 @@ class Builder:
         if item.rows is not None:
             show_rows(connection, item.table, item.rows, self.types[item.table])
         else:
-            show(connection, item.table, item.paths, self.types.get(item.table, {}))
+            show(connection, item.table, item.paths, self.types.get(item.table, {}), is_mixed=item.is_mixed)
 
     @contextmanager
     def _connection(self, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -53,13 +53,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A partition as a snapshot lists it: the names of its files, and what their rows are.
+    """A partition as a snapshot lists it: the names of its files, what their rows are, and which columns they have.
 
     Of a day of 5,760 segments a manifest names each, which is a megabyte; a year of them would be written each minute.
     """
 
     files: tuple[str, ...]
     content: str
+    columns: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class Manifest:
     """The files a partition consists of, and a fingerprint of all that they were built from.
 
     ``same_day`` is the content of each parent's partition of the same day: tables of one day agree with each other
-    where these are the parents' current contents.
+    where these are the parents' current contents. ``columns`` is a fingerprint of their names, empty where an earlier
+    version did not note it.
     """
 
     entries: tuple[Entry, ...]
@@ -75,6 +77,7 @@ class Manifest:
     built_at: datetime
     seconds: float
     same_day: dict[str, str] = field(default_factory=dict)
+    columns: str = ""
 
     @property
     def rows(self) -> int:
@@ -94,7 +97,7 @@ class Manifest:
     @property
     def listing(self) -> Listing:
         """What a snapshot keeps of it."""
-        return Listing(tuple(entry.file for entry in self.entries), self.content)
+        return Listing(tuple(entry.file for entry in self.entries), self.content, self.columns)
 
 
 class Builds:
@@ -234,6 +237,11 @@ class Builds:
             for name in stray:
                 (tree / name).unlink(missing_ok=True)
         shutil.rmtree(waiting)
+
+
+def is_mixed(listed: Iterable[Listing]) -> bool:
+    """Whether builds of a table have other columns than others, since some were made by an earlier version."""
+    return len({one.columns for one in listed if one.columns}) > 1
 
 
 def fingerprint(parts: Sequence[str]) -> str:

@@ -159,6 +159,8 @@ def merge_staged(builder: Builder, table: str, day: date) -> bool:
         name = f"{table.split('.')[1]}-{day}"
         file = builds.keep(waiting, table, day, prefix=f"{name}.")
         entry = Entry(file, f"{name}-merged.parquet", manifest.rows, size, manifest.content, parts)
-        merged = Manifest((entry,), manifest.inputs, datetime.now(UTC), manifest.seconds, manifest.same_day)
+        merged = Manifest(
+            (entry,), manifest.inputs, datetime.now(UTC), manifest.seconds, manifest.same_day, manifest.columns
+        )
         builds.put(table, day, merged)
     return True

@@ -102,14 +102,20 @@ def show(
     paths: Sequence[Path],
     types: Mapping[str, str],
     where: str = "true",
+    *,
+    is_mixed: bool = False,
 ) -> None:
-    """Let a table's name stand for exactly these files; for none of them, for no rows of the right types."""
+    """Let a table's name stand for exactly these files; for none of them, for no rows of the right types.
+
+    Where they are mixed of several versions, a column that a file lacks is NULL there. To find that out each is opened.
+    """
     schema, _ = table.split(".")
     connection.execute(f"create schema if not exists {schema}")
     if paths:
         files = ", ".join(quote(str(path)) for path in paths)
         if any(part.startswith("date=") for part in paths[0].parts):
-            rows = f"read_parquet([{files}], hive_partitioning = true, hive_types = {{'date': DATE}})"
+            by_name = ", union_by_name = true" if is_mixed else ""
+            rows = f"read_parquet([{files}], hive_partitioning = true, hive_types = {{'date': DATE}}{by_name})"
             connection.execute(
                 f"create or replace view {table} as select date, * exclude (date) from {rows} where {where}"
             )

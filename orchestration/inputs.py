@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestration.builds import Builds
+from orchestration.builds import Builds, is_mixed
 from orchestration.models import Model
 from orchestration.removed import feed_of, refuse_missing, removed_days, removed_segments
 
@@ -24,7 +24,8 @@ DELIVERED_AFTER = 35
 class Input:
     """One table as a build sees it: what identifies its rows, and the files or the few rows themselves.
 
-    ``same_day`` is the content of its partition of the day that is built, where that is among the files.
+    ``same_day`` is the content of its partition of the day that is built, where that is among the files. ``is_mixed``:
+    not all files have the same columns, since some were built by an earlier version.
     """
 
     table: str
@@ -32,6 +33,7 @@ class Input:
     paths: tuple[Path, ...] = ()
     rows: tuple[Mapping[str, Any], ...] | None = None
     same_day: str | None = None
+    is_mixed: bool = False
 
 
 class Constants(Protocol):
@@ -81,6 +83,7 @@ def _built(builds: Builds, model: Model, parent: Model, day: date | None) -> Inp
         tuple(f"{d}={found.content}" for d, found in listed),
         tuple(builds.folder(parent.table, d) / name for d, found in listed for name in found.files),
         same_day=next((found.content for d, found in listed if d == day), None) if day else None,
+        is_mixed=is_mixed(found for _, found in listed),
     )
 
 

@@ -19,7 +19,7 @@ import duckdb
 import msgspec
 
 from orchestration.builder import Builder, Outcome
-from orchestration.builds import Builds, Listing
+from orchestration.builds import Builds, Listing, fingerprint, is_mixed
 from orchestration.duck import quote, show
 from orchestration.files import UnreadableFileError
 from orchestration.lake import Lake, segments_of
@@ -272,13 +272,18 @@ class Warehouse:
             connection.execute(f"comment on {kind} {macro.name} is {quote(macro.description)}")
 
     def _view(self, connection: duckdb.DuckDBPyConnection, model: Model, published: Builds) -> None:
+        columns = dict(model.columns)
         if model.kind == "view":
             connection.execute(f"create view {model.table} as {model.sql}")
         else:
             days: Sequence[date | None] = [None] if model.kind == "whole" else published.days(model.table)
             paths = [path for day in days for path in published.paths(model.table, day)]
-            show(connection, model.table, paths, self.builder.types[model.table])
-        columns = dict(model.columns)
+            listed = [found for day in days if (found := published.listing(model.table, day))]
+            show(connection, model.table, paths, self.builder.types[model.table], is_mixed=is_mixed(listed))
+            if {one.columns for one in listed} - {fingerprint([*self.builder.types[model.table]])}:
+                # Until it is built anew, a table may have the columns of an earlier version alone.
+                there = {row[0] for row in connection.execute(f"describe {model.table}").fetchall()}
+                columns = {name: text for name, text in columns.items() if name in there}
         if "date" in self.builder.types[model.table]:
             columns.setdefault("date", "UTC day of the partition")
         describe(connection, model.table, model.description, columns)

@@ -141,10 +141,10 @@ def test_a_segment_that_passed_is_not_read_again(shop: Shop, monkeypatch: pytest
     (shop.sql / "checks" / "stg_toy__events__holds_all.sql").write_text(HOLDS)
     read: list[str] = []
 
-    def spy(connection: Any, table: str, paths: Any, types: Any, where: str = "true") -> None:
+    def spy(connection: Any, table: str, paths: Any, types: Any, where: str = "true", **more: Any) -> None:
         if table == "raw.toy_events":
             read.append(where)
-        show(connection, table, paths, types, where)
+        show(connection, table, paths, types, where, **more)
 
     monkeypatch.setattr("orchestration.builder.show", spy)
     check = check_of(shop, shop.builder(), "holds_all")

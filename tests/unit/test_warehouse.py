@@ -14,11 +14,13 @@ import pytest
 from assets.config import Origin, Secret
 from assets.kore.config import KoreConfig
 from assets.reports.config import OverviewConfig
+from orchestration.builder import Builder
 from orchestration.compaction import compact_closed_days
 from orchestration.inputs import midnight
+from orchestration.models import read_models
 from orchestration.overview import write_overview
 from orchestration.resources import Engine
-from orchestration.settings import SettingsError
+from orchestration.settings import SettingsError, sql_dir
 from orchestration.warehouse import Warehouse
 from tests.pipeline.site import day, held, rows_of
 from tests.pipeline.toy import ADDRESS, built, engine_at, filled, land, later, shift, site_of
@@ -210,6 +212,29 @@ def test_raw_folders_that_did_not_change_are_not_read_again(engine: Engine, monk
     engine.warehouse.publish()
     assert [path.name for path in looked] == [f"date={day(1)}"]
     assert site_of(engine).ask(f"select count(*) from {raw}") == [(rows[0][0] + 1,)]
+
+
+def test_days_of_an_earlier_version_do_not_stop_publishing(engine: Engine, tmp_path: Path) -> None:
+    """After an upgrade with a new column, nobody would see anything new until years of days were built again."""
+    sql = shutil.copytree(sql_dir(), tmp_path / "sql")
+    model = sql / "marts" / "fct_agent_timeline.sql"
+    model.write_text(
+        model.read_text().replace("    evidence  ", "    'new' as novelty, -- what is new\n    evidence  ")
+    )
+    builder = Builder(engine.lake, read_models(sql), engine.builder.constants, wanted=engine.models)
+    assert "novelty" in builder.types[TIMELINE]
+    warehouse = Warehouse(engine.settings.warehouse_path, builder, engine.warehouse.macros)
+    before = rows_of_day(engine, 0)
+    warehouse.publish()
+    assert rows_of_day(engine, 0) == before != []
+    for number in (1, 0):
+        for table in (model.table for model in builder.models.values() if model.kind in {"day", "segment"}):
+            builder.build_days(table, [day(number)])
+        warehouse.publish()
+        found = site_of(engine).ask(f"select distinct date, novelty from {TIMELINE} order by all")
+        assert found == [(day(0), "new" if number == 0 else None), (day(1), "new")]
+    said = "select comment from duckdb_columns() where table_name = 'fct_agent_timeline' and column_name = 'novelty'"
+    assert site_of(engine).ask(said) == [("what is new",)]
 
 
 def test_files_that_are_merged_while_they_are_listed_do_not_fail_a_publication(
